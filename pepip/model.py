@@ -65,7 +65,7 @@ class Artifact(NamedTuple):
     """One file, commit or folder that a resolution chose for a distribution.
 
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
-    `git:<commit>@cp312`). It is empty if the store may not keep the artifact: a local folder, a file without a hash.
+    `git:<commit>@cp312`). A local folder or a file without a hash has an empty identity: the store may not keep it.
     `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
     artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the size of the
     download, 0 if the index doesn't name it. `direct_url` is the content of the environment's `direct_url.json` (PEP

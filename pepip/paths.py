@@ -164,7 +164,7 @@ def registry_lost(store_root: str) -> str:
 
 
 def scratch(environment: str) -> str:
-    """Return the folder in an environment where metadata is prepared. It exists only while links change."""
+    """Return the folder of an environment for its journal and new metadata. It exists only while links change."""
     return f"{environment}/.pepip"
 
 

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _OF_DRIVER_ALONE = {"--no-sync", "-m", "--module", "-s", "--script", "--gui-script"}
 """Options that the workers do not get.
 
-The current folder is already that of `--directory`. `--no-sync` is pepip's own word for an environment that it has
-synced: a `pepip run` with a `--no-sync` of the user has uv's name. The others say how to run the driver.
+The current folder is already that of `--directory`. `--no-sync` comes from pepip, which passes it to uv after a sync:
+if the user gives it, the process has the name of uv, and the hook does nothing. The others say how to run the driver.
 """
 
 

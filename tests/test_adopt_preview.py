@@ -263,7 +263,7 @@ def test_text_of_a_dry_run_of_one_environment_promises_nothing(
     empty = machine.pepip("adopt", "--dry-run", "empty", folder=tmp_path)
 
     assert "Sharing would free nothing now" in alone.stdout
-    assert empty.stdout.startswith("No environment was found here.\n`--known` looks where tools keep theirs")
+    assert empty.stdout.startswith("No environment was found here.\n`--known` looks where tools keep environments")
 
 
 def test_an_adoption_that_costs_space_says_so(

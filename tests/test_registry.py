@@ -260,7 +260,7 @@ def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Cal
     assert (refusal.returncode, refusal.stdout) == (1, "")
     assert sentence in refusal.stderr
     assert "Traceback" not in refusal.stderr + doctor.stderr
-    assert f"{strange} can't be read: nothing is pruned until it is ({damage})" in doctor.stdout
+    assert f"{strange} can't be read, so nothing is pruned: {damage}" in doctor.stdout
     assert doctor.returncode == 1
     assert changes(before, snapshot(keeper.store)) == []
     assert keeper.entries() == ["horn-1.0"]

@@ -349,7 +349,7 @@ def test_the_environment_of_a_running_script_is_not_removed(twins: Twins) -> Non
 
     process.communicate("\n", timeout=60)
     assert process.returncode == 0
-    assert_refused(output, "runs from", "name the others alone")
+    assert_refused(output, "runs from", "leave this environment out")
     assert is_linked(machine, environment_of(machine, folder, "wait.py"), "iniconfig")
 
 

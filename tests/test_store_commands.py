@@ -249,7 +249,7 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
     assert "two" not in said.replace(str(filled.folder), "")
     assert "needed by   py3-none-any/drum-1.0, py3-none-any/drum-2.0" in horn
     assert "linked by   2 environments" in horn
-    assert "drum is a real folder there" in part or "unfolded    drum: a namespace" in part
+    assert "drum is a real folder there" in part or "opened      drum: a namespace" in part
 
 
 def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
@@ -257,8 +257,8 @@ def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
     said = filled.pepip("store", "show", "wind-one").stdout
     (document,) = filled.read("store", "show", "wind-one")
 
-    assert "unfolded    wind: a namespace, to which other distributions may add files" in said
-    assert "unfolded    wind/one: in a namespace, where pip must find a file of this distribution" in said
+    assert "opened      wind: a namespace, to which other distributions may add files" in said
+    assert "opened      wind/one: in a namespace, where pip must find a file of this distribution" in said
     assert document["namespaces"] == ["wind"]
     assert document["linked_whole"] == []
     assert document["unfolded"] == {}
@@ -572,7 +572,7 @@ def test_remove_refuses_what_is_linked(hall: Hall) -> None:
     doctor = hall.pepip("doctor")
     assert doctor.returncode == 1
     for environment in environments:
-        assert f"{environment}: the store has lost horn-1.0, which it links" in doctor.stdout
+        assert f"{environment}: it links horn-1.0, which the store has lost" in doctor.stdout
     hall.pepip("store", "repair", *hall.from_wheelhouse, check=True)
     assert hall.pepip("doctor").returncode == 0
     for environment in environments:
@@ -691,7 +691,7 @@ def lose_an_entry(hall: Hall) -> tuple[str, str, str]:
     entry = hall.entry("horn-1.0")
     entry.chmod(0o755)
     entry.rename(hall.folder / "horn")
-    return "error", "the store has lost horn-1.0, which it links", "pepip store repair"
+    return "error", "it links horn-1.0, which the store has lost", "pepip store repair"
 
 
 def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
@@ -716,7 +716,7 @@ def delete_the_project(hall: Hall) -> tuple[str, str, str]:
 def garble_the_registry(hall: Hall) -> tuple[str, str, str]:
     """Write invalid JSON into a file of the registry."""
     next((hall.store / "projects").glob("one-*.json")).write_text("{")
-    return "error", "can't be read: nothing is pruned until it is", "pepip projects scan"
+    return "error", "can't be read, so nothing is pruned", "pepip projects scan"
 
 
 def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
@@ -729,7 +729,7 @@ def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
 def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
     """Leave the trash of a killed prune."""
     (hall.store / "trash" / "horn-1.0.1-2").mkdir()
-    return "warning", "1 entries", "pepip prune"
+    return "warning", "removed entries still occupy", "pepip prune"
 
 
 def forbid_a_folder(hall: Hall) -> tuple[str, str, str]:

@@ -272,7 +272,7 @@ def test_a_script_keeps_its_packages_and_loses_its_environment(player: Player, s
         await person.press("escape")
         table.put_cursor(str(root))
         await person.press("i")
-        await person.sees("says itself which packages", f"pepip add --script {path}")
+        await person.sees("lists the packages that it needs", f"pepip add --script {path}")
         await person.press("escape", "d")
         await person.sees("with 1 entry that only it links", "drum 1.0")
         await person.answers("go")

@@ -385,7 +385,7 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         await person.until(lambda: "horn" in person.table("#entries").keys[0], "the damaged entry at the top")
         await person.sees("damaged 1", "✗")
         await person.press("g", "R")
-        await person.sees("Links again 1 environment", str(environment))
+        await person.sees("renews the links of 1 environment", str(environment))
         await person.answers("go")
         job = await person.has_done(2)
         assert job.state == DONE, job.log

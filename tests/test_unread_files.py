@@ -195,7 +195,7 @@ def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> 
 
     said = workshop.repair("--offline").stderr
 
-    assert "py3-none-any/clock-1.0 differs from its RECORD, and can't be compared" in said
+    assert "py3-none-any/clock-1.0 differs from its RECORD, and its wheel can't be fetched" in said
     assert (workshop.packages() / FACE).read_text() == "twelve\n"
     assert workshop.verify()["damaged"] == []
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Link the environments below folders, whichever tool made them, so that each wheel is on disk once. First shows what
-the environments hold and what linking would free, and asks. `pepip eject` undoes it.
+Link the environments below folders, whichever tool made them, so that each wheel is on disk once. First shows
+their packages and the space that links would free, and asks. `pepip eject` undoes it.
 """
 
 
@@ -139,7 +139,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = options.Parser("pepip adopt", description=_DESCRIPTION)
     parser.add_argument("folders", metavar="FOLDER", nargs="*", help="the folder to search (the current one)")
     parser.add_argument(
-        "--dry-run", action="store_true", help="only show what would be linked, and what that would free"
+        "--dry-run", action="store_true", help="only show the packages to link, and the space that this would free"
     )
     parser.add_argument("-y", "--yes", action="store_true", help="link without asking")
     parser.add_argument(

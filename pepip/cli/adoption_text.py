@@ -22,8 +22,8 @@ _MOST_ROWS = 20
 def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
     """Print a preview. `command` adopts what it shows; it is empty if a question follows.
 
-    Without `is_complete`, it shows only the environments that would free most, and lists the packages that stay by
-    reason. With `looks_everywhere`, the folders of tools were searched.
+    Without `is_complete`, it shows only the environments that would free most, and groups the packages that stay by
+    their reasons. With `looks_everywhere`, the folders of tools were searched.
     """
     if seen.venvs:
         _show_environments(seen, is_complete=is_complete)
@@ -114,7 +114,7 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
     if not seen.venvs:
         tables.say("No environment was found here." if not seen.conda else "Only environments of conda were found.")
         if not looks_everywhere:
-            tables.say("`--known` looks where tools keep theirs: pipx, poetry, hatch, uv tools, …")
+            tables.say("`--known` looks where tools keep environments: pipx, poetry, hatch, uv tools, …")
         return
     total, shared = seen.freed_space.total, seen.freed_space.shared
     number = sum(len(item.survey.copies) + item.survey.linked for item in seen.venvs)
@@ -127,7 +127,7 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
     if not seen.linkable:
         tables.say("Everything that can be shared is shared already.")
     elif total.size_bytes <= 0:
-        cost = f"; it would take {humanized.size(-total.size_bytes)}" if total.size_bytes else ""
+        cost = f", and would take {humanized.size(-total.size_bytes)} more" if total.size_bytes else ""
         tables.say(f"Sharing would free nothing now{cost}.")
         tables.say("The next environment with the same packages would take next to nothing.")
     else:
@@ -135,7 +135,7 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
         tables.stress(f"Sharing them would free {humanized.size(total.size_bytes)} and {inodes}.")
     if seen.freed_space.copied_bytes:
         size = humanized.size(seen.freed_space.copied_bytes)
-        tables.say(f"The store is on another disk, where it would take {size}.")
+        tables.say(f"The store is on another disk, and would grow by {size} there.")
     if command and seen.linkable:
         tables.say("")
         tables.say("Nothing has changed. Each file is read and compared before it is linked.")

@@ -87,9 +87,10 @@ def _show(found: Audit) -> None:
     for kind, answer in found.answers.items():
         output.say(f"{_sentence(found, kind)}: {answer.source}, {tables.when(answer.asked_at)}")
     for kind in found.unanswered.keys() - found.answers.keys():
-        output.say(f"{kind}: never asked")
+        output.say(f"{kind}: there is no answer yet")
     if found.local:
-        output.say(f"{humanized.count(len(found.local), 'distribution')} from no index: not asked about")
+        local = humanized.count(len(found.local), "distribution is", "distributions are")
+        output.say(f"{local} from no index, so uv was not asked")
     for environment in found.unasked:
         output.say(f"{environment} can't be read: its distributions are unknown")
     if found.unread:

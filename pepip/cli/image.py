@@ -53,7 +53,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("action", metavar="ACTION", nargs="?", help="build or run")
     arguments = parser.read(words)
     sentence = f"`pepip image` has no {arguments.action}" if arguments.action else "`pepip image` needs an action"
-    raise UsageError(sentence, hint="`pepip image build` and `pepip image run` are there")
+    raise UsageError(sentence, hint="use `pepip image build` or `pepip image run`")
 
 
 def _build(words: Sequence[str]) -> int:
@@ -102,9 +102,9 @@ def _build(words: Sequence[str]) -> int:
     held = f"{humanized.count(image.distributions, 'package')}, {humanized.count(image.files, 'file')}"
     output.say(f"{arguments.output}: {humanized.size(image.size_bytes)}, {held}")
     if image.python:
-        output.say(f"It needs {image.python} on each machine; --with-python would bring it")
+        output.say(f"Each machine must have {image.python}, unless you build the image with --with-python")
     if image.needed:
-        output.say(f"Its Python needs on each machine: {', '.join(image.needed)}")
+        output.say(f"Each machine must have these libraries for its Python: {', '.join(image.needed)}")
     return 0
 
 

@@ -122,7 +122,7 @@ def _add_arguments(parser: options.Parser) -> None:
 
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:
-    """Tell whether options, variables or settings ask for another place than a virtual environment."""
+    """Tell whether uv must run the command alone: in another place than a virtual environment, or for an answer."""
     from pepip.operations import venvs
     from pepip.uv import settings
 

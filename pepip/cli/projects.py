@@ -174,7 +174,9 @@ def run_uses(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip uses", description="List the environments that have a distribution.")
     parser.add_argument("requirement", metavar="NAME[SPECIFIER]", nargs="?", help="for example 'urllib3<2.5'")
-    parser.add_argument("--several", action="store_true", help="packages of which environments have several versions")
+    parser.add_argument(
+        "--several", action="store_true", help="list the packages that environments have in several versions"
+    )
     arguments = parser.read(words)
     options.take_effect(arguments)
     if arguments.several == bool(arguments.requirement):
@@ -214,7 +216,7 @@ def run_uses(words: Sequence[str]) -> int:
 
 
 def _show_several(store: Store, memory: ScanCache, *, is_json: bool) -> int:
-    """Print the packages of which environments have several versions. Returns 0."""
+    """Print the packages that environments have in several versions. Returns 0."""
     from pepip.operations import census, side_by_side
 
     found = side_by_side.several(census.take(store, memory=memory).projects)

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Remove entries that no environment links. First shows them, and asks. If a fifth of the disk is free,
-the entries then stay in the trash for a day (`pepip settings trash=7d`): --undo brings them back.
+Remove entries that no environment links. First shows them, and asks. If at least a fifth of the disk is
+free, the trash then keeps them for a day, and --undo brings them back. `pepip settings trash=7d` sets another time.
 With --yes the space is free at once.
 """
 
 _EXAMPLES = """\
 examples:
-  pepip prune --dry-run                     show what would be removed, and what that frees
+  pepip prune --dry-run                     show the entries to remove, and the space that this frees
   pepip prune --yes --older-than 30d        only entries that were not linked for 30 days
   pepip prune --max-size 20GB               least recently linked first, until the store has this size
   pepip prune 'torch*' --keep 'torch==2.9*'
-  pepip prune --undo                        bring back what the last prune removed
+  pepip prune --undo                        bring back the entries that the last prune removed
 """
 
 
@@ -59,8 +59,8 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
     place = parser.add_mutually_exclusive_group()
     place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
-    place.add_argument("--trash", action="store_true", help="keep what is removed in the trash, for --undo")
-    place.add_argument("--undo", action="store_true", help="bring back what the last prune put into the trash")
+    place.add_argument("--trash", action="store_true", help="keep the removed entries in the trash, for --undo")
+    place.add_argument("--undo", action="store_true", help="bring back the entries of the last prune from the trash")
     arguments = parser.read(words)
     options.take_effect(arguments)
     choice = prune.PruneOptions(
@@ -111,9 +111,9 @@ def run(words: Sequence[str]) -> int:
 
 
 def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
-    """Return for how long the trash keeps what is removed, 0 if the space is to be free at once.
+    """Return for how many seconds the trash keeps the removed entries, 0 if their space is to be free at once.
 
-    A script that names `--yes` or `--dry-run` asks for the space; a size, too, is a wish for room.
+    With `--now`, `--yes`, `--dry-run` or `--max-size`, the user wants the space. `--trash` overrides these.
     """
     from pepip.operations import undo
 
@@ -121,8 +121,8 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
         seconds = undo.trash_seconds(os.environ)
         if not seconds:
             raise UsageError(
-                "PEPIP_TRASH_TIME or the setting trash is 0, so the trash keeps nothing",
-                hint="PEPIP_TRASH_TIME=1d, `pepip settings trash=1d`, or --now",
+                "the trash is off, because PEPIP_TRASH_TIME or the setting `trash` is 0",
+                hint="set PEPIP_TRASH_TIME=1d, run `pepip settings trash=1d`, or use --now in place of --trash",
             )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
@@ -159,7 +159,7 @@ def _undo(store: Store, arguments: argparse.Namespace) -> int:
     for name in (*done.environments, *done.entry_ids):
         tables.say(name)
     for name in done.replaced:
-        output.say(f"{name} was made anew meanwhile")
+        output.say(f"{name} was not brought back: it was made again meanwhile")
     verb = "Would bring back" if arguments.dry_run else "Brought back"
     environments = f" and {humanized.count(len(done.environments), 'environment')}" if done.environments else ""
     output.say(f"{verb} {humanized.count(len(done.entry_ids), 'entry', 'entries')}{environments}")
@@ -189,9 +189,9 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     for environment in preview.found:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
-        output.say(f"left: {orphan.stored.id} belongs to another user")
+        output.say(f"kept: {orphan.stored.id} belongs to another user")
     if preview.leased:
-        output.say(f"kept: {humanized.count(len(preview.leased), 'entry', 'entries')} with leases of readers")
+        output.say(f"kept: {humanized.count(len(preview.leased), 'entry', 'entries')} for which readers have leases")
     if preview.blocked:
         output.say(f"nothing can be removed: {preview.blocked}")
         output.say(preview.hint)
@@ -200,13 +200,14 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         nothing = "Nothing would be removed" if would else "Nothing was removed"
         output.say(nothing if preview.refused else "Nothing to prune")
         return
-    removed = "the trash" if preview.emptied_bytes else "environments of deleted scripts"
+    removed = "the entries in the trash" if preview.emptied_bytes else "environments of deleted scripts"
     if preview.orphans:
         removed = humanized.count(len(preview.orphans), "entry", "entries")
     verb, freed = ("Would remove", "free") if would else ("Removed", "freed")
     output.say(f"{verb} {removed}, and {freed} {humanized.size(preview.freed_bytes)}")
     if would and preview.emptied_bytes:
-        output.say(f"{humanized.size(preview.emptied_bytes)} of that lie in the trash: no undo brings it back then")
+        size = humanized.size(preview.emptied_bytes)
+        output.say(f"{size} of that lie in the trash, and no undo brings it back afterwards")
     if preview.kept_until:
         left = humanized.duration(preview.kept_until - time.time() + 1)
         output.say(

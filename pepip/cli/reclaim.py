@@ -1,4 +1,4 @@
-"""`pepip reclaim`: what can be freed, in bundles, and the choice that frees a wanted amount."""
+"""`pepip reclaim`: the space that can be freed, in bundles, and the bundles that free a wanted size."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ examples:
   pepip reclaim                             everything that can be freed
   pepip reclaim --idle 30d --look ~/code    count environments as idle after 30 days; also look for
                                             environments that are not shared yet
-  pepip reclaim --free 5GB                  what to remove for 5 GB, the cheapest loss first
+  pepip reclaim --free 5GB                  pick bundles that free 5 GB with the least loss
   pepip reclaim --free 5GB --yes            remove it
 """
 
@@ -55,7 +55,7 @@ def run(words: Sequence[str]) -> int:
     if target_bytes is None:
         raise UsageError(f"{arguments.free!r} is not a size", hint="write a number and kB, MB, GB or TB, such as 5GB")
     if arguments.yes and not arguments.free:
-        raise UsageError("--yes removes what --free picks", hint="--free 5GB, or `pepip prune`")
+        raise UsageError("--yes needs --free, which picks the bundles", hint="add --free 5GB, or use `pepip prune`")
     store = open_store()
     if not store.exists():
         raise StoreError(f"there is no store at {store.root}")
@@ -67,8 +67,8 @@ def run(words: Sequence[str]) -> int:
     freed = reclaim.measure(store, found, choice).freed_bytes if choice else 0
     if arguments.yes and choice and freed < target_bytes:
         raise StoreError(
-            f"all that can go frees {humanized.size(freed)}, less than {humanized.size(int(target_bytes))}",
-            hint="`pepip reclaim` lists it; nothing was removed",
+            f"all bundles together free {humanized.size(freed)}, less than {humanized.size(int(target_bytes))}",
+            hint="nothing was removed; `pepip reclaim` lists the bundles",
         )
     if arguments.yes and choice:
         done = output.follow(prune.prune(store, reclaim.options_of(found, choice)), output.reporter(arguments))
@@ -77,14 +77,14 @@ def run(words: Sequence[str]) -> int:
         output.write_json(_document(found, choice, freed, command_of(found, choice) if choice else ""))
         return 0
     if arguments.yes:
-        output.say(f"{humanized.size(freed)} are free now")
+        output.say(f"Freed {humanized.size(freed)}")
         return 0
     _show(found, choice)
     if choice:
-        output.say(f"{humanized.size(freed)} would be free by")
+        output.say(f"This command would free {humanized.size(freed)}:")
         output.say(f"  {command_of(found, choice)}")
         if freed < target_bytes:
-            output.say(f"That is less than {humanized.size(int(target_bytes))}, and all that can go")
+            output.say(f"That is less than {humanized.size(int(target_bytes))}, but no other bundle can be removed")
     return 0
 
 
@@ -121,16 +121,16 @@ def _show(found: Reclaimable, choice: Choice | None) -> None:
         output.say(f"nothing can be removed: {found.preview.blocked}")
         output.say(found.preview.hint)
     elif not rows:
-        output.say("Nothing can be freed: an environment that is in use links every entry")
+        output.say("Nothing can be freed: environments that are in use link all entries")
     if found.preview.shared_bytes:
         output.say(
-            f"{humanized.size(found.preview.shared_bytes)} of unused entries stay while uv's cache has the same "
-            "files: --uv-cache removes them there, too"
+            f"{humanized.size(found.preview.shared_bytes)} of unused entries stay on disk while uv's cache has "
+            "the same files: --uv-cache removes them there, too"
         )
 
 
 def command_of(found: Reclaimable, choice: Choice) -> str:
-    """Return the command that carries out a choice which frees its space at once."""
+    """Return the command that removes the chosen bundles and frees their space at once."""
     from pepip.operations import reclaim
 
     given = reclaim.options_of(found, choice)

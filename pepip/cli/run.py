@@ -83,7 +83,10 @@ def parser_of_run() -> options.Parser:
 
 
 def _may_start_empty(arguments: argparse.Namespace, of_run: Sequence[str]) -> bool:
-    """Tell whether uv may make the environment by an empty program first. A pipe can be read only once."""
+    """Tell whether uv may run an empty program first, for which it makes the same environment.
+
+    Not if it reads a file from a pipe: a pipe can be read only once.
+    """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
     is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
     return is_clear and not any(map(stdin.is_pipe, read))

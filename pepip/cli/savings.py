@@ -1,4 +1,4 @@
-"""`pepip savings`: what sharing saves, as a table or as JSON."""
+"""`pepip savings`: the space that sharing saves, as a table or as JSON."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import growth, savings
     from pepip.store.scan_cache import ScanCache
 
-    parser = options.Parser("pepip savings", description="Show what sharing saves, measured on disk.")
+    parser = options.Parser("pepip savings", description="Show the space that sharing saves, measured on disk.")
     parser.add_argument("--growth", action="store_true", help="show how the store grew: a sample a day, and prunes")
     parser.add_argument("--days", type=int, metavar="N", help="with --growth: how far back (90)")
     arguments = parser.read(words)
     options.take_effect(arguments)
     if arguments.days is not None and (arguments.days < 1 or not arguments.growth):
-        raise UsageError("--days is a number of days above 0, for --growth")
+        raise UsageError("--days needs --growth, and a number above zero")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
     sums, shares = savings.measure(store, memory)

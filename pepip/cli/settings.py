@@ -1,4 +1,4 @@
-"""`pepip settings`: the settings of the app."""
+"""`pepip settings`: the settings of the app and of the trash."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _DESCRIPTION = """\
-Show or change the settings of `pepip ui`. An empty value removes a setting.
+Show or change the settings of `pepip ui` and of the trash. An empty value removes a setting.
 
 theme=NAME           the colours, such as nord, textual-light or ansi-dark
-hidden=COLUMN,…      columns of the list of entries that are not shown
-trash=TIME           how long the trash keeps what is removed: 12h, 7d; 0 for not at all
-bell=off             no bell and no note of the terminal when a long job ends
+hidden=COLUMN,…      columns that the list of entries does not show
+trash=TIME           how long the trash keeps removed entries: 12h, 7d; 0 turns it off
+bell=off             no bell and no desktop notification when a long job ends
 filter.NAME=LINE     a filter that @NAME stands for
 """
 
@@ -65,7 +65,7 @@ def _check(found: object) -> None:
 
     assert isinstance(found, Preferences)
     if found.theme and found.theme not in screenshot.themes():
-        raise UsageError(f"there is no theme {found.theme}", hint=f"one of {', '.join(screenshot.themes())}")
+        raise UsageError(f"there is no theme {found.theme}", hint=f"the themes are {', '.join(screenshot.themes())}")
     unknown = [key for key in found.hidden if key not in entries.HIDEABLE]
     if unknown:
-        raise UsageError(f"there is no column {unknown[0]}", hint=f"some of {', '.join(entries.HIDEABLE)}")
+        raise UsageError(f"there is no column {unknown[0]}", hint=f"the columns are {', '.join(entries.HIDEABLE)}")

@@ -192,7 +192,7 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
         if values:
             tables.say(f"  {title:<12}{', '.join(values)}")
     for folder, reason in item.opened.items():
-        tables.say(f"  unfolded    {folder}: {reason}")
+        tables.say(f"  opened      {folder}: {reason}")
 
 
 def _add(words: Sequence[str]) -> int:
@@ -293,7 +293,8 @@ def _verify(words: Sequence[str]) -> int:
     checked = humanized.count(verdict.checked, "entry", "entries")
     if verdict.unproven:
         intact = (
-            f"{len(verdict.unproven)} unproven: `pepip store repair` fetches and compares what differs from RECORD"
+            f"{len(verdict.unproven)} unproven: `pepip store repair` fetches their wheels, and compares the files "
+            "that differ from RECORD"
         )
     output.say(f"{checked} checked, {intact}" if verdict.checked else "Nothing to check")
     return 0
@@ -339,7 +340,7 @@ def _repair(words: Sequence[str]) -> int:
 
 
 def _path(words: Sequence[str]) -> int:
-    parser = options.Parser("pepip store path", description="Print where the store is.")
+    parser = options.Parser("pepip store path", description="Print the path of the store.")
     arguments = parser.read(words)
     root = open_store().root
     if arguments.json:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _SMALLEST_SHARE = 100
-"""A file or folder has a line of its own from this part of the entry on: a hundredth. JSON has all of them."""
+"""A file or folder has a line of its own if it takes at least a hundredth of the entry. JSON has all of them."""
 
 
 def show(store: Store, name: str, version: str, *, is_json: bool) -> int:

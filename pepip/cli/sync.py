@@ -187,7 +187,7 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words without the options that `uv add` and `uv remove` do not take if they don't sync."""
+    """Return the words for `uv add` or `uv remove`, which pepip calls with `--no-sync`: no options of a sync."""
     of_sync = [
         option for option in options.LOCK_OPTIONS if option.group == "sync_options" and "--active" not in option.names
     ]

@@ -45,8 +45,8 @@ def run_as_uv(words: Sequence[str], *, label: str, name: str = "", first: Sequen
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
     `name` is the first word of uv's command line, as in `process.become`. `first` are the words of another command
-    for which uv makes the same environment: uv runs it before, and the environment is linked before the command that
-    was asked for starts. If the same words were run before, and no new environment was made since, this process
+    for which uv makes the same environment. uv runs that command first, and pepip links the environment before the
+    user's command starts. If the same words were run before, and uv has made no environment since, this process
     becomes uv at once. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as linking

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _DESCRIPTION = """\
 Manage the store on the whole terminal, with keys and mouse. Shows which packages fill the disk, which projects link
-them, and what sharing saves. Installs, syncs, upgrades, prunes, verifies and repairs.
+them, and the savings. Installs, syncs, upgrades, prunes, verifies and repairs.
 """
 
 _EXAMPLES = """\

@@ -22,7 +22,7 @@ Upgrade packages in many environments at once: in the project here, in those nam
 
 Each environment is upgraded in its own way: a project with a pyproject.toml as by `pepip sync --upgrade-package`, a
 script with inline metadata by `pepip sync --script`, a tool as a whole by `pepip tool upgrade`, any other environment
-as by `pepip install --upgrade`. A failure in one of them leaves the others to go on.
+as by `pepip install --upgrade`. If one of them fails, the others are upgraded all the same.
 """
 
 _EXAMPLES = """\
@@ -52,7 +52,7 @@ def run(words: Sequence[str]) -> int:
         metavar="PATH",
         action="append",
         default=[],
-        help="environments, projects, scripts and tools; without one, or with `all`: all that have the packages",
+        help="environments, projects, scripts and tools; without a PATH, or with `all`: all that have the packages",
     )
     parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
     arguments = parser.read(_apart(words))
@@ -64,8 +64,8 @@ def run(words: Sequence[str]) -> int:
     wanted = [] if ALL in arguments.projects else arguments.projects or [_here()]
     meant = upgrades.targets(seen, arguments.packages, wanted, folder)
     if not meant.chosen and not meant.skipped:
-        what = humanized.listed(arguments.packages) or "any package"
-        raise StoreError(f"no environment has {what}", hint="`pepip projects` lists what there is")
+        wanted_packages = humanized.listed(arguments.packages) or "any package"
+        raise StoreError(f"no environment has {wanted_packages}", hint="`pepip projects` lists what there is")
     reporter = output.reporter(arguments)
     if arguments.dry_run:
         plan = output.follow(upgrades.preview(store, meant), reporter)
@@ -101,7 +101,7 @@ def _here() -> str:
 
     root = venvs.locate("", dict(os.environ), os.getcwd())
     if not os.path.isfile(f"{root}/pyvenv.cfg"):
-        raise UsageError("there is no environment here", hint="--projects names others, or means all of them")
+        raise UsageError("there is no environment here", hint="name others by --projects PATH, or all by --projects")
     return root
 
 

@@ -37,7 +37,7 @@ class PermissionCheck:
         self._seen: set[str] = set()
         self._absent: set[str] = set()
         self._listings = Listings(environment.root)
-        self._folder("")
+        self._check_folder("")
 
     def has(self, place: str) -> bool:
         """Tell whether a file, a folder or a link is at `place`."""
@@ -48,43 +48,43 @@ class PermissionCheck:
         """Check that files, links or folders can be made at `places`, and that anything there now can be removed."""
         for place in places:
             folder = place.rpartition("/")[0]
-            self._folder(folder)
+            self._check_folder(folder)
             if folder not in self._absent and self._listings.may_have(f"{self._root}/{place}"):
                 path = f"{self._root}/{place}"
                 if os.path.isdir(path) and not links.read_link(path):
                     self.removes_tree(place)
                 else:
-                    self._victim(place)
+                    self._check_removable(place)
 
     def makes_in(self, folders: Iterable[str]) -> None:
         """Check that files can be made in `folders`. If one does not exist, check that it can be made."""
         for folder in folders:
-            self._folder(folder)
+            self._check_folder(folder)
 
     def removes(self, places: Iterable[str]) -> None:
         """Check that files and links can be removed. For a module, check its `__pycache__` folder, too."""
         for place in places:
             folder, _, name = place.rpartition("/")
-            self._folder(folder)
-            self._victim(place)
+            self._check_folder(folder)
+            self._check_removable(place)
             cache = f"{folder}/{paths.PYCACHE}"
             if name.endswith(".py") and cache not in self._seen and os.path.isdir(f"{self._root}/{cache}"):
                 self.removes_tree(cache)
 
     def removes_tree(self, place: str) -> None:
         """Check that a file, a link, or a folder with all its contents can be moved away and removed."""
-        self._folder(place.rpartition("/")[0])
-        self._victim(place)
+        self._check_folder(place.rpartition("/")[0])
+        self._check_removable(place)
         if links.read_link(f"{self._root}/{place}"):
             self._seen.add(place)
             return
         for folder, folders, names in os.walk(f"{self._root}/{place}"):
             inside = folder[len(self._root) + 1 :]
-            self._folder(inside)
+            self._check_folder(inside)
             for name in (*folders, *names):
-                self._victim(f"{inside}/{name}")
+                self._check_removable(f"{inside}/{name}")
 
-    def _folder(self, folder: str) -> None:
+    def _check_folder(self, folder: str) -> None:
         """Check the folder or, if it does not exist, the nearest existing folder above it.
 
         A link counts as a folder that does not exist, because a real folder replaces it.
@@ -96,14 +96,14 @@ class PermissionCheck:
         is_there = not folder or self._listings.may_have(path)
         if folder and not (is_there and self._is_folder(folder)):
             self._absent.add(folder)
-            self._folder(folder.rpartition("/")[0])
+            self._check_folder(folder.rpartition("/")[0])
             return
         self._refuse(permissions.obstacle_to_changing(path))
 
     def _is_folder(self, folder: str) -> bool:
         return links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(f"{self._root}/{folder}")
 
-    def _victim(self, place: str) -> None:
+    def _check_removable(self, place: str) -> None:
         self._refuse(permissions.obstacle_to_removing(f"{self._root}/{place}"))
 
     def _refuse(self, reason: str) -> None:

@@ -107,7 +107,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     try:
         return swap.carry_out(may_clone=may_clone)
     except PermissionError as error:
-        if is_begun(environment.root):  # what was exchanged could not be taken back: the next run does it
+        if is_begun(environment.root):  # an exchange could not be taken back: the next run does it
             raise
         place = str(error.filename2 or error.filename)
         raise OwnFilesError("its files may not be replaced", (os.path.relpath(place, environment.root),)) from error

@@ -74,7 +74,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     dist_info = distribution.dist_info
     place = f"{environment.site_packages}/{dist_info}"
     if links.read_link(f"{place}/METADATA"):
-        raise OwnFilesError(survey.FARMED)
+        raise OwnFilesError(survey.LINKED_BY_OTHERS)
     try:
         text = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES).decode("utf-8", "surrogateescape")
         declared = dict(_declared(place))
@@ -94,7 +94,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         if row.path.startswith("/") or not paths.is_inside(path):
             raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
         if not links.is_reached(environment.root, path, is_real):
-            raise OwnFilesError(survey.FARMED, (row.path,))
+            raise OwnFilesError(survey.LINKED_BY_OTHERS, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:
             continue
@@ -105,7 +105,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
             continue  # virtualenv lists files that it has not made
         if status is None:
             if links.read_link(f"{environment.root}/{path}"):
-                raise OwnFilesError(survey.FARMED)
+                raise OwnFilesError(survey.LINKED_BY_OTHERS)
             changed.append(row.path)
             continue
         if permissions.has_special(f"{environment.root}/{path}", status):

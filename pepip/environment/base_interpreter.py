@@ -1,7 +1,7 @@
 """The Python on which an environment is based, as an image takes it: the interpreter, its modules and libraries.
 
-A Python can be moved if it finds its modules and libraries from its own place. CPython finds its modules so. Its
-libraries are looked at here. A Python that shares its folders with the system can't be moved.
+A Python can be moved if it finds its modules and libraries from its own place. CPython finds its modules this way;
+this module checks its libraries. A Python that shares its folders with the system can't be moved.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Moved(NamedTuple):
 
 
 def members(base: BaseInterpreter, *, with_packages: bool) -> Moved:
-    """Return the members for a Python, below `FOLDER_NAME`. `with_packages` says whether its site-packages counts.
+    """Return the members for a Python, below `FOLDER_NAME`. With `with_packages`, they include its site-packages.
 
     Raises ImageError if it can't be moved.
     """
@@ -81,7 +81,10 @@ def _names(prefix: str, folder: str) -> list[str]:
 
 
 def _add_tree(found: dict[str, Member], base: BaseInterpreter, top: str, *, with_packages: bool) -> None:
-    """Add a folder of the prefix without tests, archives of objects, bytecode of other Pythons, and site-packages."""
+    """Add a folder of the prefix without tests, archives of objects and bytecode of other Pythons.
+
+    The site-packages of the Python is added only with `with_packages`.
+    """
     unwanted = {"test"} if with_packages else {"test", "site-packages"}
     pending = [top]
     while pending:
@@ -100,7 +103,7 @@ def _add_tree(found: dict[str, Member], base: BaseInterpreter, top: str, *, with
 
 
 def is_wanted(path: str, tag: str) -> bool:
-    """Tell whether an image holds a file: yes, unless it is bytecode of another Python, or not complete."""
+    """Tell whether an image holds a file: yes, unless it is bytecode of another Python, or incomplete."""
     return f"/{paths.PYCACHE}/" not in path or ".pyc" not in path or path.endswith(f".{tag}.pyc")
 
 
@@ -127,7 +130,7 @@ def _move_programs(found: dict[str, Member], base: BaseInterpreter) -> tuple[str
             if os.path.isfile(f"{base.prefix}/lib/{name}"):
                 if name != own_library and not _reaches(place, linkage.run_paths, f"{base.prefix}/lib"):
                     raise ImageError(
-                        f"cannot move {place}: it needs {name}, which only this machine's settings lead to",
+                        f"cannot move {place}: it finds {name} only by settings of this machine",
                         hint="take a Python that `uv python install` provides, or leave out --with-python",
                     )
                 if path.startswith("bin/") and name.startswith("libpython"):

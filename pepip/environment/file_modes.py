@@ -1,7 +1,7 @@
 """The permissions of files in an environment: the modes that an installer gives, and a note of modes that differ.
 
-A link shows the mode of the entry's file. When an environment gets its own files back, each file gets the mode in the
-note, or else the mode that an installer gives.
+A link shows the mode of the entry's file. When own files replace the links of an environment, each file gets the mode
+in the note, or else the mode that an installer gives.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Bytecode in an image: that of the environment where it is valid, else compiled.
+"""Bytecode in an image: the environment's own where that is valid, otherwise newly compiled.
 
 Bytecode names the time and size of its source. In an image all files have one time, so bytecode gets that time: it is
-valid at any mount path. Bytecode that is valid unchecked would be as fast, since Python looks at the source all the
-same, but it would stay valid in a copy of the image in which somebody edits the source.
+valid at any mount path. Unchecked bytecode (PEP 552) would not be faster, since Python looks at the source all the
+same. And if somebody edits a source in a copy of the image, unchecked bytecode would still count as valid.
 Source: PEP 3147, PEP 552.
 """
 
@@ -26,7 +26,7 @@ _LIMIT = 0xFFFFFFFF
 
 
 def settle(members: dict[str, Member], folders: Iterable[str], base: BaseInterpreter, time_seconds: int) -> list[str]:
-    """Keep valid bytecode, as of `time_seconds`, and drop all other bytecode.
+    """Give valid bytecode the time `time_seconds`, and drop all other bytecode.
 
     Return the paths of the modules below `folders` that have none.
     """
@@ -48,7 +48,7 @@ def settle(members: dict[str, Member], folders: Iterable[str], base: BaseInterpr
 def take_compiled(
     members: dict[str, Member], compiled: Mapping[str, str], base: BaseInterpreter, time_seconds: int
 ) -> None:
-    """Add the bytecode files in `compiled`, by the paths of their modules. Those that are not there are left out."""
+    """Add the bytecode files in `compiled`, by the paths of their modules. Missing and invalid files are left out."""
     for path, file in compiled.items():
         place = _place(path, base)
         before = members.get(place)

@@ -30,7 +30,7 @@ _LARGEST_SCRIPT = files.SMALL_BYTES
 
 
 class Found(NamedTuple):
-    """The members, and what stands in the way of an image.
+    """The members, and the links of the environment.
 
     `linked` has the folders that are links, by the id of their entry, relative to the environment. `outside` has
     links that lead out of the environment, as pairs of path and target.

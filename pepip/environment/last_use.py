@@ -1,8 +1,8 @@
 """When an environment was last used: an interpreter was started in it, or a tool has changed it.
 
 Each start of its Python reads `pyvenv.cfg`. Linux notes that in the file's time of last access, exact to a day (mount
-option `relatime`, the default). pepip's own looks leave that time alone. Nobody can know with `noatime`, on a network
-file system (each machine answers reads from its own cache), and on other systems than Linux.
+option `relatime`, the default). pepip reads the file without changing that time. Starts leave no trace with
+`noatime`, on a network file system (each machine answers reads from its own cache), and on other systems than Linux.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ def _files_read(root: str) -> Iterator[os.DirEntry[str]]:
     try:
         folders = contents.site_packages_of(root)
     except OSError:
-        return  # the function that needs these folders reports the error
+        return  # the code that needs these folders reports the error
     for folder in folders:
         for child in _children(folder):
             if child.name.endswith(".dist-info"):

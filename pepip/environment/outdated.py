@@ -1,7 +1,7 @@
-"""Files of an environment that are of an entry as it was before it was stored anew.
+"""Files that an environment took from an entry before that entry was stored again.
 
-Hard links and copies of a damaged entry may be damaged, too. They are replaced one by one. Nothing is made at a path
-where nothing is: its owner may be deleting the environment at this moment.
+Hard links and copies of a damaged entry may be damaged, too. They are replaced one by one. A missing file is not made
+again, because somebody may be deleting the environment at this moment.
 """
 
 from __future__ import annotations

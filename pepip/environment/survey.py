@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 28
 _MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
-FARMED = "its files are links of another tool"
+LINKED_BY_OTHERS = "its files are links of another tool"
 EGG = "it has an egg's metadata, and no RECORD"
 NO_RECORD = "it has no RECORD"
 SPECIAL = "it has a file that gives its users special rights"
@@ -131,7 +131,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
 
 
 def _site_packages(root: str) -> list[str]:
-    """Return the folder that the environment's Python reads: others may be left of an older version of Python."""
+    """Return the folder that the environment's Python reads. Folders of an older version of Python are left out."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))
     read = f"/python{'.'.join(version.split('.')[:2])}/site-packages"
@@ -152,24 +152,24 @@ def _eggs(base: str, tree: FileTree) -> Iterator[Copy]:
 def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, version: str) -> _Found:
     """Read one distribution, and tell whether it could be linked or why not."""
 
-    def own(reason: str, changed: Iterable[str] = (), listed: Iterable[str] = ()) -> _Found:
+    def kept(reason: str, changed: Iterable[str] = (), listed: Iterable[str] = ()) -> _Found:
         copy = Copy(name, version, dist_info, reason, tuple(changed), "", (), (0, 0), (0, 0))
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
-        return own(EGG)
+        return kept(EGG)
     prefix = f"{base}/{dist_info}"
     record_path = f"{prefix}/RECORD"
     if record_path in tree.links or f"{prefix}/METADATA" in tree.links:
         target = links.read_link(f"{root}/{prefix}/METADATA")
         is_of_pepip = f"/{dist_info}/METADATA" in target and paths.packages("") in target
-        return own("another store of pepip has it" if is_of_pepip else FARMED)
+        return kept("it is linked from another store of pepip" if is_of_pepip else LINKED_BY_OTHERS)
     if record_path not in tree.files or f"{prefix}/METADATA" not in tree.files:
-        return own(NO_RECORD if record_path not in tree.files else "it has no METADATA")
+        return kept(NO_RECORD if record_path not in tree.files else "it has no METADATA")
     try:
         content = files.read_regular(f"{root}/{record_path}", most_bytes=_MOST_BYTES)
     except (OSError, ValueError) as error:
-        return own(f"its RECORD can't be read: {error}")
+        return kept(f"its RECORD can't be read: {error}")
     rows = record.parse(content.decode("utf-8", "surrogateescape"))
     listed, content_rows, changed, farmed, reason = [], [], [], 0, ""
     skipped = record.own_metadata(dist_info)
@@ -197,20 +197,20 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
             content_rows.append(f"{path},{hash_value}")
     origin = _origin(root, prefix, tree)
     if origin or reason:
-        return own(origin or reason, (), listed)
+        return kept(origin or reason, (), listed)
     if farmed:
-        return own(FARMED, (), listed)
+        return kept(LINKED_BY_OTHERS, (), listed)
     if changed:
-        return own("its files are not as RECORD says", sorted(changed), listed)
+        return kept("its files are not as RECORD says", sorted(changed), listed)
     if not {f"{prefix}/METADATA", f"{prefix}/WHEEL"} <= set(listed):
-        return own(NO_WHEEL, (), listed)
+        return kept(NO_WHEEL, (), listed)
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
     return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
 
 
 def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
-    """Tell whether a file is a script for which RECORD has the size that it has in its wheel, as older pips write."""
+    """Tell whether RECORD has the size of a script in its wheel: older versions of pip don't write the new size."""
     if not path.startswith(("bin/", "Scripts/")):
         return False
     try:

@@ -115,7 +115,7 @@ def _open_regular(
     if not stat.S_ISREG(status.st_mode):  # it was replaced meanwhile
         reason = "it is no regular file"
     elif is_trusted and status.st_uid and status.st_uid != user_id():
-        reason = "it is another user's"
+        reason = "it belongs to another user"
     if reason:
         os.close(descriptor)
         raise UnfitFileError(path, reason)

@@ -25,7 +25,7 @@ class Gain(NamedTuple):
 def by_removing(trees: Iterable[str], *, place: str) -> Gain:
     """Return what the removal of all `trees` together gives back. `place` is a folder of their file system.
 
-    Blocks that two of the files share count as free after both: a third clone outside of the trees is not seen.
+    Blocks that only two of the files share count as freed, although a third clone outside the trees may keep them.
     """
     names, statuses, places = disk_usage.names_in(trees)
     may_clone = reflinks.clones(filesystems.mount_point(place))

@@ -1,4 +1,4 @@
-"""Locks made of folders and renames, for file systems that have no others (Lustre without `flock`, some of FUSE).
+"""Locks made of folders and renames, for file systems that have no others (Lustre without `flock`, some with FUSE).
 
 The lock on a file `F` is a folder `.pepip-locks/F` beside it. In it each holder has a mark, which is a folder with a
 file that names the holder: `x` for a process that holds the lock alone, `s.ID` for one that shares it. A mark appears

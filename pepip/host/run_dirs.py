@@ -18,7 +18,7 @@ _LOCK = ".lock"
 
 @contextlib.contextmanager
 def marked(parent: str, *, mode: int, suffix: str = "") -> Iterator[str]:
-    """Yield the path of a folder below `parent`, for the caller to make. `remove_abandoned` keeps it until the end.
+    """Yield the path of a folder below `parent`, for the caller to make. It counts as in use until the end.
 
     `mode` is the mode of the folder's lock. The folder's name ends with `suffix`.
     """
@@ -49,7 +49,7 @@ def remove_abandoned(
 ) -> None:
     """Remove the folders of ended runs in `parent`. Skip each that can't be removed, such as another user's.
 
-    `before` is called with each path that is about to be removed. A folder whose name `spares` is true of stays.
+    `before` is called with each path that is about to be removed. A folder stays if `spares` is true for its name.
     """
     names = set(os.listdir(parent)) - {paths.LOCK_FOLDERS}
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:

@@ -1,6 +1,7 @@
 """Processes that use a folder: their program, one of their libraries, or their current folder lies in it.
 
-Also installers that may be writing into an environment. Most take no lock, so only their processes show it.
+Also finds installers that may be writing into an environment. Most of them take no lock, so only the list of
+processes shows them.
 """
 
 from __future__ import annotations
@@ -48,11 +49,10 @@ def users_of(folders: Collection[str]) -> dict[str, list[Process]]:
 
 
 def user_without_access(number: int, folder: str) -> int | None:
-    """Return the id of the user as whom a process runs, if that user may not read a folder or one above it.
+    """Return the id of a process's user if that user may not read a folder, or not enter a folder above it.
 
-    None if the user may, and for processes of this user, of root, and of users whom a capability lets read all files.
-    A part of `folder` that does not exist yet is taken to be readable. Access lists are not looked at: the answer is
-    the one without them.
+    None if the user may. None also for a process of this user or of root, or with a capability to read all files.
+    A part of `folder` that does not exist yet counts as readable. Access lists are ignored.
     """
     facts = dict(line.partition(":\t")[::2] for line in _read(str(number), "status").splitlines())
     try:

@@ -1,7 +1,7 @@
-"""A stream in the tar format of files that are not changed meanwhile: their names, modes and contents, at one time.
+"""Writes folders, links and files as a stream in the tar format.
 
 All members belong to root and have the same time, so that the same members give the same bytes. Names may be any
-bytes. Knows nothing of what reads the stream.
+bytes. Knows nothing of the program that reads the stream.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ _UNIT = tarfile.BLOCKSIZE
 
 
 class Member(NamedTuple):
-    """A folder, a symbolic link to `target`, or a file: of `source` on disk, else of `content`.
+    """A folder, a symbolic link to `target`, or a file with the bytes of the file `source`, or with `content`.
 
-    If `content` is given beside a `source`, it takes the place of as many bytes at the source's beginning.
+    If both are given, `content` replaces as many bytes at the beginning of the source.
     """
 
     kind: str

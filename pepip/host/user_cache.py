@@ -1,4 +1,4 @@
-"""Cache files of one user, in a folder that nobody else writes.
+"""Cache files of one user, in a folder to which nobody else may write.
 
 A file that another user wrote, or could have written, counts as missing.
 """

@@ -183,8 +183,8 @@ def _change(
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
-        f"{environment.root} keeps changing while it is installed into",
-        hint="let the other installer finish, then run the command again",
+        f"another tool keeps changing {environment.root}, so pepip can't change it",
+        hint="let the other tool finish, then run the command again",
     )
 
 

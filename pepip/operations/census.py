@@ -305,7 +305,7 @@ def _displacement(registration: Registration, folder: str) -> str:
 
 
 def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
-    """Return in a sentence which of the linked entries are lost, and where; empty if none is."""
+    """Return a sentence that names the lost ones of the linked entries, and their store; empty if none is lost."""
     lost: dict[str, list[str]] = {}
     for entry_id in linked:
         home = store.home_of(entry_id)
@@ -319,7 +319,7 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
             return f"it links {names} from the layer {root}, which is not there"
         if root and root not in (layer.root for layer in store.layers):
             return f"{root} is no longer a layer, but the environment links {names} from there"
-        return f"the {f'layer {root}' if root else 'store'} has lost {names}, which it links"
+        return f"it links {names}, which the {f'layer {root}' if root else 'store'} has lost"
     return ""
 
 

@@ -1,6 +1,6 @@
 """Decisions: the work of a change, as uv decides it, before anything is changed.
 
-A decision holds for one state of an environment. Whoever carries it out must look again under the lock.
+A decision holds for one state of an environment. The code that carries it out must look again under the lock.
 """
 
 from __future__ import annotations

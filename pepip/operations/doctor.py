@@ -205,7 +205,8 @@ def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     if kind == locks.FLOCK:
         return HealthCheck("locks", OK, sentence)
     if name == "uv's cache":
-        return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", "UV_CACHE_DIR elsewhere")
+        hint = "set UV_CACHE_DIR to a folder on another file system"
+        return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)
     if kind == locks.NONE:
         sentence = f"{sentence}: nothing is pruned or removed"
         return HealthCheck("locks", ERROR, sentence, "put it on another file system")
@@ -222,7 +223,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
     except FileNotFoundError:
         return  # the current folder was removed
     except PepipError as error:
-        yield HealthCheck("link mode", ERROR, error.message, "clone, copy, hardlink or symlink")
+        yield HealthCheck("link mode", ERROR, error.message, "choose clone, copy, hardlink or symlink")
         return
     if mode:
         yield HealthCheck("link mode", OK, f"{mode}: new environments get real files")
@@ -274,14 +275,14 @@ def _registry(store: Store, seen: Census) -> Iterator[HealthCheck]:
         yield HealthCheck(
             "registry",
             ERROR,
-            f"{registration.file} can't be read: nothing is pruned until it is ({registration.damage})",
+            f"{registration.file} can't be read, so nothing is pruned: {registration.damage}",
             "`pepip projects scan DIR` registers the environments below a folder anew; then remove the file",
         )
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
         yield HealthCheck(
             "registry",
             ERROR,
-            f"{paths.projects(store.root)} is gone: nothing is pruned until it is there",
+            f"the registry {paths.projects(store.root)} is gone: nothing is pruned",
             "`pepip projects scan DIR` registers the environments below a folder anew",
         )
     elif not seen.damaged:
@@ -316,8 +317,8 @@ def _trash(store: Store) -> HealthCheck:
     return HealthCheck(
         "trash",
         WARNING,
-        f"{humanized.count(len(left), 'entry', 'entries')}, {humanized.size(size)}",
-        "`pepip prune` empties it",
+        f"removed entries still occupy {humanized.size(size)}",
+        "`pepip prune` empties the trash",
     )
 
 

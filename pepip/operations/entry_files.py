@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """A file or folder with its path below the entry, or the small ones of one folder: then `more` counts them."""
+    """A line of the list: a file or folder, or all small ones of a folder, whose number is `more`.
+
+    `path` is relative to the entry: of the file or folder itself, or of the folder that holds the small ones.
+    """
 
     path: str
     depth: int
@@ -46,7 +49,7 @@ def find(store: Store, name: str, version: str = "") -> list[Stored]:
 def large(tree: Branch, least_bytes: int) -> Iterator[Listed]:
     """Yield the files and folders of a tree that take `least_bytes` or more, each folder before its content.
 
-    The others of a folder follow as one line, with the folder's path; if all are small, the folder itself says it.
+    The small files and folders of a folder follow as one line. If all are small, the folder's own line is enough.
     """
     yield from _large(tree, "", 0, least_bytes)
 

@@ -113,7 +113,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
     name, places = os.path.basename(path), " or ".join(at_fault or roots)
-    said = f"another tool wrote into {name} in the store, probably in {places}" + (shown and f" ({shown})")
+    said = f"another tool wrote into {name} in the store, probably through {places}" + (shown and f" ({shown})")
     if not is_kept:
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True

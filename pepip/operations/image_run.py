@@ -65,5 +65,5 @@ def _check(image: str, folder: str) -> None:
     if not os.path.exists(program):
         raise ImageError(
             f"{image} needs {os.readlink(program)}, which this machine does not have",
-            hint="build it with --with-python, or install that Python there",
+            hint="build the image with --with-python, or install that Python at that path",
         )

@@ -1,8 +1,8 @@
 """The entries that an environment links, kept in one file of this user's cache.
 
-A change needs every entry that the environment links. To read one file takes a fraction of the time that their
-documents take. An entry counts only while its document has the same modification time and inode: `entries.read` looks
-at these each time.
+A change needs every entry that the environment links. Reading this one file takes a fraction of the time that all
+their documents take. An entry counts only while its document has the same modification time and inode: `entries.read`
+looks at these each time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DATA = Entry._fields.index("data")
-_MOST_CHANGED = 8  # one in so many entries may have changed before the file is written anew
+_ROWS_PER_CHANGE = 8  # the file is written anew if more than one in eight entries has changed
 
 
 def recall(store: Store, root: str) -> None:
@@ -47,7 +47,7 @@ def note(store: Store, root: str, entry_ids: Iterable[str]) -> None:
     before = store.recalled_entries.get(root, {})
     rows = [store.known_entries[entry_id] for entry_id in entry_ids if entry_id in store.known_entries]
     changed = sum(row is not before.get(row.entry.id) for row in rows)
-    if changed * _MOST_CHANGED > len(rows):
+    if changed * _ROWS_PER_CHANGE > len(rows):
         evidence = states([f"{root}/pyvenv.cfg"])
         AnswerCache(paths.cache(store.root)).remember(_key(store, root), json.dumps(rows), evidence)
 

@@ -1,7 +1,7 @@
 """The graph of needs in one environment: which of its distributions need which others, and which its project names.
 
-The METADATA of the installed distributions says it, with markers for the environment's own Python and with the extras
-that are asked for. No program is started, and no lock is read: this is the environment as it is.
+The needs come from the METADATA of the installed distributions, with markers for the environment's own Python and
+with the extras that are asked for. No program is started, and no lock is read: this is the environment as it is.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 ITSELF = "itself"
-"""The place that names a distribution which nothing else in the environment needs, if no file of the project does."""
+"""The `place` of a root that the project does not name and that no other distribution needs."""
 
 
 class Edge(NamedTuple):
-    """One need: who needs it, the distribution that is needed, and the requirement without its marker.
+    """One need: the distribution that has it, the distribution that meets it, and the requirement without its marker.
 
-    `needing` is empty if the environment's project needs it; then `place` says where that is stated.
+    `needing` is empty if the environment's project has the need. Then `place` names the place that states it.
     """
 
     needing: str
@@ -105,7 +105,7 @@ class Graphs:
         facts: dict[str, str],
         asked: dict[str, set[str]],
     ) -> dict[str, list[Edge]]:
-        """Return the needs of all distributions. An extra that one of them asks for of another adds needs there."""
+        """Return the needs of all distributions. If one asks for an extra of another, the other gets more needs."""
         needs: dict[str, list[Edge]] = {}
         pending = list(present)
         while pending:
@@ -194,7 +194,7 @@ def _unreached(
 ) -> list[str]:
     """Return the distributions to add to the roots, so that every distribution is reached from one of them.
 
-    Those that nothing needs come first. What is left then needs itself, by way of others.
+    Distributions that nothing needs come first. The rest are needed only by cycles of needs.
     """
     reached = Graph({}, needs, {}, ())._reached([edge.needed for edge in roots], without="")
     found = []

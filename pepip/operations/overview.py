@@ -44,8 +44,8 @@ def take(store: Store, memory: ScanCache | None = None) -> Overview:
 def recall(store: Store, memory: ScanCache) -> Overview | None:
     """Return the overview that `memory` holds from the last scan, without reading the disk. None if it holds none.
 
-    The answer comes at once and may be outdated. Of environments, only their paths and the entries that they link are
-    known, and all count as whole.
+    The answer comes at once and may be outdated. Only the paths, the packages and the sizes of environments are
+    known, and all environments count as whole.
     """
     rows_of_weights = memory.remembered("weights").items()
     weights = {name: disk_usage.Weight._make(row[1][:3]) for name, row in rows_of_weights}

@@ -27,14 +27,14 @@ _PROJECT_FILE = "pyproject.toml"
 
 
 class OwnRequirement(NamedTuple):
-    """A requirement, and the place that states it, in words: `pyproject.toml`, `group dev`, `the tool itself`."""
+    """A requirement, and the place that states it, in words: `pyproject.toml`, `group dev`, `the tool`."""
 
     requirement: Requirement
     place: str
 
 
 def of(known: KnownVenv) -> list[OwnRequirement]:
-    """Return what the environment's project, script or tool requires. Empty if it states nothing that can be read."""
+    """Return the requirements of the environment's project, script or tool. Empty if none can be read."""
     kind = known.purpose.kind
     if kind == purposes.TOOL:
         return list(_of_tool(_document(settings.content(f"{known.environment}/{makers.TOOL_RECEIPT}"))))

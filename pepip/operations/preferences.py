@@ -1,6 +1,6 @@
-"""The user's settings of the app, in a file of TOML. pepip writes it whole, and says so in its first line.
+"""The user's settings of the app, in a TOML file. pepip writes the whole file, and says so in its first line.
 
-A file that can't be read changes nothing: the defaults hold, and it is never overwritten.
+If the file can't be read, the defaults hold, and pepip never overwrites it.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
         name = key.removeprefix(_FILTER)
         if not is_given:
             raise UsageError(
-                f"{word} is no setting with a value", hint="for example theme=nord, or filter.big='>1GB'"
+                f"{word} gives no value to a setting", hint="write KEY=VALUE, such as theme=nord or filter.big='>1GB'"
             )
         if key == "theme":
             settings = settings._replace(theme=value)
@@ -149,18 +149,20 @@ def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
             settings = settings._replace(hidden=tuple(item for item in value.split(",") if item))
         elif key == "trash":
             if value and seconds_of(value) is None:
-                raise UsageError(f"trash: {value!r} is not a time", hint="a number and s, m, h, d or w; or 0")
+                raise UsageError(
+                    f"trash: {value!r} is not a time", hint="write a number and s, m, h, d or w, such as 7d; or 0"
+                )
             settings = settings._replace(trash=value)
         elif key == "bell":
             if value not in {"", "on", "off"}:
-                raise UsageError(f"bell: {value!r} is neither on nor off", hint="bell=off")
+                raise UsageError(f"bell: {value!r} is neither on nor off", hint="write bell=on or bell=off")
             settings = settings._replace(rings=value != "off")
         elif name != key and name and not set(name) & set(" @="):
             filters.pop(name, None)
             if value.strip():
                 filters[name] = " ".join(value.split())
         else:
-            raise UsageError(f"there is no setting {key}", hint=_KEYS)
+            raise UsageError(f"there is no setting {key}", hint=f"the settings are {_KEYS}")
     return settings._replace(filters=filters)
 
 

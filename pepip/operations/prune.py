@@ -264,7 +264,7 @@ def _without(seen: Census, environments: Collection[str]) -> Census:
     for root in environments:
         reason = idle.obstacle(known.get(root), users.get(root, ()))
         if reason:
-            raise StoreError(f"{root} can't be removed: {reason}", hint="name the others alone")
+            raise StoreError(f"{root} can't be removed: {reason}", hint="leave this environment out")
     projects = [
         item._replace(state=census.MISSING, reason="it goes, too", packages=(), entries=frozenset())
         if item.environment in environments
@@ -276,16 +276,16 @@ def _without(seen: Census, environments: Collection[str]) -> Census:
 
 def blocked_as_layer(store: Store) -> str:
     """Return in a sentence why nothing can be removed from a layer without leases."""
-    return f"{store.root} is a layer, and takes no leases: nobody knows who links it"
+    return f"{store.root} is a layer, and takes no leases: the environments that link it are not known"
 
 
 _HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --lease-days 60` lets readers take leases"
 
 
 def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> list[str]:
-    """Return what a prune removes at once beside orphans: the trash, and the registry's files on environments.
+    """Return the paths that a prune removes at once beside orphans: the trash, and registrations of environments.
 
-    Only what this user may remove. What is kept in the trash stays if the prune keeps its own.
+    Paths that this user may not remove are left out. With `keep_seconds`, kept graves in the trash stay.
     """
     buried_now = options.environments if options.keep_seconds else ()
     files = [
@@ -302,14 +302,14 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
 def unreadable(store: Store, seen: Census) -> str:
     """Return in a sentence why the registry may lack environments, empty if it is complete."""
     if seen.stored and not os.path.isdir(paths.projects(store.root)):
-        return f"the registry {paths.projects(store.root)} is gone, so nobody knows which environments there are"
+        return f"the registry {paths.projects(store.root)} is gone, so the environments are not known"
     if os.path.lexists(paths.registry_lost(store.root)):
-        return f"the registry {paths.projects(store.root)} was lost once, so nobody knows all environments"
+        return f"the registry {paths.projects(store.root)} was lost once, so some environments may not be known"
     if seen.damaged:
         damaged = seen.damaged[0]
         return (
             f"the registry file {damaged.file} can't be read ({damaged.damage}), "
-            "so nobody knows what its environment links"
+            "so the entries that its environment links are not known"
         )
     return ""
 

@@ -1,7 +1,7 @@
-"""What can be freed, in bundles: what goes together, how much each frees, and what it costs.
+"""The space that can be freed, in bundles: things that go together, with the space that they free and the loss.
 
-Reading changes nothing. A prune with the options of a choice carries it out (`pepip.operations.prune`); upgrades and
-adoption are operations of their own.
+This module changes nothing. `pepip.operations.prune` removes chosen bundles. Upgrades and adoptions are operations of
+their own.
 """
 
 from __future__ import annotations
@@ -39,10 +39,11 @@ _DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requiremen
 class Bundle(NamedTuple):
     """Things that go together. `freed_bytes` are free when this bundle alone goes.
 
-    `key` names the bundle. `cost` is the loss in words, `loss` ranks it: 0 for none. Bundles of the kinds `unused`
-    and `idle` go by a prune; one that frees at once also empties the `trash`. The command in `words` does each of
-    the others. `entry_ids` are entries that nothing links any more then; `environment` is the one that goes or that
-    alone links an outdated version.
+    `key` names the bundle. `cost` is the loss in words, and `loss` is its rank: 0 for no loss. A prune removes
+    bundles of the kinds `unused` and `idle`. A prune that keeps nothing in the trash also empties the `trash`. For
+    the kinds `upgrade` and `adopt`, `words` are the command that frees the space. `entry_ids` are the entries that
+    nothing links afterwards. `environment` is the environment that goes, or the only one that links an outdated
+    version.
     """
 
     kind: str
@@ -72,7 +73,7 @@ class Reclaimable(NamedTuple):
 def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None) -> Reclaimable:
     """Return all bundles. `idle_seconds` is the time from which on an environment counts as idle.
 
-    `unshared` are environments of other tools.
+    `unshared` is the preview of an adoption of environments that other tools made.
     """
     preview = prune.preview(store, prune.PruneOptions(), seen)
     bundles = [*_unused(store, preview), *_in_trash(store)]
@@ -108,7 +109,7 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
         root = item.known.environment
         definition = _definition_of(item.known)
         cost = f"{definition} describes it" if definition else "no file describes it"
-        ids = ending_with(seen, {root})
+        ids = linked_only_by(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
         title = f"idle for {humanized.duration(item.seconds)}"
         found.append(
@@ -160,7 +161,7 @@ def _version(item: Stored) -> Version:
 
 
 def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
-    """Return the bundle of all environments that could be adopted and that nobody runs now."""
+    """Return the bundle of all environments that could be adopted and from which no program runs now."""
     known = {item.environment for item in seen.projects}
     venvs = unshared.venvs if unshared else []
     fit = [item for item in venvs if not (item.reason or item.processes or item.environment in known)]
@@ -184,7 +185,7 @@ class Choice(NamedTuple):
 
 
 def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
-    """Return the options of the prune that carries out those chosen bundles that go by one."""
+    """Return the options of a prune that removes the chosen bundles, as far as a prune can."""
     chosen = _chosen(found, choice)
     environments = tuple(bundle.environment for bundle in chosen if bundle.kind == IDLE)
     return prune.PruneOptions(
@@ -193,10 +194,10 @@ def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
 
 
 def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
-    """Return what the chosen bundles free together, with the trash if they go at once.
+    """Return the space that the chosen bundles free together, with that of the trash if they go at once.
 
-    Entries that several of them alone link go, too. What would wait in the trash counts as free. `kept_bytes` are
-    those that uv's cache keeps: none if its packages go, too.
+    Entries that only chosen environments link go, too. Space that would wait in the trash counts as free.
+    `kept_bytes` stay occupied by uv's cache; they are 0 if the packages go from there, too.
     """
     chosen = _chosen(found, choice)
     roots = {bundle.environment for bundle in chosen}
@@ -236,10 +237,10 @@ def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
     """Return the ids of the entries that go with the chosen bundles."""
     roots = {bundle.environment for bundle in chosen if bundle.kind == IDLE}
     unused = [bundle.entry_ids for bundle in chosen if bundle.kind == UNUSED]
-    return frozenset().union(ending_with(found.census, roots), *unused)
+    return frozenset().union(linked_only_by(found.census, roots), *unused)
 
 
-def ending_with(seen: Census, roots: Collection[str]) -> frozenset[str]:
+def linked_only_by(seen: Census, roots: Collection[str]) -> frozenset[str]:
     """Return the ids of the store's entries that only these environments link."""
     own = {item.id for item in seen.stored}
     return frozenset(

@@ -188,7 +188,8 @@ def recover(
     link_elsewhere(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
-        yield Progress("warning", f"{names} could not be fetched again: install from the original source")
+        advice = f"install into {environment.root} from the original source"
+        yield Progress("warning", f"{names} could not be fetched again: {advice}")
 
 
 def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
@@ -241,10 +242,10 @@ def _linked_and_foreign(store: Store, environment: Environment) -> tuple[dict[st
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Replace files of this user's environments that are hard links to what the entries in `stored` replaced.
+    """Replace files in this user's environments that are hard links to entries which the `stored` ones replaced.
 
-    They may be damaged as the old entries were. Missing links are not made: somebody may be deleting the environment.
-    An environment that can't be changed now stays as it is.
+    Such files may be damaged as the old entries were. Missing links are not made: somebody may be deleting the
+    environment. An environment that can't be changed now stays as it is.
     """
     from pepip.environment import outdated
 

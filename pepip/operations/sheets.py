@@ -1,4 +1,4 @@
-"""A list as CSV, Markdown or JSON, for spreadsheets, pages and programs. Pure, but for `save`."""
+"""A list as CSV, Markdown or JSON, for spreadsheets, pages and programs. Only `save` writes a file."""
 
 from __future__ import annotations
 
@@ -65,9 +65,9 @@ def _cell(value: object) -> str | int | float:
 
 
 def _csv(lines: Iterable[Sequence[str | int | float]]) -> str:
-    """Return lines as CSV (RFC 4180). A spreadsheet would calculate a text that begins like a formula: a quote helps.
+    """Return lines as CSV (RFC 4180). A text that begins like a formula gets a quote, so no spreadsheet runs it.
 
-    Numbers are left alone, also negative ones.
+    Numbers get none, not even negative ones.
     """
     import csv
     import io

@@ -46,7 +46,7 @@ def initialize(
     have their modes already.
     """
     if not group and {*trusted} - {trust.OWNER}:
-        raise UsageError("a store of one user has no members to trust", hint="--shared GROUP")
+        raise UsageError("a store of one user has no members to trust", hint="name their group with --shared GROUP")
     group_id = _group_id(group) if group else -1
     users = frozenset(_user_id(name) for name in trusted if name not in {trust.MEMBERS, trust.OWNER})
     _check_owner(store)
@@ -109,7 +109,7 @@ def _user_id(name: str) -> int:
     except KeyError:
         if name.isdecimal():
             return int(name)
-        raise UsageError(f"there is no user {name}", hint="owner, members, or names of users") from None
+        raise UsageError(f"there is no user {name}", hint="--trust takes owner, members, or names of users") from None
 
 
 def _group_id(group: str) -> int:

@@ -30,8 +30,8 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     """Copy entries that match `patterns` to the layer at `layer_root`, yielding progress, and return the result.
 
     A layer that does not exist yet is made. Raises StoreError, before anything is written, if no entry matches, if
-    one is damaged, or if this user may not write the layer. Each entry appears there whole or not at all; after a
-    failure those published before stay.
+    one is damaged or unproven, or if this user may not write the layer. Each entry appears there whole or not at all;
+    after a failure those published before stay.
     """
     if not os.path.isabs(layer_root):
         raise UsageError(f"{layer_root} is not an absolute path", hint="write the layer's path from / on")
@@ -43,8 +43,10 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaw = next(iter(check.inspect(item.path)), None)
         if flaw:
+            state = "unproven" if flaw.kind == check.UNPROVEN else "damaged"
             raise StoreError(
-                f"{item.id} is damaged and can't be published: {flaw.path}, {flaw.words}", hint="`pepip store repair`"
+                f"{item.id} is {state} and can't be published: {flaw.path}, {flaw.words}",
+                hint="run `pepip store repair` first",
             )
     _make(layer)
     published: list[str] = []

@@ -41,10 +41,10 @@ _TIME = "PEPIP_TRASH_TIME"
 
 
 def trash_seconds(variables: Mapping[str, str]) -> float:
-    """Return for how long the trash keeps entries: a day by default, 0 for not at all.
+    """Return the time for which the trash keeps entries: a day by default, 0 for not at all.
 
-    `PEPIP_TRASH_TIME` says it, or else the setting `trash`. Raises UsageError if the variable is no time. Settings
-    that can't be read say nothing.
+    `PEPIP_TRASH_TIME` sets it, or else the setting `trash`. Raises UsageError if the variable is no time. Settings
+    that can't be read are ignored.
     """
     text = variables.get(_TIME, "")
     if not text:
@@ -59,7 +59,7 @@ def trash_seconds(variables: Mapping[str, str]) -> float:
 
 
 def ample_seconds(store: Store, variables: Mapping[str, str]) -> float:
-    """Return for how long a removal stays in the trash if nobody says otherwise: 0 if the disk has no ample room."""
+    """Return the time for which the trash keeps a removal by default: 0 if less than a fifth of the disk is free."""
     return trash_seconds(variables) if trash.has_room(store) else 0.0
 
 
@@ -71,7 +71,7 @@ def last(store: Store) -> Grave:
     return graves[0]
 
 
-_HINT = "`pepip prune --trash` keeps what it removes in the trash, for the time that `pepip settings` says"
+_HINT = "`pepip prune --trash` keeps the removed entries in the trash, for the time that `pepip settings` shows"
 
 
 def undo(store: Store) -> Generator[Progress, None, Undone]:

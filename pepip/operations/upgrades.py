@@ -119,8 +119,8 @@ def targets(
     """Return the environments that have any of the packages. Each gets those that it has.
 
     Without `requirements`, all packages of an environment are meant. `wanted` names environments as
-    `KnownVenv.is_called` reads them, from `folder` on; by default all are meant. Raises UsageError for what is no
-    requirement, and StoreError if no environment has a name of `wanted`.
+    `KnownVenv.is_called` reads them, from `folder` on; by default all are meant. Raises UsageError for a text that is
+    no requirement, and StoreError if no environment has one of the names in `wanted`.
     """
     by_name = {_name_of(text): text for text in requirements}
     chosen: list[Target] = []
@@ -225,7 +225,7 @@ def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
             _check_place(outcome.summary.environment, target)
             return outcome.summary
         requirements = _by_pip(target)
-        if target.way == BY_TOOL:  # uv has no preview of it; it resolves these
+        if target.way == BY_TOOL:  # uv has no dry run for tools, but upgrades a tool to what its receipt resolves to
             requirements = tuple(str(own.requirement) for own in own_requirements.of(target.known))
             if not requirements:
                 raise VenvError("its receipt does not say what it was installed from")
@@ -244,7 +244,7 @@ def _refuse_another(target: Target) -> None:
 
 def _check_place(environment: str, target: Target) -> None:
     if os.path.realpath(environment) != os.path.realpath(target.environment):
-        raise VenvError(f"uv syncs {environment} there, and not {target.environment}")
+        raise VenvError(f"in the folder of this project, uv syncs {environment}, and not {target.environment}")
 
 
 def _by_pip(target: Target) -> tuple[str, ...]:
@@ -280,7 +280,7 @@ def _at_home(target: Target) -> Iterator[None]:
 
 
 def _broken(store: Store, target: Target, summary: Summary) -> tuple[UnmetNeed, ...]:
-    """Return the needs that the new versions would leave unmet. uv keeps a lock free of them."""
+    """Return the needs that the new versions would leave unmet. Only `pip install --upgrade` can leave any."""
     if target.way != BY_PIP or not summary.linked:
         return ()
     known, checks = target.known, needs.Needs(store)

@@ -34,10 +34,10 @@ def make(
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
     If `must_be_replaced` returns True (it is called under the lock), anything at `root` is replaced. A mounted
-    folder, and one whose parent may not be written, can't be moved aside, only emptied. Before that, `rehearse` shows
-    that an environment can be made.
-    Raises what `maker` raises, and VenvError if something else stands at `root` or if this user may not write there.
-    The former content is then back, unless it could not be moved aside.
+    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So `rehearse` first
+    shows that an environment can be made.
+    Raises the errors of `maker`, and VenvError if something else stands at `root` or if this user may not write
+    there. The former content is then back, unless it could not be moved aside.
     """
     parent = os.path.dirname(root)
     try:

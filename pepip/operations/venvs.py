@@ -145,7 +145,7 @@ def refuse_the_store(root: str, store: Store) -> None:
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
     if any(real == os.path.realpath(layer.root) for layer in store.layers):
-        raise StoreError(f"{root} is a layer, and can't be an environment too", hint="see PEPIP_LAYERS")
+        raise StoreError(f"{root} is a layer, and can't be an environment too", hint="choose another folder")
 
 
 def is_own(root: str) -> bool:

@@ -104,8 +104,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
     named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, there
-    is only a warning. Only an entry whose identity is lost goes to the trash. No layer is
-    changed: if environments link a damaged or missing entry of one, it is stored in the store instead.
+    is only a warning. Only an entry whose identity is lost goes to the trash. No layer is changed: if environments
+    link a damaged or missing entry of a layer, it is stored in the user's own store instead.
     """
     verdict = yield from verify(store, patterns)
     findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
@@ -123,8 +123,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
             yield from _mend(store, request, finding, by_entry.get(finding.stored.id, []))
         except (PepipError, OSError) as error:
             if finding in verdict.unproven:
-                text = f"{finding.stored.id} differs from its RECORD, and can't be compared: {_reason(error)}"
-                yield Progress("warning", text)
+                text = f"{finding.stored.id} differs from its RECORD, and its wheel can't be fetched"
+                yield Progress("warning", f"{text}: {_reason(error)}")
             else:
                 failed.append((finding.stored.id, _reason(error)))
         else:

@@ -1,4 +1,4 @@
-"""Why a distribution is in an environment, what it needs, and what nothing needs any more when it goes."""
+"""Why a distribution is in an environment, its needs, and the distributions that nothing needs without it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 class Line(NamedTuple):
     """One line of a tree: how deep it is, the distribution with its version, and the requirement that leads to it.
 
-    The version and the name are empty for the project itself; `place` says then where it states the requirement. If
-    `is_again`, the same distribution stands further up, with all that is below it.
+    The version and the name are empty for the project itself. Then `place` names the place that states the
+    requirement. If `is_again`, the same distribution stands further up, with all that is below it.
     """
 
     depth: int
@@ -105,5 +105,5 @@ def _tree(
 
 
 def unneeded_of(reasons: Collection[Reason]) -> list[str]:
-    """Return what nothing needs any more in any of the environments when the distribution goes from all of them."""
+    """Return the distributions that some environment no longer needs when this one goes from all of them."""
     return sorted({name for reason in reasons for name in reason.unneeded})

@@ -1,6 +1,6 @@
-"""The last answers on releases: which pins were asked about, when, and which findings came. This user's own file.
+"""The last answers about releases: the pins that were asked about, the time, and the findings. A file of this user.
 
-Losing it costs only the question. Nothing is asked here.
+If the file is lost, the questions must be asked again. This module asks nothing.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ KINDS = (VULNERABLE, YANKED, OUTDATED)
 
 
 class Finding(NamedTuple):
-    """Something to know of one version of a distribution. `kind` is one of `KINDS`.
+    """A fact about one version of a distribution: it is vulnerable, yanked or outdated. `kind` is one of `KINDS`.
 
-    A vulnerable one has the `id` of an advisory, its `aliases`, a `summary`, the versions in which it is `fixed`, and
-    a `link`. A yanked one has the reason as `summary`, empty if none was given. An outdated one has the newest
-    release in `fixed`. Other fields are empty.
+    If it is vulnerable, `id`, `aliases`, `summary` and `link` describe an advisory, and `fixed` are the versions
+    without the weakness. If it is yanked, `summary` is the reason, empty if none was given. If it is outdated,
+    `fixed` has the newest release. Other fields are empty.
     """
 
     kind: str
@@ -48,9 +48,10 @@ class Finding(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """The answer to one kind of question. `asked_at` is in seconds since 1970; `source` names who answered.
+    """The answer to one kind of question. `asked_at` is in seconds since 1970.
 
-    `pins` are the names and versions that it covers. One without a finding is clean. Nothing is known of others.
+    `source` names the command of uv that answered, or the OSV records. `pins` are the names and versions that the
+    answer covers. A covered pin without a finding is clean. The answer says nothing about other pins.
     """
 
     kind: str
@@ -61,7 +62,7 @@ class Answer(NamedTuple):
 
 
 def read(store: Store) -> dict[str, Answer]:
-    """Return the last answer of each kind. None if the file is missing, or holds anything else."""
+    """Return the last answer of each kind, by kind. Empty if the file is missing or invalid."""
     try:
         folder = user_cache.folder_in(paths.cache(store.root))
         document = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
@@ -73,7 +74,7 @@ def read(store: Store) -> dict[str, Answer]:
 
 
 def write(store: Store, answers: Mapping[str, Answer]) -> None:
-    """Note the last answer of each kind. Does nothing if the store has no cache, or it can't be written."""
+    """Note the last answer of each kind. Does nothing if the store has no cache, or if the file can't be written."""
     cache = paths.cache(store.root)
     if not os.path.isdir(cache):
         return

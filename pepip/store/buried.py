@@ -1,7 +1,7 @@
 """Environments that a prune removes together with the entries that only they link.
 
-An environment on the store's disk waits in the grave of that prune, with its registration, and comes back with the
-entries. One on another disk is removed at once.
+If such an environment is on the store's disk, the grave of that prune keeps it, with its registration, and an undo
+brings it back. An environment on another disk is removed at once.
 """
 
 from __future__ import annotations
@@ -56,15 +56,17 @@ def environments_in(grave: str) -> list[str]:
 
 
 def trees_in(grave: str) -> list[str]:
-    """Return where the environments in a grave lie now."""
+    """Return the paths that the environments in a grave have there."""
     return [f"{own}/{_ROOT}" for own, _ in _all_in(grave)]
 
 
 def exhume(store: Store, grave: str) -> tuple[list[str], list[str]]:
-    """Move the environments of a grave back to their places, and return them, and those whose place is taken.
+    """Move the environments of a grave back to their places.
 
-    The registration comes first: no prune takes from an environment what it links. The caller holds off prunes.
-    Raises StoreError if the folder of an environment is gone. That one and all that follow then stay in the grave.
+    Return the environments that are back, and those whose place is taken. Each registration comes back before its
+    environment, so that a later prune keeps the entries that the environment links. The caller holds off prunes.
+    Raises StoreError if the folder of an environment is gone. That environment and all that follow then stay in the
+    grave.
     """
     back, taken = [], []
     for own, place in _all_in(grave):

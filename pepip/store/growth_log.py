@@ -1,6 +1,6 @@
-"""The size of the store, once a day, and each prune. This user's own file, with no more than about a year.
+"""The sizes of the store, once a day, and the prunes. A file of this user, with the last 400 of each.
 
-Losing it costs only the history.
+If the file is lost, only this history is lost.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Growth(NamedTuple):
 
 
 def read(store: Store) -> Growth:
-    """Return the history. It is empty if the file is missing, or holds anything else."""
+    """Return the history. It is empty if the file is missing or invalid."""
     try:
         folder = user_cache.folder_in(paths.cache(store.root))
         document = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
@@ -66,7 +66,7 @@ def read(store: Store) -> Growth:
 
 
 def add_sample(store: Store, sample: Sample) -> Growth:
-    """Note a sample, unless there is one of its day. Return the history. Raises no error if it can't be written."""
+    """Note a sample, unless its day has one, and return the history. Raises no error if the file can't be written."""
     known = read(store)
     if known.samples and day_of(known.samples[-1].taken_at) == day_of(sample.taken_at):
         return known
@@ -76,7 +76,7 @@ def add_sample(store: Store, sample: Sample) -> Growth:
 
 
 def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
-    """Note a prune that ended now. Raises no error if it can't be written.
+    """Note a prune that ended now. Raises no error if the file can't be written.
 
     Before the first sample nothing is noted: a new file would take space that the prune has just freed.
     """
@@ -88,7 +88,7 @@ def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
 
 
 def day_of(seconds: int) -> int:
-    """Return the number of the local day of a time in seconds since 1970. Days that follow have numbers that do."""
+    """Return the number of the local day of a time in seconds since 1970. The next day has the next number."""
     return (seconds + time.localtime(seconds).tm_gmtoff) // SECONDS_A_DAY
 
 

@@ -2,8 +2,8 @@
 
 A layer's registry does not know the environments of its readers. So its owner may open a folder for leases, where
 each reader has a file for each environment. pepip renews a lease at least once a day while it is used in that
-environment. A lease that was not renewed for the layer's number of days no longer counts. A false lease can make the
-owner keep entries, and do no other harm. Without the folder, the owner prunes by age alone.
+environment. A lease that was not renewed for the layer's number of days no longer counts. A forged lease can only
+make the owner keep entries. Without the folder, the owner prunes by age alone.
 """
 
 from __future__ import annotations
@@ -113,7 +113,10 @@ def _host() -> str:
 
 
 def _renew(path: str, environment: str, entry_ids: list[str]) -> None:
-    """Write a lease, or remove it if it would be empty. An unchanged lease is only touched, twice a day at most."""
+    """Write a lease, or remove it if it would be empty.
+
+    If the lease is unchanged, only its modification time is set anew, at most twice a day.
+    """
     if not entry_ids:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)

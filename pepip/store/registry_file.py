@@ -45,8 +45,8 @@ def dump(registration: Registration) -> bytes:
 def load(content: bytes, path: str) -> Registration:
     """Return the registration in the file at `path`. Raises ValueError with a message for people if it is damaged.
 
-    Older pepips wrote neither `named`, `filesystem`, `entries`, `layered`, `id` nor `location`. Entries of layers are
-    in a field of their own, so that older pepips can read the file.
+    Older pepips wrote no `named`, `filesystem`, `entries`, `layered`, `registered_at`, `id` or `location`. Entries of
+    layers are in a field of their own, so that older pepips can read the file.
     """
     document = files.load_json(content)
     if not isinstance(document, dict):

@@ -167,7 +167,10 @@ class Store:
             self.make_directory(path, is_private=bucket == own)
             if self.trusts(path):
                 return bucket
-        raise StoreError(f"{path} belongs to somebody who is not trusted", hint="`pepip store init --shared GROUP`")
+        raise StoreError(
+            f"{path} belongs to somebody who is not trusted",
+            hint="`pepip store init --shared GROUP`, run by root, corrects its owner",
+        )
 
     def renewed(self) -> Store:
         """Return the same store with its status read anew, for use after its mode or group was changed."""

@@ -33,7 +33,7 @@ class ScanCache:
     """Answers by topic and name, each with its evidence. An answer with other evidence is not used again.
 
     Items of answers in the topics of `_OF_ITEMS` are strings or rows; a row that was read from the file is a tuple.
-    `made` maps such rows to what a caller made of them, so that equal rows become one object.
+    A caller keeps in `made` the object that it made of each row, so that equal rows become one object.
     """
 
     def __init__(self, cache: str) -> None:

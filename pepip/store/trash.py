@@ -1,9 +1,9 @@
 """Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
-No environment links an entry in the trash. Each run has a folder there, its grave. A grave is either emptied by the
-run that made it, or by the next run if that one was killed; or it is kept until a time that its name says. A kept
-grave has the entries below the names of their buckets, so that `restore` can rename them back. Before a kept grave is
-emptied, it gets another name: nobody restores an entry that is being deleted.
+No environment links an entry in the trash. Each run has a folder there, its grave. The run that made a grave empties
+it, or the next run if that one was killed. Or the grave is kept until the time in its name. A kept grave has the
+entries below the names of their buckets, so that `restore` can rename them back. Before a kept grave is emptied, it
+gets another name, so that nobody restores an entry that is being deleted.
 """
 
 from __future__ import annotations
@@ -127,9 +127,9 @@ def _take_apart(place: str) -> None:
 
 
 def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
-    """Return the paths of the graves in the trash; instead of the run's `own` grave, the paths in it.
+    """Return the paths of the graves in the trash. In place of the run's `own` grave, return the paths in it.
 
-    Without `kept`, graves are left out whose time is not over.
+    Without `kept`, graves whose time is not over are left out.
     """
     folder = paths.trash(store.root)
     graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_due_later(name)]
@@ -149,7 +149,7 @@ def trees_in(grave_path: str) -> list[str]:
 
 
 def kept(store: Store) -> list[Grave]:
-    """Return this user's graves that are kept, the latest first. Those of runs that go on are among them."""
+    """Return this user's kept graves, the latest first. The graves of prunes that still run are among them."""
     folder = paths.trash(store.root)
     found = []
     for name in run_dirs.present(folder):
@@ -225,10 +225,11 @@ def make_room(store: Store, *, is_full: bool = False) -> bool:
 def restore(store: Store, grave: Grave) -> Restored:
     """Move the content of a kept grave back to its places, each by one rename. The caller holds off prunes.
 
-    Entries come first, then the environments that link them. What is found at its place is deleted from the trash: an
-    install has stored the wheel again, or another wheel of the same name, or somebody made the environment anew. If
-    this is killed, each entry is whole, at its place or in the grave. Raises StoreError if the grave is not there any
-    more, if the store can't be written, or if the folder of an environment is gone; the rest stays in the grave then.
+    Entries come first, then the environments that link them. An entry or environment whose place is taken is deleted
+    with the grave: an install has stored the wheel again, or another wheel of the same name, or somebody made the
+    environment anew. After a kill, each entry is whole, at its place or in the grave. Raises StoreError if the grave
+    is gone, if the store can't be written, or if the folder of an environment is gone. The rest then stays in the
+    grave.
     """
     back, taken = [], []
     with locks.held(f"{paths.trash(store.root)}/.lock", mode=store.lock_mode):

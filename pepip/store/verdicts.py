@@ -58,7 +58,7 @@ def note(store: Store, flaws_of: Mapping[Stored, Sequence[Flaw]]) -> None:
 
 
 def _folder_of(item: Stored) -> list[int]:
-    """Return what tells the folder of an entry from one that takes its place."""
+    """Return numbers that differ if another folder takes the place of an entry's folder. Empty if there is none."""
     try:
         status = os.stat(item.path)
     except OSError:

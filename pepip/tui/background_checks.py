@@ -1,6 +1,6 @@
-"""Previews a prune and finds unmet needs, in a thread after each reading of the store.
+"""Previews a prune and finds unmet needs, in a thread after each reading of the store. Posts both to the app.
 
-Posts both to the app.
+First it deletes entries whose time in the trash is over.
 """
 
 from __future__ import annotations

@@ -104,7 +104,10 @@ class Tabs(Line):
 
 
 class SavingsLine(Line):
-    """The size on disk, the size without sharing, the savings, and the unused size. A click on the last prunes."""
+    """The sizes on disk, without sharing, saved, unused and in the trash.
+
+    A click on the unused size prunes; a click on the size in the trash undoes the last prune.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="savings-line")
@@ -161,7 +164,7 @@ class SavingsLine(Line):
         return text
 
     def _add_unused(self, text: Text, sums: Savings, level: int) -> None:
-        """Append the size that a prune frees at once and, if there is room, the size that uv's cache also holds."""
+        """Append the unused size and, if there is room, the size in the trash or that in uv's cache."""
         plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
         in_trash = known.emptied_bytes if known else 0
@@ -275,7 +278,7 @@ class Keys(Line):
 
 
 class Drawer(Line):
-    """Two lines above the keys: the running job. A click cancels it, hides the drawer, or shows the log."""
+    """Two lines above the keys with the running job. A click cancels the job, hides the drawer, or shows the log."""
 
     def __init__(self) -> None:
         super().__init__(id="drawer")

@@ -173,13 +173,13 @@ class EntryActions(BaseActions):
         """Name the environments that a repair concerns, ask, and repair."""
         users = self.session.catalog.users if self.session.catalog else {}
         concerned = sorted({user for item in chosen for user in users.get(item.id, ())})
-        text = Text("Files that differ from their hashes are fetched again. Nothing else changes.\n")
+        text = Text("Files that differ from their hashes are fetched again.\n")
         if concerned:
-            text.append(f"\nLinks again {formatting.count(len(concerned), 'environment')}:\n")
+            text.append(f"\nThe repair also renews the links of {formatting.count(len(concerned), 'environment')}:\n")
             text.append("\n".join(f"  {self._called(user)}" for user in concerned[:15]))
             if len(concerned) > 15:
                 text.append(f"\n  and {len(concerned) - 15} more")
         else:
-            text.append("\nNo environment links it.")
+            text.append("\nNo environment links these entries.")
         pins = ", ".join(f"{item.name}=={item.version}" for item in chosen[:3])
         self.confirm(f"Repair {pins}", text, "Repair", jobs.repair(self.session.store, chosen, self._stored))

@@ -1,4 +1,4 @@
-"""The line below a filter: the number of rows that each facet lets through, and of those that are shown."""
+"""The line below a filter: how many rows each facet lets through, and how many rows are shown."""
 
 from __future__ import annotations
 

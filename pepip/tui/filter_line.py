@@ -10,10 +10,10 @@ from textual.widgets import Input
 
 
 class FilterLine(Input):
-    """The filter of the list `target`. Down and Enter move to the list. Escape empties the line first.
+    """The filter of the list `target`. Down, Enter and Escape move to the list. Escape also empties the line.
 
-    These keys have priority: the app moves the focus before it reads the next key. Else a busy app would hand that
-    key to the line, too.
+    These keys have priority: the app moves the focus before it reads the next key. Otherwise a busy app would send
+    the next key to the line, too.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -31,7 +31,7 @@ class FilterLine(Input):
         self.screen.set_focus(self.screen.query_one(self._target))
 
     def action_clear(self) -> None:
-        """Move to the list at once. Empty the line after the keys that were typed before."""
+        """Move to the list at once. Empty the line only after it has received the keys that were typed earlier."""
         self.action_leave()
         self.call_later(self._empty)
 

@@ -13,14 +13,12 @@ if TYPE_CHECKING:
     from pepip.operations.savings import VenvShare
     from pepip.tui.entries import Listing
 
-ENTRY_SORTS = ("size", "name", "projects", "stored", "version", "python", "state")
-PROJECT_SORTS = ("alone", "own", "name", "packages", "used", "state", "path", "python")
 DESCENDING = frozenset({"packages", "alone", "own"})
 """Sort keys of projects that start with the largest value."""
 
 
 def filtered_entries(listing: Listing, line: str, sort_key: str, *, is_reversed: bool) -> list[Stored]:
-    """Return the entries of a listing that pass the filter `line`, sorted. No entry is marked here."""
+    """Return the entries of a listing that pass the filter `line`, sorted. `marked:` finds none here."""
     wanted = filtering.parse(line)
     indices = [index for index, facts in enumerate(listing.facts) if wanted.holds(facts)]
     is_descending = (sort_key in entries.DESCENDING) != is_reversed

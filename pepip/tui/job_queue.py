@@ -183,7 +183,7 @@ class JobQueue:
     """Runs jobs one by one.
 
     The queue calls `tell` a few times a second, and whenever a job changes its state. `submit` and `cancel` call it
-    in the thread of their caller, all others in the thread of the queue.
+    in the thread of their caller; all other calls come from the thread of the queue.
     """
 
     def __init__(self, tell: Callable[[Job[object]], object]) -> None:
@@ -312,7 +312,7 @@ class JobQueue:
 
 
 def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:
-    """Return a function that yields no progress as the `make` argument of a job."""
+    """Return a `make` argument for a job that calls `function` and yields no progress."""
 
     def operation() -> Generator[Progress, None, T]:
         yield from ()

@@ -108,7 +108,7 @@ class ExplainPackage(PackageRequest):
 
 
 class RemoveEnvironment(EnvironmentRequest):
-    """Remove a tool, with its environment."""
+    """Remove the environment. uv uninstalls a tool with its launchers."""
 
 
 class EjectEnvironment(EnvironmentRequest):

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 class PreviewDialog(Dialog):
     """The preview of an action.
 
-    Answers `go` to carry out the action, `instead` to run its other job, `back` to change the request.
+    Answers `go` to carry out the action, `instead` to run its alternative job, `back` to change the request.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -104,13 +104,14 @@ class ProjectActions(BaseActions):
         name, command = formatting.printable(known.name), ""
         if known.purpose.kind == purposes.TOOL:
             text = f"The tool {name} has the packages that it was installed with."
-            text += " d removes it as a whole, U upgrades it." if verb == "remove" else " This adds one:"
+            text += " d removes the tool, U upgrades it." if verb == "remove" else " This adds one:"
             command = commands.of("tool", "install", known.name, "--with", *packages) if verb == "add" else ""
         elif known.purpose.script is not None:
-            text = f"The script {name} says itself which packages it needs, and its next run follows."
+            text = f"The script {name} lists the packages that it needs. "
+            text += "After a change of this list, its next run updates the environment."
             command = commands.of(verb, "--script", known.purpose.script.path, *packages)
         else:
-            text = "uv makes this environment for one request, and makes another one for the next."
+            text = "uv makes this environment for one request, and another environment for the next request."
         self.explain("uv keeps this environment", Text(text), command=command)
 
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:

@@ -217,7 +217,7 @@ class PruneDialog(Dialog):
             self.say_command("")
             return
         if not preview.orphans and not preview.freed_bytes:
-            sentence.update(Text("Nothing to prune: each entry has an environment that links it."))
+            sentence.update(Text("Nothing to prune: environments link all entries."))
             self.say_command("")
             return
         choice = _Ticked(frozenset(orphan.stored.id for orphan in chosen), self.keep_seconds)
@@ -251,5 +251,5 @@ def _notes(preview: PrunePreview) -> list[str]:
         kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
         found.append(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
     found += [f"kept: the entries of {environment}, which was not registered" for environment in preview.found]
-    found += [f"left: {orphan.stored.id} belongs to another user" for orphan in preview.refused]
+    found += [f"kept: {orphan.stored.id} belongs to another user" for orphan in preview.refused]
     return [formatting.printable(line) for line in found]

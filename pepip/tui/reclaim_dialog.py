@@ -105,7 +105,7 @@ class ReclaimDialog(Dialog):
             self.found, self.trash_seconds = found, trash_seconds
 
     class Measured(Message):
-        """The gain of a choice is known. With `is_picked`, the typed size made the choice."""
+        """The gain of a choice is known. With `is_picked`, pepip made the choice for the typed size."""
 
         def __init__(self, choice: Reclaimed, gain: Gain, *, is_picked: bool = False) -> None:
             super().__init__()
@@ -128,7 +128,7 @@ class ReclaimDialog(Dialog):
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
         yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
-        target = Input(placeholder="a size to free, such as 5 GB: picks the least loss", id="target")
+        target = Input(placeholder="a size to free, such as 5 GB: ticks the least loss", id="target")
         target.cursor_blink = False
         yield target
         yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")
@@ -246,7 +246,7 @@ class ReclaimDialog(Dialog):
             sentence.update(Text(f"Nothing can be removed: {found.preview.blocked}."))
             return
         if not found.bundles:
-            sentence.update(Text("Nothing can be freed: each entry has an environment in use that links it."))
+            sentence.update(Text("Nothing can be freed: environments that are in use link all entries."))
             return
         choice = self.choice
         if choice not in self._gains:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 def remove(store: Store, census: Census, known: KnownVenv) -> PreviewedAction:
     """Return the action that removes an environment. An undo brings it back as long as the trash keeps it."""
     root = known.environment
-    ids = reclaim.ending_with(census, {root})
+    ids = reclaim.linked_only_by(census, {root})
     entries = [item for item in census.stored if item.id in ids]
     options = prune.PruneOptions(only=ids, environments=(root,), keep_seconds=undo.ample_seconds(store, os.environ))
     command = commands.prune(

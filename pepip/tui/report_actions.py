@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
-"""States that only this run of the app knows. The command lists the entries by name instead."""
+"""States that the filter of the command line does not know. There, the command names each entry instead."""
 
 
 class ReportActions(BaseActions):
-    """The actions of the reports. Each begins by its name."""
+    """The actions of the reports: see `begin_report`."""
 
     def begin_report(self, name: str, pane: str) -> None:
         """Begin the report `audit`, `compare`, `export` or `settings`. `pane` is the visible pane."""

@@ -34,10 +34,10 @@ def of_outcome(outcome: Outcome) -> Report:
 
 def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
     """Describe a prune that removed some `environments`, too."""
-    kept = f", {len(done.refused)} left: they belong to another user" if done.refused else ""
+    kept = f", {len(done.refused)} kept: they belong to another user" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
-    removed = "the trash" if done.emptied_bytes else "environments of deleted scripts"
+    removed = "the entries in the trash" if done.emptied_bytes else "environments of deleted scripts"
     if done.orphans or environments:
         parts = [formatting.count(len(done.orphans), "entry", "entries")] if done.orphans else []
         parts += [formatting.count(environments, "environment")] if environments else []

@@ -89,7 +89,7 @@ class Scanner:
     def check(self) -> None:
         """Find out in a thread whether other programs have changed the store since the last reading.
 
-        A network disk may hang. It must not stop the app.
+        A network disk may hang, and the app must not wait for it.
         """
         if self.is_reading or self._is_checking:
             return

@@ -53,8 +53,8 @@ class Session:
     def take_memory(self) -> ScanCache | None:
         """Return the scan cache for one thread, which puts it back at its end; None if another thread has it.
 
-        A thread that gets none loads its own. To load it each time would take as long as to read an unchanged store,
-        and the objects that come and go would leave holes in the memory of the process.
+        A thread that gets none loads its own. Loading it for each thread would take as long as reading an unchanged
+        store, and would fragment the memory of the process.
         """
         try:
             memory = self._memories.pop()

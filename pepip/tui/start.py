@@ -32,7 +32,7 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
     for name in ("SIGHUP", "SIGTERM", "SIGINT"):
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda number, _: _leave(app, number))
-    with contextlib.suppress(PepipError):  # the catalog has a notice of unreadable settings
+    with contextlib.suppress(PepipError):  # the catalog has a notice for unreadable settings
         app.use(preferences.read())
     if theme:
         app.theme = theme

@@ -26,7 +26,7 @@ class TrashLine(Line):
         text = Text(no_wrap=True, end="")
         if not self.seconds:
             return text.append(
-                "free at once: the trash is off, or the disk is too full for it", self.style_of("muted")
+                "the space is free at once: the trash is off, or the disk is too full for it", self.style_of("muted")
             )
         mark = "x" if self.is_on else " "
         words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z brings them back"

@@ -116,7 +116,7 @@ def preview_of(plan: UpgradePlan) -> Preview:
     came = f"{len(downloads)} to download{size}" if downloads else "0 B to download"
     sentence = f"{formatting.count(changing, 'environment')} would change · {came}"
     if failed:
-        sentence += f" · {failed} can't be upgraded, which does not stop the others"
+        sentence += f" · {failed} can't be upgraded; the others can"
     return Preview(sentence, changes, has_work=True, words="\n".join(words))
 
 

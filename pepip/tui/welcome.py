@@ -58,7 +58,7 @@ def text_without_figures(found: Catalog) -> str:
 
 
 def keys_of(found: Catalog) -> tuple[str, ...]:
-    """Return the keys that the key line also shows below the text of `screen_of`."""
+    """Return further keys that the key line shows while the welcome screen is visible."""
     if found.trouble is not None and found.trouble.kind != catalogs.ABSENT:
         return ("r",)
     return KEYS_OF_EMPTY
@@ -82,7 +82,7 @@ def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Te
     text.append(
         f"\npepip keeps every version of a package once, in {formatting.short_path(store_root)}, and links it into "
         "each project's .venv. "
-        "The second project that needs this version takes no download and no disk space.\n"
+        "The next project that needs this version downloads nothing, and takes hardly any disk space.\n"
     )
     text.append("\nBegin here\n", "bold")
     if can_adopt:

@@ -1,1 +1,1 @@
-"""The sole starter of uv: resolving, staging, making environments. Knows nothing of the store's layout."""
+"""The sole starter of programs: uv, interpreters, and the programs of images. Knows nothing of the store's layout."""

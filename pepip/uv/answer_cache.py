@@ -42,7 +42,7 @@ class AnswerCache:
         try:
             content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
-            return None  # for example, another user's file could name any distribution
+            return None  # missing, or not this user's own: another user's answer could name any distribution
         text = content.decode("utf-8", "surrogateescape")
         title, _, rest = text.partition("\n")
         evidence, separator, answer = rest.partition("\n\n")
@@ -71,7 +71,10 @@ class AnswerCache:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove the older half of the answers if there are too many. Other files of the folder have an ending."""
+        """Remove the older half of the answers if there are too many.
+
+        Files that end in `.json` are never removed. `aliases`, `layers` and `site-packages` count as answers.
+        """
         names = [name for name in os.listdir(self._folder) if not name.endswith(".json")]
         if len(names) > _MOST_ANSWERS:
             places = sorted(

@@ -24,10 +24,10 @@ class Archives:
         except FileNotFoundError:
             pass  # uv makes its cache when it first needs it
         except OSError:
-            self._before = None  # nobody knows what lies there
+            self._before = None  # the content of the cache can't be known
 
     def are_without(self, wheel: str) -> bool:
-        """Tell whether the unpacked wheel at this path has come into the cache since. False if nobody can tell."""
+        """Tell whether the unpacked wheel at this path came into the cache later. False if that can't be known."""
         bucket, _, name = wheel.rpartition("/")
         cache, _, kind = bucket.rpartition("/")
         if not self._cache or self._before is None or not kind.startswith(_BUCKET) or name in self._before:

@@ -80,7 +80,7 @@ def base_of(executable: str) -> BaseInterpreter:
         )
     except (UvError, ValueError, KeyError, TypeError) as error:
         raise ImageError(
-            f"the interpreter {executable} does not say what it is based on", hint="make the environment anew"
+            f"the interpreter {executable} does not report its base Python", hint="make the environment anew"
         ) from error
 
 

@@ -116,7 +116,7 @@ def _isolated() -> list[str]:
     """Return the options by which an interpreter ignores the current folder, PYTHONPATH and PYTHONHOME.
 
     `-I` hides all of Python's environment variables. So the place of bytecode and the level of optimization are
-    passed on as options.
+    passed on as options: `-X pycache_prefix` and `-O`.
     """
     options = ["-I"]
     prefix, level = os.environ.get("PYTHONPYCACHEPREFIX", ""), os.environ.get("PYTHONOPTIMIZE", "")

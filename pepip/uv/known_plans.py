@@ -58,9 +58,10 @@ class PlanQuestion(NamedTuple):
         return KnownPlan(project.read_preview(document, Changes((), added)), artifacts)
 
     def remember(self, preview: SyncPreview, artifacts: Sequence[Artifact]) -> None:
-        """Keep a plan and its artifacts, after the environment was made. Nothing is kept if anything else may matter.
+        """Keep a plan and its artifacts, after the environment was made.
 
-        Each distribution must be a wheel of an index, or the project itself.
+        Nothing is kept if the plan may depend on other facts than the question. Each distribution must be a wheel of
+        an index, or the project itself.
         """
         changes = preview.changes
         own = {change.name for change in changes.added if change.url == f"file://{self.folder}"}
@@ -88,9 +89,10 @@ class PlanQuestion(NamedTuple):
 
 
 def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> PlanQuestion | None:
-    """Return the question for the plan of a project that has no environment. None if paths or more may matter.
+    """Return the question for the plan of a project that has no environment.
 
-    In a workspace, members enter the plan by their paths.
+    None if the plan may depend on the project's path, or on facts that the question does not contain. In a workspace,
+    for example, the plan contains the paths of the members.
     """
     folder = settings.project_folder()
     if request.script or not folder or os.path.lexists(f"{folder}/.venv") or any(map(os.environ.get, _OF_ONE_FOLDER)):

@@ -135,9 +135,10 @@ def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
 
 
 def words_of_environment(request: ProjectRequest) -> list[str]:
-    """Return the words that determine, with uv's settings, the environment that uv makes. Empty if more matters.
+    """Return the words that determine, with uv's settings, the environment that uv makes.
 
-    In a workspace, each member says which Pythons it supports. With `--active`, a variable names the environment.
+    Empty if words and settings are not enough: in a workspace, each member says which Pythons it supports; with
+    `--active`, a variable names the environment.
     """
     if request.script:
         settings.count_script(os.path.abspath(request.script))

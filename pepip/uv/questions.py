@@ -1,7 +1,7 @@
-"""Questions on releases that uv asks of the network: advisories, newer releases, yanked releases.
+"""Questions about releases, which uv answers from the network: advisories, newer releases, yanked releases.
 
-Each question is asked for many pins at once, and changes nothing. A pin is a name and a version. `folder` is the
-folder whose settings of uv count; with an empty one, only the settings of the user and of the system do.
+Each question is about many pins at once, and changes nothing. A pin is a name and a version. uv takes its settings
+from `folder`. If `folder` is empty, only the settings of the user and of the system count.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NO_BUILD = ("--no-build", "--no-deps", "--no-header", "--color", "never")
 
 
 class Yanked(NamedTuple):
-    """The yanked ones of some pins, with the reasons, and the pins that no index answered for."""
+    """`reasons` has the yanked pins, each with its reason. `unknown` are the pins that no index answered for."""
 
     reasons: dict[Pin, str]
     unknown: frozenset[Pin]
@@ -83,7 +83,7 @@ def _lock(pins: Sequence[Pin]) -> str:
 def newest(pins: Mapping[str, str], *, python: str, folder: str = "") -> dict[str, str]:
     """Return the newest release of each name that is newer than its version in `pins`, for an interpreter.
 
-    uv lists outdated distributions of a folder of packages: it gets one that holds nothing but these names.
+    uv lists the outdated distributions in a folder of packages. So it gets a folder with only the metadata of `pins`.
     """
     with tempfile.TemporaryDirectory() as scratch:
         files.create(f"{scratch}/pyproject.toml", _OWN_WORKSPACE.encode())
@@ -104,7 +104,8 @@ def newest(pins: Mapping[str, str], *, python: str, folder: str = "") -> dict[st
 def yanked(pins: Iterable[Pin], *, python: str, folder: str = "") -> Yanked:
     """Return which of the pins are yanked. uv warns of them when it resolves them.
 
-    A pin that no index offers a wheel of fails the whole resolution: halves are then asked for, again and again.
+    If no index has a wheel for one pin, uv resolves none of them. Then each half of the pins is asked about alone,
+    down to single pins.
     """
     reasons: dict[Pin, str] = {}
     unknown: set[Pin] = set()
@@ -145,7 +146,7 @@ class _NoSolutionError(PepipError):
 
 
 def _ask(words: Sequence[str], *, stdin: str = "", accepts: Collection[int] = (0,)) -> process.Result:
-    """Run uv. Raises PepipError in one sentence if it fails: most likely the network or a host does not answer."""
+    """Run uv. Raises PepipError if it fails, most likely because the network or a host does not answer."""
     project = {"UV_PROJECT": "", "UV_WORKING_DIR": "", "UV_WORKING_DIRECTORY": ""}
     try:
         answer = process.run(words, None, accepts, stdin=stdin, **project)

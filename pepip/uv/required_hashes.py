@@ -112,7 +112,7 @@ def are_required(request: Request) -> bool:
 
 
 def name_index(request: Request) -> bool:
-    """Tell whether the files of a request may name indexes. uv searches those for build requirements, too."""
+    """Tell whether the files of a request may name indexes. uv also searches these indexes for build requirements."""
     return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
 
 

@@ -45,7 +45,7 @@ def packer() -> str:
     path = shutil.which("mksquashfs")
     if path is None:
         raise ImageError(
-            "mksquashfs is not installed, and makes the image", hint="it is in the package squashfs-tools"
+            "mksquashfs is not installed, so no image can be made", hint="install the package squashfs-tools"
         )
     try:
         said = process.run_program([path, "-version"]).stdout
@@ -62,9 +62,9 @@ def packer() -> str:
 
 @contextlib.contextmanager
 def packing(program: str, image: str, compression: str, time_seconds: int) -> Iterator[IO[bytes]]:
-    """Yield a file that takes a tar stream, and make the file `image` of it. Raises ImageError if that fails.
+    """Yield a file that takes a tar stream, and make the file `image` of it. The same stream makes the same bytes.
 
-    Then anything may be at `image`. The same stream makes the same bytes.
+    Raises ImageError if that fails. `image` may then be missing, or hold a part.
     """
     command = [program, "-", image, "-tar", *COMPRESSIONS[compression], "-noappend", "-all-root", "-no-xattrs"]
     command += ["-mkfs-time", str(time_seconds), "-all-time", str(time_seconds), "-root-mode", "0755"]
@@ -84,17 +84,17 @@ def packing(program: str, image: str, compression: str, time_seconds: int) -> It
 def check(image: str) -> None:
     """Raise ImageError if a file is no SquashFS image, OSError if it can't be read."""
     if os.path.isdir(image):
-        raise ImageError(f"{image} is a folder, and no image")
+        raise ImageError(f"{image} is a folder, not an image", hint="name the file of an image")
     with open(files.open_regular(image, follows=True), "rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise ImageError(f"{image} is no SquashFS image", hint="`pepip image build -o FILE` makes one")
 
 
 def mount(image: str, folder: str) -> Mounted:
-    """Mount an image at an empty folder, read-only, by the first way that works here.
+    """Mount an image at an empty folder, read-only: for root by the kernel, otherwise or if that fails by squashfuse.
 
-    As root, the kernel mounts it, in a mount namespace of this process: the mount ends with the last process in it,
-    even after a kill -9. Raises ImageError with the words of all ways if none works.
+    The kernel mounts it in a mount namespace of this process. That mount ends with the last process in the namespace,
+    even after a kill -9. Raises ImageError with the reason of each failure if no program can mount it.
     """
     failures = []
     mounter = shutil.which("mount")
@@ -140,7 +140,7 @@ def _attempt(command: Sequence[str]) -> list[str]:
 
 
 def unmount(folder: str, *, lazily: bool = False) -> bool:
-    """Unmount a folder, and return whether that worked. `lazily`: also if a program that was left still uses it.
+    """Unmount a folder, and return whether that worked. `lazily`, also while a program still uses it.
 
     Such a program keeps the files that it has open.
     """

@@ -66,7 +66,7 @@ def stage(
 
 
 def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]:
-    """Return the variable that names these indexes to uv. Others could read their passwords on a command line."""
+    """Return the variable that names these indexes to uv: other users could read a password in a command line."""
     name = "UV_EXTRA_INDEX_URL" if arguments.names_index(request) else "UV_INDEX"
     return {name: " ".join((*os.environ.get(name, "").split(), *indexes))}
 
@@ -162,7 +162,7 @@ def make_environment(root: str, python: str, *, prompt: str = "") -> None:
 
 
 def make_relocatable(root: str, python: str, *, prompt: str, system_site_packages: bool) -> None:
-    """Make a virtual environment at `root` whose scripts find it by their own place. Raises UvError."""
+    """Make a virtual environment at `root` whose scripts start the interpreter beside them. Raises UvError."""
     options = ["--relocatable", "--no-project", *(["--system-site-packages"] if system_site_packages else [])]
     options += ["--prompt", prompt] if prompt else []
     variables = dict.fromkeys(_VARIABLES_OF_VENV, "")

@@ -26,10 +26,7 @@ def key(words: Sequence[str]) -> str:
 
 
 def _meaningful(words: Sequence[str]) -> Iterator[str]:
-    """Yield the words that the result depends on.
-
-    Left out are words about output, and the Python for a new environment.
-    """
+    """Yield the words that the result depends on: not words about output, and not the Python of a new environment."""
     remaining = iter(words)
     for word in remaining:
         if word in {"-q", "--quiet", "--no-progress"}:

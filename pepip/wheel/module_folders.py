@@ -1,4 +1,6 @@
-"""The folders of a distribution that hold importable modules. They are read-only, since installers add modules there.
+"""The folders of a distribution that hold importable modules.
+
+The store makes them read-only, because other installers could add modules to them.
 
 All other folders hold templates, data or skeletons of projects. Tools copy these folders into projects, with their
 modes, and users change the copies. So these folders stay writable in the store.

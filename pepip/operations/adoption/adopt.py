@@ -117,7 +117,7 @@ class _Run:
                     if result.is_complete:
                         break
                 else:
-                    failure = "it keeps changing while it is read"
+                    failure = "another tool keeps changing it"
         except PepipError as error:
             failure = error.message
         except OSError as error:
@@ -262,7 +262,8 @@ class _Run:
 class _InstallerWatch:
     """Watches for installers that take no lock, such as pip. They read RECORD, and then move the files that it lists.
 
-    Each takes longer to start than a distribution takes to be linked. So it is enough to look between distributions.
+    An installer takes longer to start than pepip takes to link a distribution. So it is enough to look between
+    distributions.
     """
 
     def __init__(self, root: str) -> None:

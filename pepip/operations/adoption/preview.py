@@ -181,7 +181,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
 
 
 def _obstacle(root: str, python: str) -> str:
-    """Return in words why no distribution of an environment may be linked, empty if there is no reason."""
+    """Return the reason why no distribution of an environment may be linked, in words; empty if there is none."""
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
     if python.startswith(_TOO_OLD):
@@ -199,7 +199,7 @@ def _obstacle(root: str, python: str) -> str:
 
 
 def _without_access(store: Store, processes: Iterable[Process]) -> str:
-    """Return in words that a user runs a process in an environment and may not read the store; empty if none does."""
+    """Return a sentence about a user who runs one of the processes and may not read the store; empty if none does."""
     for process in processes:
         user = running_processes.user_without_access(process.number, os.path.realpath(store.root))
         if user is not None:

@@ -1,7 +1,7 @@
-"""Auditing: asking about the distributions of all registered environments, and what the last answers said.
+"""Auditing: questions about the distributions of all registered environments, and the findings of the last answers.
 
 Only `ask` uses the network, and only through uv. It changes no environment and no entry. The answers are kept with
-their dates, so that looking at them asks nothing again.
+their dates, so that the findings can be shown again without a question.
 """
 
 from __future__ import annotations
@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 
 class AuditOptions(NamedTuple):
-    """The kinds of questions; the path of OSV records that answer in place of the network; another service's URL."""
+    """`kinds` of questions, and where the answers come from.
+
+    `records` is the path of OSV records that are read in place of the network. `service_url` names another service
+    of advisories than uv's own. Both may be empty.
+    """
 
     kinds: tuple[str, ...] = KINDS
     records: str = ""
@@ -38,11 +42,11 @@ class AuditOptions(NamedTuple):
 
 
 class Audit(NamedTuple):
-    """The findings in the environments of now, by the last answers.
+    """The findings of the last answers about distributions that are installed now.
 
-    `users` maps each pin to the environments that have it. `answers` are the last ones by kind, and `unanswered` the
-    pins for each kind that its answer does not cover. `local` and `unasked`: see `pins.Pins`. `unread` counts the
-    records that could not be read.
+    `users` maps each pin to the environments that have it. `answers` has the last answer of each kind, and
+    `unanswered` the pins that this answer does not cover. `local` and `unasked` are as in `pins.Pins`. `unread`
+    counts the OSV records that could not be read.
     """
 
     findings: tuple[Finding, ...]
@@ -55,7 +59,7 @@ class Audit(NamedTuple):
 
     @property
     def is_alarming(self) -> bool:
-        """Whether a distribution is vulnerable or yanked. That one is outdated is no alarm."""
+        """Whether a distribution is vulnerable or yanked. An outdated distribution is no alarm."""
         return any(finding.kind != OUTDATED for finding in self.findings)
 
 
@@ -104,7 +108,7 @@ def service_url(variables: Mapping[str, str]) -> str:
 
 
 def only(found: Audit, kinds: Collection[str]) -> Audit:
-    """Return what an audit has of these kinds."""
+    """Return an audit with only the findings and answers of these kinds."""
     return found._replace(
         findings=tuple(finding for finding in found.findings if finding.kind in kinds),
         answers={kind: answer for kind, answer in found.answers.items() if kind in kinds},
@@ -182,7 +186,7 @@ def _yanked(known: Pins) -> Generator[Progress, None, tuple[frozenset[Pin], list
 def _outdated(known: Pins) -> Generator[Progress, None, tuple[frozenset[Pin], list[Finding]]]:
     """Return the pins that were asked about, and those with a newer release for their Python.
 
-    Pre-releases are asked about apart from the others: uv offers newer ones to them alone.
+    Installed pre-releases are asked about in a question of their own: uv offers newer pre-releases only for these.
     """
     covered: set[Pin] = set()
     newest: dict[Pin, str] = {}

@@ -64,7 +64,7 @@ class Records:
                     self._affected.setdefault(name, []).append((record, affected))
 
     def about(self, name: str, version: str) -> list[Advisory]:
-        """Return the advisories on a version of a distribution, by their ids. None if the version can't be parsed.
+        """Return the advisories on a version of a distribution, by their ids. Empty if the version can't be parsed.
 
         A local build (`1.0+cu118`) counts as the release that it was made from.
         """
@@ -80,9 +80,9 @@ class Records:
 
 
 def concerns(affected: dict[str, Any], version: Version) -> bool:
-    """Return whether a version is one of those that an `affected` object of a record names.
+    """Tell whether a record's `affected` object names a version: in its `versions`, or by one of its `ranges`.
 
-    It is if `versions` lists it, or if it lies in one of the ranges. What can't be parsed names nothing.
+    A version or range that can't be parsed names nothing.
     """
     listed = affected.get("versions")
     if isinstance(listed, list) and any(_parsed(text) == version for text in listed):
@@ -116,9 +116,10 @@ _NEVER = Version("0.dev0")
 
 
 def _steps(events: Sequence[dict[str, Any]]) -> Iterator[tuple[bool, bool, Version | None]]:
-    """Yield three facts for each event that starts or ends a range, all starts first.
+    """Yield three facts about each event that starts or ends a range, all starts first.
 
-    They are: whether it starts it, whether the version itself is still in, and the version, None for the beginning.
+    They are: whether the event is a start; whether it is the last affected version, which is still in the range; and
+    the version, None for the start before every version.
     """
     for event in events:
         at = _parsed(event.get("introduced"))
@@ -170,9 +171,9 @@ def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
 
 
 def merged(found: Sequence[Advisory]) -> list[Advisory]:
-    """Return the advisories with those made one that name each other: databases have records of the same weakness.
+    """Return the advisories, with one in place of those that name each other: databases share weaknesses.
 
-    The first of such a group gives the id, the first with a text its summary.
+    The merged advisory has the id of the first one, and the first summary and link that is not empty.
     """
     groups: list[list[Advisory]] = []
     for item in found:

@@ -1,7 +1,7 @@
 """The distributions of all environments that an index can know, grouped by the settings under which uv must ask.
 
-A private name must not be asked of an index that the project's settings do not name: each project with settings of
-uv is asked about with these, and all others with those of the user.
+No index may learn a private name unless the project's settings name that index. So uv uses the settings of a project
+that has some, and the user's settings for all other environments.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ def _folder_of_settings(known: KnownVenv) -> str:
 
 
 _TABLE_OF_UV = re.compile(rb"""tool["']?\s*(?:\.\s*["']?uv\b|\]|=)|\\""")
-"""Every spelling of a table `tool.uv` in TOML. More may match, which costs a question more."""
+"""Every spelling of a table `tool.uv` in TOML. Other text may match, too. That costs only a further question."""
 
 
 def _has_own_indexes(known: KnownVenv) -> bool:
