@@ -5,11 +5,9 @@ from __future__ import annotations
 import gc
 import json
 import os
-import re
-import shutil
 import signal
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -75,37 +73,6 @@ def uv_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return Path(given)
     session = tmp_path_factory.getbasetemp()
     return (session.parent if "PYTEST_XDIST_WORKER" in os.environ else session) / "uv-cache"
-
-
-_HAS_FAILED = pytest.StashKey[bool]()
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note that a test has failed, for `tmp_path`."""
-    report = yield
-    item.stash[_HAS_FAILED] = item.stash.get(_HAS_FAILED, False) or report.failed
-    return report
-
-
-@pytest.fixture
-def tmp_path(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, state_folder: Path
-) -> Iterator[Path]:
-    """Yield an empty folder, at the same path for all tests of a process. That of a failed test stays, with its name.
-
-    For each new path of an environment, uv starts the interpreter, which takes longer than all else that uv does in
-    most tests. It caches the answer with the path, so it knows an environment at the path of an earlier one.
-    """
-    folder = tmp_path_factory.getbasetemp() / "case"
-    folder.mkdir()
-    yield folder
-    for noted in state_folder.iterdir():  # the app notes activities under the path of the store
-        shutil.rmtree(noted, ignore_errors=True)
-    ended = tmp_path_factory.mktemp(re.sub(r"\W", "_", request.node.name)[:30])
-    folder.rename(ended)
-    if not request.node.stash.get(_HAS_FAILED, False):
-        shutil.rmtree(ended, ignore_errors=True)
 
 
 @pytest.fixture

@@ -272,7 +272,7 @@ def test_copies_of_one_thing_are_compared(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Each further worktree, or copy of a script, has seconds, bytes and inodes with both tools, and a verdict."""
+    """Each further worktree, or copy of a script, has times, bytes and inodes with both tools, and a verdict."""
     LIBRARY.write(wheelhouse)
     monkeypatch.setenv("UV_FIND_LINKS", str(wheelhouse))
     words = ["--set", kind, "--count", "2", "--packages", LIBRARY.name, "--python", str(programs.python)]
@@ -282,5 +282,6 @@ def test_copies_of_one_thing_are_compared(
     code = copies.main()
 
     shown = capsys.readouterr().out
-    assert [line.split()[0] for line in shown.splitlines()[2:]] == ["uv", "pepip", "seconds", "bytes", "inodes"]
+    rows = ["uv", "pepip", "seconds", "processor", "bytes", "inodes"]
+    assert [line.split()[0] for line in shown.splitlines()[2:]] == rows
     assert (code == 1) == ("NOT MET" in shown)
