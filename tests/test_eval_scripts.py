@@ -69,6 +69,27 @@ def test_an_image_is_measured_against_uv_and_mksquashfs(
         assert " 0 failed" in output.stdout
 
 
+def test_a_network_file_system_is_measured_in_any_folder(
+    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
+) -> None:
+    """With a package that the test has made, by turns. The targets may be missed: exit code 1."""
+    Wheel("camera", "1.0", files={"camera/__init__.py": "VERSION = 1\n"}).write(wheelhouse)
+    words = ("--packages", "camera", "--rounds", "1", "--python", interpreter, "--processes", str(os.getpid()))
+
+    output = machine.run(
+        [sys.executable, EVAL / "network.py", tmp_path, *words],
+        folder=tmp_path,
+        check=False,
+        variables={"UV_NO_INDEX": "1", "UV_FIND_LINKS": str(wheelhouse)},
+    )
+
+    assert output.returncode in {0, 1}, output.stderr
+    for name in ("uv", "first", "again", "floor"):
+        assert f"\n{name} " in output.stdout, output.stderr
+    assert "with the file system" in output.stdout
+    assert list(tmp_path.glob("pepip-network-*")) == []
+
+
 @pytest.mark.real_world
 def test_the_actors_of_a_ray_cluster_are_measured(machine: Machine) -> None:
     """Two actors by each tool, in one environment each."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.gluster import two_mounts
 from tests.support.kills import changes_seen, killed_before
 from tests.support.machines import Machine, interpreter_of, site_packages_of
 from tests.support.snapshots import changes, snapshot
@@ -180,6 +182,40 @@ def test_a_repair_gives_copies_the_bytes_of_the_entry(room: Room) -> None:
     room.pepip("store", "repair", *room.source[:3])
 
     assert room.says("import lamp; print(lamp.BULB)") == "bright"
+
+
+def test_a_copy_in_the_store_gets_its_mode_when_it_is_opened(room: Room) -> None:
+    """Its time is the source's."""
+    assert set(_calls_on_a_copy(room)) == {"openat", "utimensat"}
+
+
+@pytest.mark.real_world
+def test_a_copy_on_a_network_file_system_is_made_by_opening_writing_and_closing(
+    machine: Machine, project: Path, interpreter: Path, wheelhouse: Path, tmp_path: Path
+) -> None:
+    """No mode and no time is set afterwards: each call takes as long as the write."""
+    for wheel in WHEELS:
+        wheel.write(wheelhouse)
+    with two_mounts(tmp_path / "volume") as (here, _):
+        far = Machine(machine.home, here / "store", machine.uv_cache)
+        assert _calls_on_a_copy(Room(far, project, interpreter, wheelhouse)) == ["openat"]
+
+
+def _calls_on_a_copy(room: Room) -> list[str]:
+    """Return the names of the calls by which a file of an entry is made and changed."""
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is missing")
+    log = room.project / "calls"
+    words = (strace, "-f", "-y", "-e", "trace=fchmod,chmod,utimensat,openat", "-o", str(log))
+    room.machine.run(
+        [*words, sys.executable, "-m", "pepip", "install", "lamp==1.0", "shade", *room.source], folder=room.project
+    )
+
+    places = [
+        line for line in log.read_text().splitlines() if f"{room.store}/staging/" in line and "cloth.py" in line
+    ]
+    return [line.partition("(")[0].split()[-1] for line in places]
 
 
 def test_savings_count_copies_once(room: Room) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.support.gluster import stopped, two_mounts
 from tests.support.indexes import served
 from tests.support.keeping import WHEELS
 from tests.support.machines import PLAIN_USER_ID, Machine, Output, plain_user_prefix, site_packages_of
@@ -628,21 +630,78 @@ def test_many_users_at_once_on_one_read_only_layer(
     count: int, machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
     """Each with a number, a home, a store and a cache of their own. The kernel tells of no write in the layer."""
+    site = Site(replace(machine, store=tmp_path / "layer"), machine, wheelhouse, interpreter)
+    fill_for_many(site)
+    assert_many_users_write_nothing(count, site, tmp_path)
+
+
+@pytest.mark.real_world
+def test_many_users_at_once_on_one_layer_of_a_network_file_system(
+    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
+) -> None:
+    """Its owner fills it on one node, and all others read it on another."""
+    with two_mounts(tmp_path / "volume") as mounts:
+        folder = tmp_path / "layers"
+        folder.mkdir()
+        site = Site(replace(machine, store=folder / "layer"), machine, wheelhouse, interpreter)
+        subprocess.run(["mount", "--bind", mounts[0], folder], check=True)
+        try:
+            fill_for_many(site)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+        subprocess.run(["mount", "--bind", mounts[1], folder], check=True)
+        try:
+            assert_many_users_write_nothing(20, site, tmp_path)
+        finally:
+            subprocess.run(["umount", folder], check=True)
+
+
+@pytest.mark.real_world
+def test_a_layer_whose_network_file_system_fails_is_named_and_repair_heals(
+    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
+) -> None:
+    """The mount point stays, and each call on it fails."""
+    with two_mounts(tmp_path / "volume") as mounts:
+        for wheel in WHEELS:
+            wheel.write(wheelhouse)
+        site = Site(replace(machine, store=mounts[0] / "layer"), machine, wheelhouse, interpreter)
+        site.fill("drum==1.0")
+        site.install("drum==1.0")
+        with stopped():
+            refused = site.install("horn", check=False)
+            assert_refused(refused, f"from the layer {site.layer}, which is not there", "pepip store repair")
+            checks = {row["topic"]: row for row in site.documents("doctor", check=False)}
+            assert checks["layer"]["state"] == "error"
+            healed = site.documents("store", "repair", *site.source)
+            assert healed["healed"] == [str(site.app / ".venv")]
+            assert site.plays() == "1.0"
+
+
+NAMES_FOR_MANY = ("drum==1.0", "horn", "big-bell", "wind-one", "wind-two", "band", "band-guests")
+
+
+def fill_for_many(site: Site) -> None:
+    """Store all packages in the layer. Skips the test without root, who can become many users."""
     if os.geteuid() != 0:
         pytest.skip("the tests do not run as root")
     for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    owner = replace(machine, store=tmp_path / "layer")
-    site = Site(owner, machine, wheelhouse, interpreter)
-    names = ("drum==1.0", "horn", "big-bell", "wind-one", "wind-two", "band", "band-guests")
-    site.fill(*names)
-    twin = machine.make_folder(tmp_path / "twin")
+        wheel.write(site.wheelhouse)
+    site.fill(*NAMES_FOR_MANY)
+
+
+def assert_many_users_write_nothing(count: int, site: Site, folder: Path) -> None:
+    """Let `count` users install from the layer, and assert that each environment is uv's and no write came.
+
+    Their homes are made in `folder`.
+    """
+    owner, machine, interpreter, names = site.owner, site.reader, site.interpreter, NAMES_FOR_MANY
+    twin = machine.make_folder(folder / "twin")
     machine.uv("venv", "--python", interpreter, folder=twin)
     machine.uv("pip", "install", *names, *site.source, folder=twin)
     prefix = plain_user_prefix()
     readers = []
     for number in range(count):
-        home = tmp_path / f"home-{number}"
+        home = folder / f"home-{number}"
         home.mkdir()
         os.chown(home, 64200 + number, 64200 + number)
         words = tuple(word.replace(str(PLAIN_USER_ID), str(64200 + number)) for word in prefix)

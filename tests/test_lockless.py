@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from pepip.host import locks
 from tests.support.gluster import two_mounts
 from tests.support.keeping import WHEELS
 from tests.support.lockless import WAYS, Way
@@ -150,11 +153,14 @@ def test_many_processes_change_and_prune(ground: Ground, rounds: int) -> None:
 
 
 @pytest.mark.real_world
-@pytest.mark.parametrize("rounds", [3, 125])
+@pytest.mark.parametrize("rounds", [3, max(1, int(os.environ.get("PEPIP_TEST_ROUNDS", "1000")) // 8)])
 def test_many_processes_on_two_nodes_of_a_network_file_system(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, rounds: int
 ) -> None:
-    """GlusterFS, mounted twice: each node sees its mount at the same path."""
+    """GlusterFS, mounted twice: each node sees its mount at the same path.
+
+    `PEPIP_TEST_ROUNDS` is the number of rounds of all eight processes together.
+    """
     with two_mounts(tmp_path / "volume") as mounts:
         folder = tmp_path / "ground"
         folder.mkdir()
@@ -165,6 +171,35 @@ def test_many_processes_on_two_nodes_of_a_network_file_system(
             nodes.append(Ground(node, Way("none", 0, 0, "flock"), folder, wheelhouse, interpreter, seen_at=mount))
         work_at_once(nodes, rounds)
         assert_whole(nodes[0])
+
+
+@pytest.mark.real_world
+def test_a_lock_file_that_another_node_has_replaced_is_locked_anew(tmp_path: Path) -> None:
+    """The system remembers the old file for a second: nobody holds the lock on it while the new one is held."""
+    with two_mounts(tmp_path / "volume") as (here, there):
+        old = os.open(there / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(old, fcntl.LOCK_EX)
+        is_held, may_end = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with locks.held(f"{here}/lock", remove=True) as is_locked:
+                assert is_locked
+                is_held.set()
+                may_end.wait(60)
+
+        waiting = threading.Thread(target=hold)
+        waiting.start()
+        time.sleep(0.3)
+        os.unlink(there / "lock")
+        new = os.open(there / "lock", os.O_RDWR | os.O_CREAT)
+        fcntl.flock(new, fcntl.LOCK_EX)
+        os.close(old)
+        assert not is_held.wait(2)
+        fcntl.flock(new, fcntl.LOCK_UN)
+        assert is_held.wait(20)
+        may_end.set()
+        waiting.join()
+        os.close(new)
 
 
 def work_at_once(grounds: list[Ground], rounds: int) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environments import Twins
+from tests.support.machines import site_packages_of
 from tests.support.wheels import Wheel
 
 METADATA = "Metadata-Version: 2.1\nName: other\nVersion: 1.0\n"
@@ -34,6 +35,27 @@ def test_an_odd_wheel_is_installed_as_by_uv(twins: Twins, wheelhouse: Path, data
     twins.install("--no-index", path)
 
     twins.assert_equal()
+
+
+@pytest.mark.parametrize("files", [{"odd.py": "", "__pycache__": ""}, {"odd/__init__.py": "", "odd/__pycache__": ""}])
+def test_a_file_can_have_the_name_of_the_folder_of_bytecode(
+    twins: Twins, wheelhouse: Path, files: dict[str, str]
+) -> None:
+    """Also beside a single module. Python then writes no bytecode there."""
+    twins.install("--no-index", Wheel("odd", "1.0", files=files).write(wheelhouse))
+
+    twins.assert_equal()
+    twins.machine.python(twins.pepip_environment, "-c", "import odd")
+
+
+def test_a_folder_whose_name_ends_like_that_of_bytecode_is_none(twins: Twins, wheelhouse: Path) -> None:
+    """The folder above it gets its own folder of bytecode."""
+    path = Wheel("odd", "1.0", files={"odd/__init__.py": "", "odd/x__pycache__/y.txt": ""}).write(wheelhouse)
+
+    twins.install("--no-index", path)
+
+    twins.assert_equal()
+    assert (site_packages_of(twins.pepip_environment) / "odd" / "__pycache__").is_dir()
 
 
 def test_empty_folders_are_made(twins: Twins, wheelhouse: Path) -> None:

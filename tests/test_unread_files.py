@@ -21,6 +21,7 @@ import pytest
 
 from pepip.uv.archives import Archives
 from pepip.wheel import record
+from tests.support.gluster import two_mounts
 from tests.support.indexes import served
 from tests.support.machines import Machine, Output, site_packages_of
 from tests.support.projects import write_simple_index
@@ -260,6 +261,34 @@ def test_a_write_while_uv_waits_for_another_wheel_is_noticed(
     (installed,) = workshop.packages().glob(f"*/clock-1.0/{name}")
     assert installed.read_text() == "twelve\n"
     assert workshop.verify() == {"checked": 2, "damaged": [], "unproven": []}
+
+
+@pytest.mark.real_world
+def test_a_wheel_whose_record_is_wrong_is_no_damage_on_a_network_file_system(
+    workshop: Workshop, tmp_path: Path
+) -> None:
+    """There a copy has the time at which it was made."""
+    with two_mounts(tmp_path / "volume") as (here, _):
+        workshop = replace(workshop, machine=replace(workshop.machine, store=here / "store"))
+        workshop.offer(LYING_CLOCK)
+        workshop.install("clock")
+
+        assert workshop.verify() == {
+            "checked": 1, "damaged": [], "unproven": flaws("py3-none-any/clock-1.0", ("unproven", "clock/face.txt")),
+        }  # fmt: skip
+
+
+def test_a_wheel_whose_record_is_wrong_has_lost_nothing_by_a_purge(workshop: Workshop) -> None:
+    """Also if somebody has written into a folder of its entry: only a file that is missing was purged."""
+    workshop.offer(LYING_CLOCK)
+    workshop.install("clock")
+    os.utime(workshop.packages() / "py3-none-any/clock-1.0/clock")
+    place = workshop.folder / "project"
+    words = ("install", "--python", workshop.interpreter, *workshop.source, "clock", "--offline")
+
+    said = workshop.machine.pepip(*words, folder=place, variables={"PEPIP_PURGE_AFTER": "60d"}).stderr
+
+    assert "has lost files" not in said
 
 
 def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> None:

@@ -9,6 +9,7 @@ import os
 
 from pepip import paths
 from pepip.environment import contents, metadata, removal, without_record
+from pepip.environment.listings import Listings
 from pepip.environment.tree import Tree
 from pepip.errors import VenvError
 from pepip.host import links, permissions
@@ -35,14 +36,20 @@ class PermissionCheck:
         self._is_real = dict.fromkeys((*paths.ancestors(base), base, environment.interpreter.scripts), True)
         self._seen: set[str] = set()
         self._absent: set[str] = set()
+        self._listings = Listings(environment.root)
         self._check_folder("")
+
+    def has(self, place: str) -> bool:
+        """Tell whether a file, a folder or a link is at `place`."""
+        path = f"{self._root}/{place}"
+        return self._listings.may_have(path) and os.path.lexists(path)
 
     def makes(self, places: Iterable[str]) -> None:
         """Check that files, links or folders can be made at `places`, and that anything there now can be removed."""
         for place in places:
             folder = place.rpartition("/")[0]
             self._check_folder(folder)
-            if folder not in self._absent:
+            if folder not in self._absent and self._listings.may_have(f"{self._root}/{place}"):
                 path = f"{self._root}/{place}"
                 if os.path.isdir(path) and not links.read_link(path):
                     self.removes_tree(place)
@@ -86,11 +93,15 @@ class PermissionCheck:
             return
         self._seen.add(folder)
         path = f"{self._root}/{folder}" if folder else self._root
-        if folder and not (links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(path)):
+        is_there = not folder or self._listings.may_have(path)
+        if folder and not (is_there and self._is_folder(folder)):
             self._absent.add(folder)
             self._check_folder(folder.rpartition("/")[0])
             return
         self._refuse(permissions.obstacle_to_changing(path))
+
+    def _is_folder(self, folder: str) -> bool:
+        return links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(f"{self._root}/{folder}")
 
     def _check_removable(self, place: str) -> None:
         self._refuse(permissions.obstacle_to_removing(f"{self._root}/{place}"))
@@ -133,7 +144,7 @@ def check_metadata(
         names = metadata.script_names(environment, addition.entry)
         check.makes(f"{interpreter.scripts}/{name}" for name in names)
         place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
-        if os.path.lexists(f"{environment.root}/{place}"):
+        if check.has(place):
             check.removes_tree(place)
         else:
             check.makes([place])

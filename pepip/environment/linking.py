@@ -1,6 +1,7 @@
 """Brings an environment from one plan to another. Only the links that differ are changed.
 
-Idempotent: a link that is already right is kept, so that a killed run can be repeated.
+Idempotent: a link that is already right is kept, so that a killed run can be repeated. On a network file system it
+is made anew.
 """
 
 from __future__ import annotations
@@ -284,6 +285,28 @@ def _make_links(
                     _clear(environment.root, path)
                     placer.place(entry, inside, place, is_directory=link.is_directory, mode=link.mode)
 
+    if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
+        occupied = []
+
+        def try_one(item: tuple[str, Link]) -> None:
+            path, link = item
+            inside = link.target[len(entries[link.owner].path) + 1 :]
+            place = f"{environment.root}/{path}"
+            try:
+                placer.place(entries[link.owner], inside, place, is_directory=link.is_directory, mode=link.mode)
+            except FileExistsError:
+                occupied.append(item)
+
+        parallel.in_threads(try_one, wanted)
+        for path, link in occupied:
+            # The system may remember a link for a second after another machine has removed it: then it refuses the
+            # new link without asking that machine. A removal asks, and makes the system forget the name.
+            if not link.mode and placer.is_placed(f"{environment.root}/{path}", link.target):
+                links.unlink(f"{environment.root}/{path}")
+        make(occupied)
+        return
     if len(wanted) < _MANY_LINKS:
         make(wanted)
         return

@@ -6,6 +6,7 @@ import os
 
 from pepip import paths
 from pepip.environment import contents
+from pepip.environment.listings import Listings
 from pepip.errors import ObstructedError
 from pepip.host import links
 
@@ -39,7 +40,7 @@ def find(
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
-    listings = _Listings(environment.root)
+    listings = Listings(environment.root)
     for folder in plan.directories:
         place = f"{environment.root}/{folder}"
         if folder in real or not listings.may_have(place):
@@ -80,39 +81,6 @@ def _comes_with_environments(path: str, scripts: str) -> bool:
     if not folder:
         return name in {".gitignore", "CACHEDIR.TAG"}
     return folder == scripts and name.startswith(("activate", "deactivate", "pydoc.bat"))
-
-
-class _Listings:
-    """The names in the folders that get links. Each folder is listed once; most of them do not exist yet."""
-
-    def __init__(self, root: str) -> None:
-        self._names = {root: _names_in(root)}
-
-    def may_have(self, place: str) -> bool:
-        """Tell whether something may be at `place`.
-
-        False if its folder has no such name, in upper or lower case. A name that is not ASCII may be there whenever
-        the folder is not empty.
-        """
-        parent, _, name = place.rpartition("/")
-        if parent not in self._names:
-            self._names[parent] = _names_in(parent) if self.may_have(parent) else set()
-        names = self._names[parent]
-        return names is None or (bool(names) and (name.casefold() in names or not name.isascii()))
-
-
-def _names_in(folder: str) -> set[str] | None:
-    """Return the names in a folder, with case folded, because some file systems ignore case.
-
-    The set is empty if the folder does not exist. The answer is None if the folder can't be listed, for example
-    without permission.
-    """
-    try:
-        return set(map(str.casefold, os.listdir(folder)))
-    except (FileNotFoundError, NotADirectoryError):
-        return set()
-    except OSError:
-        return None
 
 
 def _passes_known_link(path: str, known: dict[str, Link]) -> bool:

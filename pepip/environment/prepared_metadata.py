@@ -59,7 +59,7 @@ def prepare(
     """Write the scripts and `.dist-info` folders of additions into the scratch folder.
 
     `folders` are the paths at which whole folders are linked, by the name of their distribution. Two processes share
-    the work for many additions.
+    the work for many additions; on a network file system several threads.
     """
     scratch = paths.scratch(environment.root)
     os.mkdir(f"{scratch}/{_SCRIPTS}")
@@ -74,6 +74,14 @@ def prepare(
             whole = folders.get(entry.name, ())
             metadata.build_folder(environment, installation, placer, folder, folders=whole, script_rows=rows)
 
+    if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
+        contested = _contested(environment, additions)
+        build(item for item in additions if metadata.script_names(environment, item.entry) & contested)
+        rest = [item for item in additions if not metadata.script_names(environment, item.entry) & contested]
+        parallel.in_threads(lambda item: build([item]), rest)
+        return
     if len(additions) < _MANY_DISTRIBUTIONS:
         build(additions)
         return
@@ -88,8 +96,7 @@ def _halves(environment: Environment, additions: list[Installation]) -> tuple[li
     Additions that have a script of the same name are all in the first list, in order.
     """
     scripts = [metadata.script_names(environment, item.entry) for item in additions]
-    names = [name for some in scripts for name in some]
-    contested = {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
+    contested = _contested(environment, additions)
     here: list[Installation] = []
     there: list[Installation] = []
     ahead = 0  # the work by which the first list exceeds the second
@@ -99,6 +106,12 @@ def _halves(environment: Environment, additions: list[Installation]) -> tuple[li
         work = _work(item.entry, len(its_scripts))
         ahead += work if is_here else -work
     return here, there
+
+
+def _contested(environment: Environment, additions: Iterable[Installation]) -> set[str]:
+    """Return the names of scripts that several additions have."""
+    names = [name for item in additions for name in metadata.script_names(environment, item.entry)]
+    return {name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else set()
 
 
 def _work(entry: Entry, script_count: int) -> int:
@@ -123,7 +136,8 @@ def place(environment: Environment, additions: list[Installation], placer: Place
     for name in os.listdir(f"{scratch}/{_SCRIPTS}"):
         set_aside.put(environment.root, f"{environment.interpreter.scripts}/{name}")  # another tool may have made it
     metadata.place_scripts(environment, f"{scratch}/{_SCRIPTS}")
-    for installation in additions:
+
+    def appear(installation: Installation) -> None:
         folder = f"{scratch}/{installation.entry.dist_info}"
         place = f"{environment.site_packages}/{installation.entry.dist_info}"
         try:
@@ -131,6 +145,14 @@ def place(environment: Environment, additions: list[Installation], placer: Place
         except OSError:  # a folder is there already
             filesystems.remove_tree(place)
             os.rename(folder, place)
+
+    if filesystems.is_remote(environment.root):
+        from pepip.host import parallel
+
+        parallel.in_threads(appear, additions)
+        return
+    for installation in additions:
+        appear(installation)
 
 
 def restore_scripts(

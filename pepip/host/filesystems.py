@@ -97,6 +97,11 @@ def may_be_remote(path: str, device: int) -> bool:
     return _remote[device]
 
 
+def is_remote(folder: str) -> bool:
+    """Tell whether other machines may see the existing `folder`. Then each call on a file may wait for them."""
+    return may_be_remote(folder, os.stat(folder).st_dev)
+
+
 _remote: dict[int, bool] = {}
 _NETWORK_KINDS = frozenset(
     (

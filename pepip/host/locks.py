@@ -39,7 +39,7 @@ def held(
         is_locked = _lock(descriptor, shared=shared)
         if _is_still(descriptor, path):
             break
-        os.close(descriptor)  # the file was removed during the wait: another file has its name now
+        _close(descriptor)  # the file was removed during the wait: another file has its name now
     folder = _lock_folder(path, shared=shared) if writes and not is_locked else None
     try:
         yield is_locked or folder is not None
@@ -87,18 +87,42 @@ def _let_go(descriptor: int, remove: str) -> None:
     if remove and sys.platform != "win32":
         with suppress(OSError):
             os.unlink(remove)
-    os.close(descriptor)
+    _close(descriptor)
     if remove and sys.platform == "win32":
         with suppress(OSError):
             os.unlink(remove)
 
 
 def _is_still(descriptor: int, path: str) -> bool:
-    """Tell whether `path` still leads to the open file."""
+    """Tell whether `path` still leads to the open file.
+
+    On a network file system the system may remember a file for a second after another machine has removed it. An
+    open asks the other machine. If that open fails, the answer is no: the caller's next open meets the same fault.
+    """
+    is_remote = _is_remote(path, descriptor)
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
+        status = os.fstat(descriptor)
+        if not is_remote:
+            return os.path.samestat(status, os.stat(path))
+        fresh = os.open(path, os.O_RDONLY | _NO_FOLLOW_NO_WAIT)
+        try:
+            return os.path.samestat(status, os.fstat(fresh))
+        finally:
+            _close(fresh)
+    except OSError as error:
+        if error.errno in {errno.EMFILE, errno.ENFILE} or not (is_remote or error.errno in _GONE):
+            raise
         return False
+
+
+# A file that another machine has removed: after these errors, `path` leads to another file, or to none.
+_GONE = {errno.ENOENT, getattr(errno, "ESTALE", errno.ENOENT)}
+
+
+def _close(descriptor: int) -> None:
+    """Close a file. It may be gone: on a network file system, even its close can then fail."""
+    with suppress(OSError):
+        os.close(descriptor)
 
 
 @contextmanager
@@ -150,7 +174,12 @@ def _is_remote(folder: str, descriptor: int) -> bool:
     """Tell whether other machines may see a folder. A lock of a folder does not reach them; a lock of a file does."""
     from pepip.host import filesystems
 
-    return filesystems.may_be_remote(folder, os.fstat(descriptor).st_dev)
+    try:
+        return filesystems.may_be_remote(folder, os.fstat(descriptor).st_dev)
+    except OSError as error:
+        if error.errno not in _GONE:
+            raise
+        return True  # another machine has removed it
 
 
 def _beside(folder: str) -> str:
@@ -241,6 +270,20 @@ _NO_FOLLOW_NO_WAIT = _CLOSE_ON_EXEC | getattr(os, "O_NOFOLLOW", 0) | getattr(os,
 
 
 def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
+    """Open a lock as `_open_once` does. Try again while another machine removes the file that was found."""
+    for _ in range(_TRIES):
+        try:
+            return _open_once(path, mode, create=create)
+        except OSError as error:  # noqa: PERF203 - each try is its own
+            if error.errno not in _GONE:
+                raise
+    return -1
+
+
+_TRIES = 100
+
+
+def _open_once(path: str, mode: int, *, create: bool) -> int:
     """Open a lock and return its descriptor, or -1 if it can't be opened or is neither a file nor a folder.
 
     A symbolic link is not followed: it could lead to any file, and this function would make that file or change its
@@ -252,6 +295,8 @@ def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     except OSError as error:
         if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
+        if create and error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path) or "."):
+            raise  # on a network file system, if another machine removes the file now
         try:
             descriptor = os.open(
                 path, os.O_RDONLY | (_NO_FOLLOW_NO_WAIT if not os.path.isdir(path) else _CLOSE_ON_EXEC)
@@ -301,7 +346,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL}
+    _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, *_GONE}
 
     def _lock(descriptor: int, *, shared: bool) -> bool:
         return _lock_by_flock(descriptor, shared=shared) or _posix(descriptor, shared=shared, waits=True) is True
@@ -324,7 +369,7 @@ else:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            return False if error.errno in {errno.EWOULDBLOCK, errno.EACCES} else None
+            return False if error.errno in {errno.EWOULDBLOCK, errno.EACCES, *_GONE} else None
         return True
 
     def _kind_of(descriptor: int) -> str:

@@ -1,4 +1,4 @@
-"""Sharing the processors: work split between two processes, and a thread with low priority."""
+"""Sharing the time: work split between two processes or several threads, and a thread with low priority."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections import deque
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from concurrent.futures import Future, ThreadPoolExecutor
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -56,6 +58,122 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
         is_done = _has_ended_well(child)
     if not is_done:
         do(there)
+
+
+def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
+    """Run `do` on each of `items` in several threads, which mostly wait: for a disk, or for another machine.
+
+    The caller's thread is one of them. `do` may call this function itself: all users share one set of threads. If
+    calls fail, the error of one is raised. Then some items may not have been tried, and none is being worked on.
+    """
+    rest = list(items)
+    if not rest:
+        return
+    import collections
+    from concurrent.futures import wait
+
+    count = min(_ITEMS_AT_ONCE, -(-len(rest) // _THREADS))  # the items that a thread takes at a time
+    starts = collections.deque(range(0, len(rest), count))
+    errors: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            for at in _taken(starts):
+                for item in rest[at : at + count]:
+                    do(item)
+        except BaseException as error:
+            starts.clear()
+            errors.append(error)
+            raise
+
+    with _shared_pool() as pool:
+        helpers = [pool.submit(work) for _ in range(min(len(starts), _THREADS) - 1)]
+        try:
+            work()
+        finally:
+            starts.clear()
+            wait([helper for helper in helpers if not helper.cancel()])
+    if errors:
+        raise errors[0]
+
+
+def _taken(starts: deque[int]) -> Iterator[int]:
+    """Take one number after the other, while other threads take numbers, too."""
+    with contextlib.suppress(IndexError):
+        while True:
+            yield starts.popleft()
+
+
+_THREADS = 8
+_ITEMS_AT_ONCE = 8
+_pools: list[ThreadPoolExecutor] = []
+
+
+@contextlib.contextmanager
+def _shared_pool() -> Iterator[ThreadPoolExecutor]:
+    """Yield the threads that all users share. They end with the user who was first."""
+    if _pools:
+        yield _pools[0]
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    pool = ThreadPoolExecutor(_THREADS)
+    _pools.append(pool)
+    try:
+        yield pool
+    finally:
+        _pools.remove(pool)
+        pool.shutdown()
+
+
+def each(do: Callable[[Item], object], items: Iterable[Item], *, in_turn: bool) -> None:
+    """Run `do` on each of `items`, one after the other or in several threads."""
+    if in_turn:
+        for item in items:
+            do(item)
+    else:
+        in_threads(do, items)
+
+
+class Tasks:
+    """Calls that several threads make while the caller prepares further ones; with `in_turn`, each is made at once.
+
+    A context manager. Its end waits for all calls, and raises the first error. If a call or the caller fails, calls
+    that have not begun are dropped.
+    """
+
+    def __init__(self, in_turn: bool) -> None:
+        self._threads = None if in_turn else _shared_pool()
+        self._pool: ThreadPoolExecutor | None = None
+        self._pending: list[Future[None]] = []
+
+    def add(self, do: Callable[[], None]) -> None:
+        """Make this call. Raises the error of an earlier call that has failed meanwhile: `do` is then not called."""
+        if self._pool is None:
+            do()
+            return
+        ended = [call for call in self._pending if call.done()]
+        self._pending = [call for call in self._pending if call not in ended]
+        for call in ended:
+            call.result()
+        self._pending.append(self._pool.submit(do))
+
+    def __enter__(self) -> Tasks:
+        if self._threads is not None:
+            self._pool = self._threads.__enter__()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if self._threads is None:
+            return
+        from concurrent.futures import wait
+
+        try:
+            for call in self._pending if kind is None else ():
+                call.result()
+        finally:
+            wait([call for call in self._pending if not call.cancel()])
+            self._threads.__exit__(None, None, None)
 
 
 def _may_fork() -> bool:

@@ -83,8 +83,16 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
     if sys.platform == "win32":
         return
     status = os.lstat(path)
-    os.chmod(path, _readable(status, like) & ~_WRITE_BITS)
+    mode = _readable(status, like) & ~_WRITE_BITS
+    if stat.S_IMODE(status.st_mode) != mode:
+        os.chmod(path, mode)
     _carry_group(path, status, like)
+
+
+def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
+    """Return the mode with which to make a file that `seal_file` then need not change, unless the umask is narrow."""
+    mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
+    return mode | mode >> 2 if is_executable else mode
 
 
 def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
@@ -149,6 +157,11 @@ def open_directory(path: str, *, like: os.stat_result, status: os.stat_result | 
     `status` is as in `seal_directory`.
     """
     _set_directory_mode(path, 0o700, like, status)
+
+
+def open_mode(*, like: os.stat_result) -> int:
+    """Return the mode with which to make a directory that `open_directory` then need not change."""
+    return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
 def _set_directory_mode(path: str, own: int, like: os.stat_result, status: os.stat_result | None) -> None:

@@ -22,16 +22,19 @@ _REFUSALS = frozenset(
     for name in ("EXDEV", "EOPNOTSUPP", "ENOTSUP", "ENOTTY", "EINVAL", "ENOSYS", "EPERM", "EMLINK", "EACCES", "EROFS")
     if hasattr(errno, name)
 )
+_BLOCK_BYTES = 1 << 20
 CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
 class Transfer:
     """Makes files from others, in the first way that works. `preferred` is the way to try first.
 
-    Without `may_link`, no file shares its inode with its source.
+    Without `may_link`, no file shares its inode with its source. Without `keeps_times`, a copy has the time at which
+    it was made: on a network file system each call on a file takes as long as the write.
     """
 
-    def __init__(self, preferred: str = CLONE, *, may_link: bool = True) -> None:
+    def __init__(self, preferred: str = CLONE, *, may_link: bool = True, keeps_times: bool = True) -> None:
+        self.keeps_times = keeps_times
         ways = [CLONE, LINK, COPY] if may_link else [CLONE, COPY]
         self._ways = ways[ways.index(preferred) :] if preferred in ways else ways
 
@@ -49,7 +52,8 @@ class Transfer:
         Then a part of a copy may be left.
         """
         while True:
-            way = self._ways[0]
+            ways = self._ways
+            way = ways[0]
             try:
                 if way == LINK:
                     os.link(source, target, follow_symlinks=False)
@@ -58,7 +62,7 @@ class Transfer:
                 if way == CLONE:
                     _clone(source, target, mode)
                 else:
-                    _copy(source, target, mode)
+                    _copy(source, target, mode, keeps_times=self.keeps_times)
                 return False
             except OSError as error:
                 if way == COPY or error.errno not in _REFUSALS:
@@ -67,26 +71,43 @@ class Transfer:
                 if error.errno == errno.EMLINK:
                     _copy(source, target, os.stat(source).st_mode & 0o7777 if mode is None else mode)
                     return False
-                self._ways = self._ways[1:]
+                self._ways = ways[1:]
 
-    def tree(self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]]) -> set[str]:
+    def tree(
+        self, source: str, target: str, files: Iterable[tuple[str, os.stat_result]], *, in_turn: bool = True
+    ) -> set[str]:
         """Make all `files`, given by relative path and status, below `target` from the files below `source`.
 
-        The folders below `target` exist already. Return the paths of the files that share no inode with their source.
-        Raises the errors of `file`.
+        The folders below `target` exist already. Copies are made in several threads, and without `in_turn` all files.
+        Return the paths of the files that share no inode with their source. Raises the errors of `file`.
         """
         own = set()
         link = os.link
-        for path, status in files:
+
+        def make(item: tuple[str, os.stat_result]) -> None:
+            path, status = item
+            if not self.file(f"{source}/{path}", f"{target}/{path}", status.st_mode & 0o7777):
+                own.add(path)
+
+        rest = iter(files)
+        for path, status in rest:
             if self._ways[0] == LINK:
                 try:
                     link(f"{source}/{path}", f"{target}/{path}", follow_symlinks=False)
-                    continue
+                    if in_turn:
+                        continue
+                    break
                 except OSError as error:
                     if error.errno not in _REFUSALS:
                         raise
-            if not self.file(f"{source}/{path}", f"{target}/{path}", status.st_mode & 0o7777):
-                own.add(path)
+            make((path, status))
+            if self._ways[0] == COPY or not in_turn:  # the way is known now
+                break
+        some = list(rest)
+        if some:
+            from pepip.host import parallel
+
+            parallel.in_threads(make, some)
         return own
 
 
@@ -112,7 +133,8 @@ def _clone(source: str, target: str, mode: int) -> None:
             writing = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode | 0o200)
             try:
                 fcntl.ioctl(writing, _FICLONE, reading)
-                _take_attributes(source, writing, mode)
+                _set_mode(writing, mode)
+                _take_times(source, writing)
             except OSError:
                 os.unlink(target)
                 raise
@@ -133,20 +155,36 @@ def _clone(source: str, target: str, mode: int) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), target)
 
 
-def _copy(source: str, target: str, mode: int) -> None:
-    import shutil
+def _copy(source: str, target: str, mode: int, *, keeps_times: bool = True) -> None:
+    reading = files.open_regular(source, follows=True)
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
+        writing = os.open(target, flags, mode | 0o200)
+        try:
+            _set_mode(writing, mode)
+            while block := os.read(reading, _BLOCK_BYTES):
+                rest = memoryview(block)
+                while rest:
+                    rest = rest[os.write(writing, rest) :]
+            if keeps_times:
+                _take_times(source, writing)
+        except OSError as error:
+            error.filename = error.filename or target  # errors of `os.write` have no file name
+            raise
+        finally:
+            os.close(writing)
+    finally:
+        os.close(reading)
 
-    with open(files.open_regular(source, follows=True), "rb") as reading:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-        with open(os.open(target, flags, mode | 0o200), "wb") as writing:
-            shutil.copyfileobj(reading, writing, 1 << 20)
-            writing.flush()
-            _take_attributes(source, writing.fileno(), mode)
 
-
-def _take_attributes(source: str, descriptor: int, mode: int) -> None:
-    """Give an open file this mode, whatever the umask is, and the times of the file `source`."""
-    status = os.stat(source)
-    if sys.platform != "win32":
+def _set_mode(descriptor: int, mode: int) -> None:
+    """Give a new open file this mode, whatever the umask is. Most have it already."""
+    if sys.platform != "win32" and os.fstat(descriptor).st_mode & 0o7777 != mode:
         os.fchmod(descriptor, mode)
+
+
+def _take_times(source: str, descriptor: int) -> None:
+    """Give an open file the times of the file `source`."""
+    if sys.platform != "win32":
+        status = os.stat(source)
         os.utime(descriptor, ns=(status.st_atime_ns, status.st_mtime_ns))

@@ -43,8 +43,9 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
     where = []
     if not all(artifact.wheel for artifact in artifacts):
         where = wheel_tags.buckets_for(list(environment.tags))
-    found = {}
-    for artifact in artifacts:
+    found: dict[str, Entry] = {}
+
+    def look(artifact: Artifact) -> None:
         known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
         entry = entries.find(
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
@@ -57,7 +58,15 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
 
                 publish.complete(store, entry)
             found[artifact.name] = entry
-    return found
+
+    if store.has_remote:
+        from pepip.host import parallel
+
+        parallel.in_threads(look, artifacts)
+    else:
+        for artifact in artifacts:
+            look(artifact)
+    return {artifact.name: found[artifact.name] for artifact in artifacts if artifact.name in found}
 
 
 def acquire(

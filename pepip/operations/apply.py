@@ -82,6 +82,10 @@ def carry_out(
             if made:
                 store.create()
             environment = venvs.open_environment(root, store)
+            if "PEPIP_PURGE_AFTER" in os.environ:
+                from pepip.operations import purges
+
+                yield from purges.look(store, environment)
             change_job = job(environment)
             first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:

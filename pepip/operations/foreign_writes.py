@@ -49,7 +49,7 @@ def look(store: Store) -> Generator[Progress, None, None]:
     is_done = True
     for entry_id, roots in users.items():
         path = f"{paths.packages(store.root)}/{entry_id}"
-        if store.trusts(os.path.dirname(path)) and _is_written(path):
+        if store.trusts(os.path.dirname(path)) and is_written(path):
             is_done &= yield from _repair(store, path, roots)
     if is_done:
         seen.note(rows)
@@ -84,7 +84,7 @@ def _time_of_change(root: str) -> list[venv_times.VenvTime]:
     return [venv_times.time_of(folder) for folder in folders[:1] or [root]]  # time 0 if the environment is gone
 
 
-def _is_written(path: str) -> bool:
+def is_written(path: str) -> bool:
     """Tell whether something was added to a folder of an entry, removed from it, or replaced in it."""
     from pepip.store import entries
 
@@ -124,7 +124,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
             if shown:
                 yield Progress("warning", f"{said}: repaired")
         else:
-            _break_seal(store, path)
+            break_seal(store, path)
             yield Progress("warning", f"{said}: it is stored anew at its next use, or by `pepip store repair`")
     except (OSError, PepipError) as error:
         reason = error.message if isinstance(error, PepipError) else f"{error.strerror}: {error.filename}"
@@ -133,7 +133,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     return True
 
 
-def _break_seal(store: Store, path: str) -> None:
+def break_seal(store: Store, path: str) -> None:
     """Make the change of an entry visible to every check. An entry that can't be read needs no other sign."""
     from pepip.store import entries
 

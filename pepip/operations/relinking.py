@@ -49,8 +49,8 @@ def relink(
             private=private,
             gives_way=gives_way,
         )
-        for addition in additions:
-            entries.note_linked(store, addition.entry)
+        new = [addition.entry for addition in additions]
+        store.each(lambda entry: entries.note_linked(store, entry), new)
     if any(addition.mode for addition in additions):
         return contents.installed(environment, store.known_roots)
     linked = (contents.distribution_of(item.entry.dist_info, item.entry.id) for item in additions)

@@ -84,7 +84,7 @@ def note(
         return  # an entry is lost or damaged: the next command finds that out
     watched = around if is_locked and not _is_coarse(environment.site_packages) else [*around, *inside]
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
-        places = [*around, *inside, *_renewal(store, linked)]
+        places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
         AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), "", evidence)
 
@@ -140,6 +140,17 @@ def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
     if not store.layers or not leases.are_taken_in(store, [entry.id for entry in linked]):
         return []
     return [f"{UNTIL}{time.time() + leases.RENEWAL_SECONDS:.0f}"]
+
+
+def _purge_evidence(linked: Iterable[Entry]) -> list[str]:
+    """Return what tells of files that a purge by the site has deleted, and the time of the next touch."""
+    if "PEPIP_PURGE_AFTER" not in os.environ:
+        return []
+    from pepip.operations import purges
+
+    if not purges.seconds():
+        return []
+    return [purges.next_touch(), *(f"{folder}/." for entry in linked for folder in purges.folders(entry))]
 
 
 def _is_coarse(place: str) -> bool:

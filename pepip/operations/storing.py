@@ -7,12 +7,13 @@ uv's cache was changed or removed, or if uv can't stage a batch as a whole.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import time
 
 from pepip.errors import InvalidWheelError, StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems
+from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
@@ -120,7 +121,7 @@ class _Run:
         self._area, self._prefixes = area, prefixes
         self._seen = DigestCache()
         self._archives: dict[str, archives.Archives] = {}
-        self._transfer = Transfer(arguments.link_mode(need.request))
+        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
         self._number = 0
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
@@ -156,7 +157,9 @@ class _Run:
                             checked.add(item.name)
                     trees.append((item, tree))
         prepared: list[Prepared] = []
-        with contextlib.closing(hash_pool.in_order(trees, self._seen, without=checked)) as in_order:
+        in_turn = not self._store.is_remote
+        read = hash_pool.in_order(trees, self._seen, without=checked)
+        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
@@ -171,13 +174,17 @@ class _Run:
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    prepared += self._prepared(item, tree, proof, artifact, prefix)
+                    made = self._prepared(item, tree, proof, artifact, prefix)
+                    tasks.add(functools.partial(_collect, prepared, made, artifact, batch, following))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
         self._writer.settle()
-        for shaped in prepared:
+
+        def appear(shaped: Prepared) -> None:
             entry = publish.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
+
+        self._store.each(appear, prepared)
         return following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
@@ -280,6 +287,13 @@ class _Run:
             ):
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
+
+
+def _collect(
+    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: _Batch, following: list[_Batch]
+) -> None:
+    with _unless_cleaned(artifact, batch, following):
+        prepared.extend(made)
 
 
 @contextlib.contextmanager

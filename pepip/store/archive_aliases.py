@@ -7,6 +7,7 @@ Each user has a file of such comparisons. If the file is lost, the archive is st
 from __future__ import annotations
 
 import contextlib
+import threading
 
 from pepip import paths
 from pepip.host import user_cache
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 26
 _NAME = "aliases"
+_writing = threading.Lock()
+"""Several wheels may be stored at once."""
 
 
 def entry_of(store: Store, identity: str) -> tuple[str, str]:
@@ -26,10 +29,11 @@ def entry_of(store: Store, identity: str) -> tuple[str, str]:
 
 def note(store: Store, identity: str, entry_id: str, content: str) -> None:
     """Remember that an archive has the content of an entry. Does nothing if this user may not write the file."""
-    rows = {**_read(store), identity: (entry_id, content)}
-    text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())
-    with contextlib.suppress(OSError):
-        user_cache.write(_folder(store), _NAME, text.encode("utf-8", "surrogateescape"))
+    with _writing:
+        rows = {**_read(store), identity: (entry_id, content)}
+        text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())
+        with contextlib.suppress(OSError):
+            user_cache.write(_folder(store), _NAME, text.encode("utf-8", "surrogateescape"))
 
 
 def _folder(store: Store) -> str:

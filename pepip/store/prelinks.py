@@ -11,7 +11,7 @@ import os
 import sys
 
 from pepip import paths
-from pepip.host import filesystems, links, permissions
+from pepip.host import files, filesystems, links, permissions
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import record
 
@@ -29,16 +29,17 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
     if sys.platform == "win32":
         return
     folder = f"{workshop}/{paths.READY}"
-    filesystems.remove_tree(folder)
-    os.mkdir(folder)
+    try:
+        os.mkdir(folder)
+    except FileExistsError:
+        filesystems.remove_tree(folder)
+        os.mkdir(folder)
     for inside in linked(document):
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
-    executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # some wheels ship it executable
+    is_executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # some wheels ship it so
     for name, content in contents(workshop, document).items():
-        mode = 0o600 | (executable if name == "RECORD" else 0)
-        descriptor = os.open(f"{folder}/{name}", os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(descriptor, "wb") as file:
-            file.write(content)
+        mode = permissions.sealed_mode(like=like, is_executable=bool(is_executable and name == "RECORD"))
+        files.create(f"{folder}/{name}", content, mode=mode)
         permissions.seal_file(f"{folder}/{name}", like=like)
     permissions.seal_directory(folder, like=like)
     for made in (folder, workshop):

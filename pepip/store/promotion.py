@@ -26,10 +26,8 @@ def copy(target: Store, entry: str, workshop: str) -> Prepared:
     CorruptEntryError if the entry holds a link or a device, OSError if the disk is full.
     """
     tree = _tree_of(entry)
-    os.mkdir(workshop)
-    for folder in tree.folders:
-        os.mkdir(f"{workshop}/{folder}")
-    Transfer(CLONE, may_link=False).tree(entry, workshop, tree.files)
+    publish.make_folders(target, workshop, tree)
+    Transfer(CLONE, may_link=False).tree(entry, workshop, tree.files, in_turn=not target.is_remote)
     document = documents.read(entry)._replace(modes_are_uvs=False, stored_at=int(time.time()))
     with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
         file.write(documents.dump(document))

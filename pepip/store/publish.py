@@ -15,7 +15,7 @@ import time
 from pepip import paths, urls
 from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions
+from pepip.host import files, permissions
 from pepip.store import document as documents
 from pepip.store import entries, prelinks, trash
 from pepip.store.document import Document
@@ -117,10 +117,10 @@ def prepare(
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
             raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
-    os.mkdir(workshop)
-    for folder in tree.folders:
-        os.mkdir(f"{workshop}/{folder}")
-    own = transfer.tree(staged.wheel, workshop, tree.files)
+    make_folders(store, workshop, tree)
+    own = transfer.tree(staged.wheel, workshop, tree.files, in_turn=not store.is_remote)
+    if own and proof.unread_until_ns and not transfer.keeps_times:
+        proof = proof._replace(unread_until_ns=_time_at(workshop))
     document = _describe(
         workshop,
         staged,
@@ -131,10 +131,30 @@ def prepare(
         digest_cache=digest_cache,
         modes_are_uvs=len(own) < len(tree.files),
     )
-    with open(documents.place_of(workshop), "x", encoding="utf-8") as file:
-        file.write(documents.dump(document))
+    mode = permissions.sealed_mode(like=store.like)
+    files.create(documents.place_of(workshop), documents.dump(document).encode(), mode=mode)
     seal(store, workshop, tree, own)
     return Prepared(workshop, document)
+
+
+def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
+    """Make the new folder `workshop`, and the folders of a wheel in it."""
+    mode = permissions.open_mode(like=store.like)
+    os.mkdir(workshop, mode)
+    by_depth: dict[int, list[str]] = {}
+    for folder in tree.folders:
+        by_depth.setdefault(folder.count("/"), []).append(f"{workshop}/{folder}")
+    for _, folders in sorted(by_depth.items()):
+        store.each(lambda folder: os.mkdir(folder, mode), folders)
+
+
+def _time_at(folder: str) -> int:
+    """Return the time at which all files that exist in a folder have been written, in nanoseconds.
+
+    The clock of another machine, which stamps the files there, may be ahead of this one.
+    """
+    os.utime(folder)
+    return max(os.stat(folder).st_mtime_ns, time.time_ns())
 
 
 def _describe(
@@ -148,7 +168,11 @@ def _describe(
     digest_cache: DigestCache,
     modes_are_uvs: bool,
 ) -> Document:
-    """Return the entry's document, which has everything that linking needs."""
+    """Return the entry's document, which has everything that linking needs.
+
+    The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
+    `workshop`: somebody could have changed the other one since it was copied.
+    """
     dist_info = staged.dist_info
     data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
     statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
@@ -156,15 +180,15 @@ def _describe(
     own = record.made_by_installer(dist_info)
     folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
     run_paths = {
-        path: digest_cache.run_paths(f"{workshop}/{path}", status)
+        path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
         for path, status in statuses.items()
         if ".so" in path and libraries.is_library_name(path)
     }
     shape = footprint.compute(
-        workshop,
+        staged.wheel,
         [path for path in sorted([*statuses, *folders]) if path not in own],
         dist_info=dist_info,
-        escaping_libraries=libraries.leaving(workshop, run_paths),
+        escaping_libraries=libraries.leaving(staged.wheel, run_paths),
     )
     filled = {path.rpartition("/")[0] for path, _ in tree.files}
     hollow = set(tree.folders) - filled - {above for folder in filled for above in paths.ancestors(folder)}
@@ -185,7 +209,7 @@ def _describe(
         identity=artifact.identity,
         origin=_origin(artifact),
         package=json.loads(urls.without_password(json.dumps(artifact.package))),
-        tag=tag_of(f"{workshop}/{dist_info}/WHEEL", artifact),
+        tag=tag_of(f"{staged.wheel}/{dist_info}/WHEEL", artifact),
         dist_info=dist_info,
         directories=shape.directories,
         files=shape.files,
@@ -245,7 +269,7 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
 
 
 def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
-    """Give every folder with modules its `__pycache__`, and set the modes of all files and folders, innermost first.
+    """Give every folder with modules its `__pycache__`, and set the modes of all files and folders.
 
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
     are as they were made, with the mode and group of `workshop`.
@@ -261,21 +285,25 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
     permissions.seal_file(documents.place_of(workshop), like=like)
     read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
-    has_bytecode = {path.rpartition("/")[0] for path in tree.folders if path.endswith(paths.PYCACHE)}
-    has_bytecode.update(path.rpartition("/")[0] for path, _ in tree.files if path.endswith(f"/{paths.PYCACHE}"))
-    for folder in reversed(["", *tree.folders]):
+    taken = {*tree.folders, *(path for path, _ in tree.files if path.endswith(paths.PYCACHE))}
+    mode = permissions.open_mode(like=like)
+
+    def finish(folder: str) -> None:
         path = f"{workshop}/{folder}" if folder else workshop
         if os.path.basename(folder) == paths.PYCACHE:
             permissions.open_directory(path, like=like, status=made)
-            continue
-        if folder in with_modules and folder not in has_bytecode:
-            os.mkdir(f"{path}/{paths.PYCACHE}")
+            return
+        if folder in with_modules and (f"{folder}/{paths.PYCACHE}" if folder else paths.PYCACHE) not in taken:
+            os.mkdir(f"{path}/{paths.PYCACHE}", mode)
             permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
             permissions.seal_directory(path, like=like, status=made)
         elif folder:
             permissions.open_directory(path, like=like, status=made)
+
+    # In any order: nothing that `finish` does to a folder changes the time of the folder above it.
+    store.each(finish, ["", *tree.folders])
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:

@@ -8,15 +8,18 @@ import stat
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import files, locks, permissions
+from pepip.host import files, filesystems, locks, permissions
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import TypeVar
 
     from pepip.model import CachedEntry
+
+    Item = TypeVar("Item")
 
 
 class Store:
@@ -77,6 +80,29 @@ class Store:
         if self._like is None:
             self._like = os.stat(self.root)
         return self._like
+
+    @property
+    def is_remote(self) -> bool:
+        """Whether other machines may see the store. Then each call on a file may wait for one of them."""
+        return filesystems.may_be_remote(self.root, self.like.st_dev)  # the status is known already
+
+    def each(self, do: Callable[[Item], object], items: Iterable[Item]) -> None:
+        """Run `do` on each of `items`: one after the other, or in several threads if the store is remote.
+
+        Raises the first error. Then some items may not have been tried.
+        """
+        if self.is_remote:
+            from pepip.host import parallel
+
+            parallel.in_threads(do, items)
+            return
+        for item in items:
+            do(item)
+
+    @property
+    def has_remote(self) -> bool:
+        """Whether the store or one of its layers is remote."""
+        return any(home.exists() and home.is_remote for home in (self, *self.layers))
 
     @property
     def is_shared(self) -> bool:

@@ -13,6 +13,11 @@ from pathlib import Path
 
 import pytest
 
+# By default the system and the volume's client each remember names and attributes for a second, also of files that
+# the other node has removed meanwhile.
+_MOUNT_OPTIONS = "entry-timeout=0,attribute-timeout=0"
+_OPTIONS = (("performance.stat-prefetch", "off"),)
+
 
 @contextmanager
 def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
@@ -24,15 +29,17 @@ def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
         pytest.skip("GlusterFS is missing (the package glusterfs-server), or the tests do not run as root")
     folder.mkdir(parents=True)
     started = _start_daemon(folder / "glusterd.pid")
-    host, name = socket.gethostname(), f"pepip-{os.getpid()}"
+    host, name = socket.gethostname(), _volume()
     brick, mounts = folder / "brick", (folder / "node-a", folder / "node-b")
     for made in (brick, *mounts):
         made.mkdir()
     try:
         _run("gluster", "--mode=script", "volume", "create", name, f"{host}:{brick}", "force")
+        for option in _OPTIONS:
+            _run("gluster", "--mode=script", "volume", "set", name, *option)
         _run("gluster", "--mode=script", "volume", "start", name)
         for mount in mounts:
-            _run("mount", "-t", "glusterfs", f"{host}:/{name}", str(mount))
+            _run("mount", "-t", "glusterfs", "-o", _MOUNT_OPTIONS, f"{host}:/{name}", str(mount))
         yield mounts
     finally:
         for mount in mounts:
@@ -41,6 +48,20 @@ def two_mounts(folder: Path) -> Iterator[tuple[Path, Path]]:
             subprocess.run(["gluster", "--mode=script", "volume", *words], capture_output=True, check=False)
         if started:
             os.kill(started, 15)
+
+
+@contextmanager
+def stopped() -> Iterator[None]:
+    """Stop the volume, and start it again. Meanwhile both mount points are there, and each call on them fails."""
+    _run("gluster", "--mode=script", "volume", "stop", _volume(), "force")
+    try:
+        yield
+    finally:
+        _run("gluster", "--mode=script", "volume", "start", _volume())
+
+
+def _volume() -> str:
+    return f"pepip-{os.getpid()}"
 
 
 def _start_daemon(pid_file: Path) -> int:
