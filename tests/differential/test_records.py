@@ -24,11 +24,11 @@ def each(change: Callable[[str, str, str], RecordRow]) -> Callable[[Rows], Rows]
     return lambda rows: [change(*row) if row[1] else row for row in rows]
 
 
-def of(name: str, rewrite: Callable[[Rows], Rows]) -> Row:
+def of(name: str, rewrite: Callable[[Rows], Rows], *, is_unproven: bool = False) -> Row:
     """Return a row that installs a wheel with such a RECORD."""
     wheel = Wheel("tool", "1.0", files=FILES, data={"scripts/s": "#!python\nprint(1)\n", "data/share/z.txt": "z\n"},
                   entry_points={"console_scripts": {"tool": "tool:main"}}, rewrite_record=rewrite)  # fmt: skip
-    return Row(name, "pip install tool", {"main": Index([wheel])})
+    return Row(name, "pip install tool", {"main": Index([wheel])}, is_unproven=is_unproven)
 
 
 def hexadecimal(path: str, digest: str, size: str) -> RecordRow:
@@ -56,10 +56,12 @@ WRONG = "sha256=" + "A" * 43
 
 ROWS = [
     of("hexadecimal-digests", each(hexadecimal)),
-    of("one-wrong-digest", each(lambda path, digest, size: (path, WRONG if path == "tool/x.txt" else digest, size))),
-    of("only-wrong-digests", each(lambda path, _digest, size: (path, WRONG, size))),
-    of("a-wrong-digest-of-a-script", each(lambda p, d, s: (p, WRONG if "scripts" in p else d, s))),
-    of("a-wrong-digest-of-metadata", each(lambda p, d, s: (p, WRONG if p.endswith("METADATA") else d, s))),
+    of("one-wrong-digest", each(lambda path, digest, size: (path, WRONG if path == "tool/x.txt" else digest, size)),
+       is_unproven=True),
+    of("only-wrong-digests", each(lambda path, _digest, size: (path, WRONG, size)), is_unproven=True),
+    of("a-wrong-digest-of-a-script", each(lambda p, d, s: (p, WRONG if "scripts" in p else d, s)), is_unproven=True),
+    of("a-wrong-digest-of-metadata", each(lambda p, d, s: (p, WRONG if p.endswith("METADATA") else d, s)),
+       is_unproven=True),
     of("missing-rows", lambda rows: [row for row in rows if not row[0].startswith("tool/")]),
     of("a-missing-row-of-metadata", lambda rows: [row for row in rows if not row[0].endswith("METADATA")]),
     of("a-missing-row-of-a-script", lambda rows: [row for row in rows if "scripts" not in row[0]]),
