@@ -19,6 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
+_DIGITS = 32  # of a key's digest, in hexadecimal
 _MOST_ANSWERS = 512
 _MOST_BYTES = 1 << 26
 _VARIABLES = frozenset(
@@ -71,11 +72,8 @@ class AnswerCache:
             self._make_room()
 
     def _make_room(self) -> None:
-        """Remove the older half of the answers if there are too many.
-
-        Files that end in `.json` are never removed. `aliases`, `layers` and `site-packages` count as answers.
-        """
-        names = [name for name in os.listdir(self._folder) if not name.endswith(".json")]
+        """Remove the older half of the answers if there are too many. Files whose names are no keys stay."""
+        names = [name for name in os.listdir(self._folder) if _is_key(name)]
         if len(names) > _MOST_ANSWERS:
             places = sorted(
                 (f"{self._folder}/{name}" for name in names), key=lambda place: os.stat(place).st_mtime_ns
@@ -95,7 +93,12 @@ def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
         if (name.startswith(_PREFIXES) or name in _VARIABLES) and name not in ignored
     )
     text = "\0".join((__version__, *words, "", *variables))
-    return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:32]}"
+    return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:_DIGITS]}"
+
+
+def _is_key(name: str) -> bool:
+    digest = name.rpartition("-")[2]
+    return len(digest) == _DIGITS and not digest.strip("0123456789abcdef")
 
 
 def state_of(place: str) -> str:
