@@ -7,6 +7,7 @@ the folder that they serve.
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -215,7 +216,7 @@ def _calls_on_a_copy(room: Room) -> list[str]:
     places = [
         line for line in log.read_text().splitlines() if f"{room.store}/staging/" in line and "cloth.py" in line
     ]
-    return [line.partition("(")[0].split()[-1] for line in places]
+    return re.findall(r"(\w+)\(", "\n".join(line.partition("<")[0] for line in places))
 
 
 def test_savings_count_copies_once(room: Room) -> None:

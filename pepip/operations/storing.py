@@ -146,12 +146,16 @@ class _Run:
         following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
         trees: list[tuple[StagedWheel, WheelTree]] = []
         untouched: set[str] = set()
+        undated: set[str] = set()
         checked: set[str] = set()
         for item in found:
             if item.name not in contested:
                 with _unless_cleaned(artifacts[item.name], batch, following):
                     tree = staged.look(item.wheel)
-                    if self._is_untouched(item.wheel, tree):
+                    moved_at_ns = self._moved_at_ns(item.wheel)
+                    if not moved_at_ns and not any(known.saw(item.wheel) for known in self._archives.values()):
+                        undated.add(item.name)
+                    if self._is_untouched(tree, moved_at_ns):
                         untouched.add(item.name)
                         if item.name in provable and self._is_new(item.wheel):
                             checked.add(item.name)
@@ -164,12 +168,14 @@ class _Run:
                 artifact = artifacts[item.name]
                 with _unless_cleaned(artifact, batch, following):
                     proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
-                    is_uvs = item.name in untouched and _was_made_since(item.wheel, self._need.began_at_ns)
+                    is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
+                    is_uvs = is_recent and item.name in untouched
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
                     # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
                     is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
-                        yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                        if proof.absent or not (is_recent and item.name in undated):  # else RECORD may be wrong
+                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
                         following.append(_Batch([artifact], is_fresh=True))
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
@@ -230,12 +236,15 @@ class _Run:
         is_new = any(known.are_without(wheel) for known in self._archives.values())
         return is_new and _was_made_since(wheel, self._need.began_at_ns)
 
-    def _is_untouched(self, wheel: str, tree: WheelTree) -> bool:
-        """Tell whether no file of an unpacked wheel was written since uv put it into its cache.
+    def _moved_at_ns(self, wheel: str) -> int:
+        """Return when uv moved an unpacked wheel into its cache, 0 if that can't be known."""
+        return next((known.moved_at_ns(wheel) for known in self._archives.values() if known.hold(wheel)), 0)
+
+    def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
+        """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
 
         Forgets the digests of the other files: a writer may have set their times back.
         """
-        moved_at_ns = next((known.moved_at_ns(wheel) for known in self._archives.values() if known.hold(wheel)), 0)
         later = [file.status for file in tree.files if file.status.st_ctime_ns > moved_at_ns]
         for status in later:
             self._seen.forget(status)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import subprocess
@@ -9,7 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-PASSED_ON = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGHUP)
+PASSED_ON = tuple(
+    number
+    for number in (signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT, signal.SIGHUP)
+    if signal.getsignal(number) is not signal.SIG_IGN  # below `nohup`, programs do not get SIGHUP
+)
 """Signals that `uv run` passes on to its command."""
 
 TELLING = f"""
@@ -43,7 +48,8 @@ def told_by(process: subprocess.Popen[str]) -> tuple[list[str], int]:
         return said, process.wait(60)
     finally:
         process.kill()
-        process.communicate()
+        with contextlib.suppress(subprocess.TimeoutExpired):  # its program may live on and hold the pipes
+            process.communicate(timeout=5)
 
 
 def wait_until_caught(process: int, number: signal.Signals) -> None:
