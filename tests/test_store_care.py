@@ -299,8 +299,8 @@ def add_a_link(entry: Path) -> None:
 
 
 def make_a_file_writable(entry: Path) -> None:
-    """Let the owner write a file."""
-    (entry / "chime" / "tunes" / "notes.txt").chmod(0o644)
+    """Let everyone write a file of which the environment has a copy. Its owner may write it, as with uv."""
+    (entry / "chime" / "tunes" / "notes.txt").chmod(0o666)
 
 
 def make_a_linked_file_writable(entry: Path) -> None:
