@@ -16,12 +16,13 @@ from tests.support.wheels import Wheel
 
 pytestmark = pytest.mark.every(2)
 
+MANUAL = "data/share/drum/manual.txt"
 FILES = {"drum/__init__.py": "SOUND = 'boom'\n", "drum/kit/__init__.py": "", "drum/kit/snare.py": "SOUND = 'tack'\n"}
 WHEELS = [
-    Wheel("drum", "1.0", files=FILES),
-    Wheel("drum", "2.0", files={name: f"{text}NEW = True\n" for name, text in FILES.items()}),
+    Wheel("drum", "1.0", files=FILES, data={MANUAL: "boom"}),
+    Wheel("drum", "2.0", files={name: f"{text}NEW = True\n" for name, text in FILES.items()}, data={MANUAL: "new"}),
     Wheel("stick", "1.0", files={"drum/kit/brush.py": "HAIR = 'nylon'\n", "stick.py": ""}),
-    Wheel("cover", "1.0", files={"drum/kit/snare.py": "SOUND = 'thud'\n", "cover.py": ""}),
+    Wheel("cover", "1.0", files={"drum/kit/snare.py": "SOUND = 'thud'\n", "cover.py": ""}, data={MANUAL: "thud"}),
     Wheel("horn", "1.0", files={"horn.py": ""}),
 ]
 
@@ -153,6 +154,8 @@ def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
         studio.pepip(studio.second, *words)
 
         assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "thud"
+        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "thud"
+    assert (studio.second / ".venv/share/drum/manual.txt").read_text() == "boom"
     assert studio.says(studio.second, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
 
 
@@ -166,6 +169,7 @@ def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
     for _ in range(2):
         shown = studio.says(studio.first, "import drum.kit.snare; print(drum.SOUND, drum.NEW, drum.kit.snare.NEW)")
         assert shown == "boom True True"
+        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "new"
         site_packages = site_packages_of(studio.first / ".venv")
         assert [path.name for path in site_packages.glob("drum*.dist-info")] == ["drum-2.0.dist-info"]
         studio.pepip(studio.first, "install", "horn", *studio.source)

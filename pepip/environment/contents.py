@@ -15,7 +15,7 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     from pepip.model import Environment, StoreRoots
 
@@ -252,10 +252,7 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
 
     Paths outside the environment are left out, as in uv. If RECORD can't be read, the list is empty.
     """
-    rows = _rows(environment.site_packages, distribution)
-    base = environment.interpreter.site_packages
-    normalized = (os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/") for row in rows)
-    return [path for path in normalized if paths.is_inside(path)]
+    return [path for path, _ in _rows_inside(environment, distribution)]
 
 
 def intact_files(environment: Environment, distribution: Installed, among: Collection[str]) -> list[str]:
@@ -263,11 +260,10 @@ def intact_files(environment: Environment, distribution: Installed, among: Colle
 
     Paths are relative to the environment.
     """
-    site_packages, base = environment.site_packages, environment.interpreter.site_packages
     return [
         path
-        for path, row in ((f"{base}/{row.path}", row) for row in _rows(site_packages, distribution))
-        if path in among and row.hash_value and record.matches(row, f"{site_packages}/{row.path}")
+        for path, row in _rows_inside(environment, distribution)
+        if path in among and row.hash_value and record.matches(row, f"{environment.root}/{path}")
     ]
 
 
@@ -290,6 +286,18 @@ def holders(site_packages: str, folder: str, store_roots: StoreRoots) -> list[st
     inside = folder + "/"
     found = installed_in(site_packages, store_roots)
     return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]
+
+
+def _rows_inside(environment: Environment, distribution: Installed) -> Iterator[tuple[str, record.Row]]:
+    """Yield the rows of a distribution's RECORD with their paths relative to the environment's root.
+
+    Rows of paths outside the environment are left out, as in uv.
+    """
+    base = environment.interpreter.site_packages
+    for row in _rows(environment.site_packages, distribution):
+        path = os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/")
+        if paths.is_inside(path):
+            yield path, row
 
 
 def _rows(site_packages: str, distribution: Installed) -> list[record.Row]:
