@@ -89,7 +89,7 @@ def carry_out(
             change_job = job(environment)
             first = None if made else deciding.decide_first(store, change_job, environment)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first, change_job.named)
+                yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
                     present = contents.installed(environment, store.known_roots)
                     settling.note(store, asked, environment, present, (), is_locked=False)
@@ -130,13 +130,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
-        registering.register(store, named or decision.environment.root, linked)
+        registering.register(store, decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Generator[Progress, None, None]:
@@ -169,7 +169,7 @@ def _change(
             if installed is None:
                 continue
             decision = installed
-        linked = yield from _link(store, decision, supply, asked, named=job.named)
+        linked = yield from _link(store, decision, supply, asked)
         if linked is None:
             yield from foreign_writes.look(store)
             continue
@@ -212,7 +212,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None, *, named: str
+    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -237,7 +237,7 @@ def _link(
         linked = {item.store_id for item in decision.present if item.store_id}
         coming = {entry.id for entry in entries.values()}
         # Register before the first link, while pruning must wait, so that no prune misses this environment.
-        is_registered = registering.register(store, named or environment.root, linked | coming)
+        is_registered = registering.register(store, environment.root, linked | coming)
         origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
         additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
         going = {item.name for item in work.changes.removed}
