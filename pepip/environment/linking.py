@@ -105,20 +105,21 @@ def change(
     check.makes_in(f"{environment.interpreter.site_packages}/{folder}" for folder in reserved)
 
     placer = placer_for(environment, after.values())
+    has_begun = journal.is_there(environment.root)
     makes_room = bool(removals) and not (additions or private or leaving.metadata or is_recovery)
     removed: set[str] = set()
     try:
-        _begin(environment, additions, removals, private)
+        begin(environment, additions, removals, private)
     except OSError as error:
         if error.errno not in filesystems.FULL or not makes_room:
             raise
         removed = _discard(environment, removals, staying)
         tree = Tree(environment)  # folders are gone
-        _begin(environment, additions, removals, private)
+        begin(environment, additions, removals, private)
     try:
         prepared_metadata.prepare(environment, additions, placer, folders=has)
     except OSError:
-        if not is_recovery:
+        if not (is_recovery or has_begun):
             journal.finish(environment.root)  # nothing was changed: perhaps the disk is full
         raise
     taken = _taken(environment, tree, before, staying)
@@ -190,9 +191,13 @@ def _discard(environment: Environment, removals: Iterable[Installed], staying: l
     return removed
 
 
-def _begin(
-    environment: Environment, additions: list[Installation], removals: list[Installed], private: Collection[str]
+def begin(
+    environment: Environment,
+    additions: Iterable[Installation],
+    removals: Iterable[Installed],
+    private: Collection[str],
 ) -> None:
+    """Note a change in the environment's journal."""
     rows = tuple(journal.Addition(added.entry.id, *added[1:]) for added in additions)
     gone = tuple(sorted(item.dist_info for item in removals))
     journal.begin(environment.root, journal.Journal(rows, gone, tuple(sorted(private))))
