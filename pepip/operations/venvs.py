@@ -9,10 +9,10 @@ import os
 from pepip import paths
 from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, VenvError
-from pepip.host import permissions
+from pepip.host import machine, permissions
 from pepip.model import Environment
 from pepip.operations import venv_creation
-from pepip.uv import answer_cache, cacheable, interpreter, settings
+from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,17 +93,16 @@ def make_skeleton(
     """
     from pepip.environment import skeleton
 
-    question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
+    question = python_choice.question(python) if skeleton.is_plain(root) else None
     if question is None:
         by_uv()
         return
-    settings_of_uv, places = question
-    key = answer_cache.key("environment", *words, *settings_of_uv)
+    key = answer_cache.key("environment", *words, *question.words, *machine.facts(), ignored={"PATH"})
     answer = known.recall(key)
     if answer is not None:
         skeleton.write(root, json.loads(answer))
         return
-    evidence = answer_cache.states(filter(None, places))
+    evidence = answer_cache.states(question.places)
     by_uv()
     rows = skeleton.read(root)
     if rows and not (prompt and skeleton.has_prompt(rows, prompt)):
