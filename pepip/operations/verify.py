@@ -49,7 +49,8 @@ class Repaired(NamedTuple):
 
     `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
     that root should not change: their owners' next install heals them. `layered` are the ids of damaged entries of
-    layers: environments no longer link them, and the owner of the layer may repair them.
+    layers: environments no longer link them, and the owner of the layer may repair them. `unproven` are the ids of
+    entries that are still unproven.
     """
 
     entries: list[str]
@@ -57,6 +58,7 @@ class Repaired(NamedTuple):
     environments: list[str]
     left: list[str]
     layered: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
@@ -103,10 +105,10 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
-    named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, there
-    is only a warning, and a later verification finds the same. Only an entry whose identity is lost goes to the
-    trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored in the user's
-    own store instead.
+    named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, a
+    warning says so, the entry stays, and a later verification finds the same. Only an entry whose identity is lost
+    goes to the trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored in
+    the user's own store instead.
     """
     verdict = yield from verify(store, patterns)
     findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
@@ -157,7 +159,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
     mended += [entry_id for entry_id, _ in failed if entry_id in there]
     failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    return Repaired(mended, failed, healed, left, tuple(sorted(store.unusable)))
+    unproven = tuple(entry_id for entry_id, flaws in settled.items() if flaws and entry_id in there)
+    return Repaired(mended, failed, healed, left, tuple(sorted(store.unusable)), unproven)
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
