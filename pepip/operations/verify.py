@@ -107,8 +107,8 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
     named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, a
     warning says so, the entry stays, and a later verification finds the same. Only an entry whose identity is lost
-    goes to the trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored in
-    the user's own store instead.
+    goes to the trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored
+    in the user's own store instead.
     """
     verdict = yield from verify(store, patterns)
     findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
