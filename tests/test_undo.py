@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -44,11 +45,6 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 def store_of(keeper: Keeper) -> Store:
     """Return the store as pepip's own code sees it."""
     return Store(str(keeper.store))
-
-
-def contents(keeper: Keeper) -> dict[Path, object]:
-    """Return what lies in the folders of entries, with modes and times."""
-    return {path: state for path, state in snapshot(keeper.store).items() if "packages" in path.parts}
 
 
 def verified(keeper: Keeper) -> bool:
@@ -326,6 +322,23 @@ def test_an_environment_goes_with_what_only_it_links_and_comes_back(keeper: Keep
     assert back["environments"] == [str(environment)]
     assert keeper.run_drum(environment) == "2.0"
     assert [json.loads(path.read_text()) for path in keeper.store.glob("projects/*.json")] == registered
+
+
+def test_an_environment_on_another_disk_can_not_wait_in_the_trash(keeper: Keeper) -> None:
+    """The command says so before it removes anything. Without the trash, the environment goes for good."""
+    if not Path("/dev/shm").is_dir() or os.stat("/dev/shm").st_dev == keeper.folder.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        environment = Path(folder) / ".venv"
+        keeper.machine.pepip("install", "--venv", environment, "horn", *keeper.source, folder=keeper.folder)
+
+        output = keeper.prune_in_words("--trash", "--environment", environment, check=False)
+
+        assert_refused(output, "on another disk than the store")
+        assert (environment / "pyvenv.cfg").exists()
+        assert len(keeper.entries()) == 4
+        keeper.prune("--environment", environment)
+        assert not environment.exists()
 
 
 @pytest.mark.real_world

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 
 from eval.bench.index import read_wheel, served
 from pepip import urls
+from pepip.host import locks
 from pepip.model import ProjectRequest
 from pepip.uv import interpreter as interpreters
 from pepip.uv import known_plans
@@ -189,6 +191,35 @@ def test_uv_plans_anew_for_other_options_and_variables(
     orchard.tree("second")
 
     assert "sync" in orchard.sync("second", *words, **variables)
+
+
+def test_a_known_plan_is_not_carried_out_in_an_environment_that_came_meanwhile(
+    orchard: Orchard, interpreter: Path
+) -> None:
+    """Another tool makes the environment while pepip waits. The sync then removes what does not belong there."""
+    orchard.sync("first")
+    second, variables = orchard.tree("second"), orchard.variables
+    words = [sys.executable, "-m", "pepip", "sync", "--frozen"]
+    with locks.in_use(str(second), alone=True, inside=True):
+        process = orchard.machine.start(words, folder=second, variables=variables)
+        deadline = time.monotonic() + 60
+        while f" {process.pid} " not in _waiting_for_locks() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        orchard.machine.uv("venv", "--python", interpreter, folder=second, variables=variables)
+        inside = {**variables, "UV_PYTHON": ""}
+        orchard.machine.uv("pip", "install", "--python", second / ".venv", "pear", folder=second, variables=inside)
+
+    said = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 0, said
+    site_packages = site_packages_of(second / ".venv")
+    assert (site_packages / "apple").is_symlink()
+    assert not (site_packages / "pear.py").exists()
+
+
+def _waiting_for_locks() -> str:
+    """Return the lines of the kernel's list of processes that wait for a lock."""
+    return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
 
 
 def test_the_project_itself_is_installed_by_uv_in_each_tree(orchard: Orchard) -> None:
