@@ -25,6 +25,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pepip.environment import linking
+from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.environment.metadata import Installation
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Artifact, Entry
@@ -89,7 +90,7 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
         chosen[linkable[first].name] = linkable[first]
         registering.register(store, str(root), [entry.id for entry in chosen.values()])
         additions = [Installation(entry, None, "") for entry in chosen.values()]
-        linking.change(environment, store.known_roots, linked={}, additions=additions, removals=[], foreign=[])
+        linking.change(environment, store.known_roots, LinkState({}, []), LinkChange(additions))
     (folder / "done").touch()
     print(f"{environments} environments linked in {time.monotonic() - started:.0f} s")
 
