@@ -2,7 +2,7 @@
 
 There are two: the folder from which uv looks for a project, and the kinds of scripts for which it looks for none.
 They decide how pepip asks uv. uv itself answers which project it uses, and which distributions the environment lacks.
-pepip repeats nothing else of uv's discovery. tests/test_run_discovery.py compares both rules with uv.
+pepip repeats nothing else of uv's discovery. tests/uv/test_run_discovery.py compares both rules with uv.
 Source: uv 0.13, `ParsedRunCommand` and `ScriptTag`; PEP 723.
 """
 
