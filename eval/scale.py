@@ -30,7 +30,7 @@ from pepip.environment.metadata import Installation
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Artifact, Entry
 from pepip.operations import registering, venvs
-from pepip.store import publish, staged
+from pepip.store import proving, publish, staged
 from pepip.store import staging as store_staging
 from pepip.store.root import Store
 from pepip.store.staged import StagedWheel
@@ -104,7 +104,7 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
         for number in range(count):
             wheel, artifact = lay_out(staging / str(number), number)
             tree = staged.look(wheel.wheel)
-            proof = publish.prove(wheel, tree, digest_cache)
+            proof = proving.prove(wheel, tree, digest_cache)
             prepared = publish.prepare(
                 store,
                 wheel,
