@@ -120,7 +120,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     try:
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
             with trash.grave(store) as grave:
-                check.mend(path, flaws, grave, like=store.like)
+                check.correct(path, flaws, grave, like=store.like)
             if shown:
                 yield Progress("warning", f"{said}: repaired")
         else:
