@@ -1,4 +1,4 @@
-"""Plans a change to the links of an environment: which links it will have, and what is in their way.
+"""Plans a change to the links of an environment: which links it will have, and which files are in their way.
 
 Reads the environment, and changes nothing. `linking` carries the change out.
 """

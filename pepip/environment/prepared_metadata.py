@@ -1,6 +1,6 @@
 """Scripts and `.dist-info` folders of added distributions.
 
-They are prepared in the environment's scratch folder, so that a full disk shows before the environment changes. Each
+Both are prepared in the environment's scratch folder, so that a full disk shows before the environment changes. Each
 `.dist-info` folder then appears as a whole, after all files of its distribution.
 """
 

@@ -100,7 +100,7 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 
 
 def complete(store: Store, environment: Environment) -> str:
-    """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
+    """Complete or take back the change of a killed run: see `complete_interrupted`. The caller holds the locks."""
     from pepip.environment import swap
 
     sentence = ""
@@ -141,7 +141,7 @@ def _reason(error: OSError | PepipError) -> str:
 def recover(
     store: Store, environment: Environment, request: Request, *, without_layers: bool = False
 ) -> Generator[Progress, None, None]:
-    """Complete what a killed run began. Then store and link again the entries that the store has lost.
+    """Complete the change that a killed run began. Then store and link again the entries that the store has lost.
 
     Raises StoreError if entries are lost because their layer is not there: it may come back. `without_layers`, they
     are stored anew. A warning names each distribution that can't be fetched again. If its entry is gone or can't be
@@ -231,7 +231,7 @@ def _is_the_same(entry: Entry, environment: Environment, distribution: Installed
 
 
 def is_stale(store: Store, environment: Environment) -> bool:
-    """Tell whether the environment's links differ from what the current entries need: an entry was replaced."""
+    """Tell whether the environment's links differ from those that its entries need: an entry was replaced."""
     state = link_state(store, contents.installed(environment, store.known_roots))
     return not plan_on_disk.is_as_planned(environment, state.linked, state.foreign)
 
