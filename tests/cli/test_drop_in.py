@@ -131,7 +131,7 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("words", PASSED_ON, ids=" ".join)
-def test_what_is_uvs_gives_its_answer(desk: Desk, words: tuple[str, ...]) -> None:
+def test_a_command_of_uv_gives_its_answer(desk: Desk, words: tuple[str, ...]) -> None:
     """A command that pepip passes on has uv's stdout, stderr and exit code, and does not touch the store."""
     of_uv = desk.run_uv(*words)
 
@@ -176,7 +176,7 @@ def test_x_runs_a_tool(desk: Desk) -> None:
         assert (of_pepip.returncode, of_pepip.stdout) == (of_uv.returncode, of_uv.stdout) == (0, "ding\n")
 
 
-def test_commands_that_write_leave_what_uv_leaves(desk: Desk) -> None:
+def test_commands_that_write_leave_the_same_files_as_uv(desk: Desk) -> None:
     """`init`, `version`, `venv`, `lock`, `export`, `build` and `python pin` write the same files."""
     folders = [desk.folder / name for name in ("uv", "us")]
     commands: tuple[tuple[str | Path, ...], ...] = (

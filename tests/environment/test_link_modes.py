@@ -265,7 +265,7 @@ def test_the_store_knows_where_its_entries_went(loft: Loft, mode: str) -> None:
     assert entries_of(loft.machine.store) == ["flute-1.0"]
 
 
-def test_what_another_tool_installs_over_it_does_not_count(loft: Loft) -> None:
+def test_a_distribution_that_another_tool_replaced_does_not_count(loft: Loft) -> None:
     """If another tool replaces a distribution, the noted RECORD is gone, and the entry is an orphan."""
     loft.install("organ==1.0", mode="copy")
     loft.machine.uv("pip", "install", "organ==2.0", *loft.source, folder=loft.project)
@@ -275,7 +275,7 @@ def test_what_another_tool_installs_over_it_does_not_count(loft: Loft) -> None:
     assert entries_of(loft.machine.store) == []
 
 
-def test_what_is_installed_keeps_its_mode_until_it_is_reinstalled(loft: Loft) -> None:
+def test_a_distribution_keeps_its_mode_until_it_is_reinstalled(loft: Loft) -> None:
     """A distribution keeps its mode until it is reinstalled, as with uv, from each mode to each other.
 
     The store stays whole, and no folder is half linked.
@@ -356,7 +356,7 @@ def test_hard_links_across_file_systems_are_copies_and_that_is_said(loft: Loft, 
     assert far.install("flute", mode="copy").count("warning") == 0
 
 
-def test_savings_say_what_each_mode_costs(loft: Loft, tmp_path: Path) -> None:
+def test_savings_have_the_cost_of_each_mode(loft: Loft, tmp_path: Path) -> None:
     """Copies cost all bytes, and hard links cost their folders. Without sharing, each mode would cost the same."""
     big = Wheel("barrel", "1.0", files={"barrel/__init__.py": "", "barrel/data.bin": os.urandom(1_000_000)})
     big.write(loft.wheelhouse)

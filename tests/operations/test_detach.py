@@ -162,7 +162,9 @@ def darkroom(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Pa
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_detached_distribution_is_what_uv_would_have_installed(darkroom: Darkroom, twins: Twins, case: str) -> None:
+def test_a_detached_distribution_is_the_same_as_one_installed_by_uv(
+    darkroom: Darkroom, twins: Twins, case: str
+) -> None:
     """A detached distribution has its own writable files, with the same bytes and RECORD as uv's.
 
     The other distribution stays linked, and the store and the second project stay as before.
@@ -224,7 +226,7 @@ def test_patches_reach_nobody_else(darkroom: Darkroom, case: str) -> None:
     assert problems_of(darkroom.machine.store) == []
 
 
-def test_a_patch_is_what_the_project_imports(darkroom: Darkroom) -> None:
+def test_the_project_imports_a_patch(darkroom: Darkroom) -> None:
     """Changed and added modules take effect at once, also in the console script."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
@@ -345,7 +347,7 @@ def test_attach_asks_on_a_terminal(darkroom: Darkroom, answer: str) -> None:
         assert changes(before, snapshot(darkroom.environment)) == []
 
 
-def test_what_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> None:
+def test_a_module_that_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> None:
     """A module that no RECORD lists stays, and the distribution is linked around it."""
     darkroom.install("camera")
     darkroom.pepip("detach", "camera")
@@ -360,7 +362,7 @@ def test_what_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> No
     assert problems_of(darkroom.machine.store) == []
 
 
-def test_attach_links_what_uv_installed(darkroom: Darkroom) -> None:
+def test_attach_links_a_distribution_that_uv_installed(darkroom: Darkroom) -> None:
     """Real files that uv installed become the same links as pepip's, if the store has that wheel."""
     darkroom.install("camera", "bystander", project=darkroom.another)
     darkroom.install("bystander")
@@ -413,7 +415,7 @@ REFUSED = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
+def test_a_request_that_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
     """The message gives the reason and nothing changes, even if only one of several names is wrong."""
     arguments, words = REFUSED[case]
     darkroom.install("bystander", "camera")
@@ -527,7 +529,9 @@ def test_a_copy_that_finds_no_room_changes_nothing(
         machine.python(project / ".venv", "-B", "-c", "import heavy")
 
 
-def test_a_team_member_detaches_what_another_stored(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
+def test_a_team_member_detaches_an_entry_of_another_member(
+    tmp_path: Path, wheelhouse: Path, interpreter: Path
+) -> None:
     """A member can write to the copy of another member's entry, and can link the distribution again."""
     CAMERA.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="077")
@@ -582,7 +586,7 @@ def test_a_name_that_is_given_twice_counts_once(darkroom: Darkroom) -> None:
     darkroom.assert_nothing_passing_is_left()
 
 
-def test_what_another_tool_installed_since_a_kill_stays(darkroom: Darkroom) -> None:
+def test_files_that_another_tool_installed_since_a_kill_stay(darkroom: Darkroom) -> None:
     """Copies of a killed detach do not replace files that another tool installed afterwards."""
     darkroom.install("camera", "bystander")
     darkroom.install("camera", project=darkroom.folder / "probe")

@@ -1,4 +1,4 @@
-"""`pepip store verify` finds every fault. `pepip store repair` mends entries and environments, or names the rest.
+"""`pepip store verify` finds every fault. `pepip store repair` repairs entries and environments, or names the rest.
 
 The tests damage files on disk. Each has its own uv cache: entries share inodes with it, so some damage reaches the
 cache.
@@ -485,7 +485,7 @@ def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
     assert lost.exists()
 
 
-def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
+def test_a_whole_store_is_reported_as_whole(tower: Tower) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")
     tower.machine.python(tower.environment, "-c", "import chime.tunes, chime_module, bell.core, bell.extra")
@@ -499,7 +499,7 @@ def test_what_is_whole_is_said_to_be_whole(tower: Tower) -> None:
     assert json.loads(tower.verify("--json").stdout) == {"checked": 3, "damaged": [], "unproven": []}
 
 
-def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower: Tower) -> None:
+def test_damage_is_a_table_for_people_and_a_document_for_machines(tower: Tower) -> None:
     """Findings go to stdout, the error and its hint to stderr, and the exit code is 1, also on a terminal."""
     tower.install(*tower.source, "chime", "bell-core")
     change_one_byte(tower.entry("chime"))
@@ -521,8 +521,8 @@ def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(tower
     ("pattern", "is_checked"),
     [("chime", True), ("ch*", True), ("chime==1.0", True), ("bell*", False)],
 )
-def test_a_pattern_chooses_what_is_checked_and_repaired(tower: Tower, pattern: str, is_checked: bool) -> None:
-    """Entries that the pattern does not match are neither read nor mended."""
+def test_a_pattern_chooses_the_entries_to_check_and_repair(tower: Tower, pattern: str, is_checked: bool) -> None:
+    """Entries that the pattern does not match are neither read nor repaired."""
     tower.install(*tower.source, "chime", "bell-core")
     change_one_byte(tower.entry("chime"))
 
@@ -542,7 +542,7 @@ def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
     assert_refused(tower.repair("chimes", check=False), "the store has no entry chimes")
 
 
-def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(tower: Tower) -> None:
+def test_an_environment_that_can_not_be_repaired_is_named_with_the_reason(tower: Tower) -> None:
     """An environment without its interpreter is named, and is not called another user's."""
     tower.install(*tower.source, "chime")
     (tower.environment / "bin" / "python").unlink()
@@ -588,7 +588,7 @@ def test_an_empty_or_missing_store_is_whole(tower: Tower) -> None:
     assert not tower.machine.store.exists()
 
 
-def test_an_entry_that_does_not_say_what_it_is_comes_back(tower: Tower) -> None:
+def test_an_entry_without_a_readable_document_comes_back(tower: Tower) -> None:
     """An entry without a readable document is found, and the environment that links it gets a whole one."""
     tower.install(*tower.source, "chime")
     sound = snapshot(tower.entry("chime"))
@@ -790,7 +790,7 @@ def test_an_orphan_of_another_python_is_repaired(tower: Tower) -> None:
     assert tower.flaws() == {}
 
 
-def test_what_cannot_be_had_again_is_said_and_left(tower: Tower) -> None:
+def test_an_entry_that_can_not_be_fetched_again_is_named_and_left(tower: Tower) -> None:
     """If uv's cache is empty and the index has lost the wheel, the entry stays unchanged. Others are repaired."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")
     change_one_byte(tower.entry("chime"))
@@ -851,7 +851,7 @@ def test_hard_links_of_environments_get_the_whole_file(tower: Tower, reach: str)
     assert tower.flaws() == {}
 
 
-def test_an_environment_whose_links_dangle_is_healed(tower: Tower) -> None:
+def test_an_environment_whose_links_dangle_is_repaired(tower: Tower) -> None:
     """Entries that are gone are fetched again for the environments that link them."""
     for project in ("project", "another"):
         tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project)
@@ -873,7 +873,7 @@ def test_an_environment_whose_links_dangle_is_healed(tower: Tower) -> None:
     assert tower.flaws() == {}
 
 
-def test_a_repair_leaves_what_others_link_alone(tower: Tower) -> None:
+def test_a_repair_leaves_other_entries_and_environments_alone(tower: Tower) -> None:
     """Environments that do not link the damaged entry stay unchanged, and so do other entries."""
     tower.install(*tower.source, "chime")
     tower.install(*tower.source, "bell-core", project="another")
@@ -887,7 +887,7 @@ def test_a_repair_leaves_what_others_link_alone(tower: Tower) -> None:
     assert changes(bell, snapshot(tower.entry("bell-core"))) == []
 
 
-def test_what_a_detached_copy_changed_is_no_damage_and_stays(tower: Tower) -> None:
+def test_a_change_of_a_detached_copy_is_no_damage_and_stays(tower: Tower) -> None:
     """A repair of the entry does not change a project's own copy."""
     tower.install(*tower.source, "chime")
     tower.machine.pepip("detach", "chime", folder=tower.project)
@@ -927,8 +927,8 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
     assert tower.flaws() == {}
 
 
-def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[Tower]) -> None:
-    """Another user's entries are verified, and named if they can't be mended. The user's own entries are repaired."""
+def test_a_team_member_repairs_their_own_entries_and_names_the_rest(towers: list[Tower]) -> None:
+    """Another user's entries are verified, and named if they are damaged. The user's own entries are repaired."""
     first, second = (tower.machine for tower in towers)
     towers[0].install(*towers[0].source, "chime", copies=True)
     towers[1].install(*towers[1].source, "chime", "bell-core", copies=True)
@@ -962,7 +962,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(towers: list[To
 def test_root_makes_no_files_in_another_users_environment(
     towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
 ) -> None:
-    """The environment's owner could not change files of root. The owner's own repair heals the environment."""
+    """The environment's owner could not change files of root. The owner's own repair repairs the environment."""
     member = towers[0]
     member.install(*member.source, "chime", "bell-core", copies=True)
     entry = member.entry("chime")
@@ -979,7 +979,7 @@ def test_root_makes_no_files_in_another_users_environment(
 
 
 def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Tower]) -> None:
-    """A user who links a damaged entry, and may not mend it, can still install.
+    """A user who links a damaged entry, and may not repair it, can still install.
 
     Their own environment is repaired as far as possible.
     """
@@ -992,7 +992,7 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Towe
     towers[1].machine.python(towers[1].environment, "-c", "import bell.core, chime.tunes")
 
 
-def test_what_only_another_user_may_mend_is_stored_beside_it(towers: list[Tower]) -> None:
+def test_an_entry_that_only_another_user_may_repair_gets_a_twin_beside_it(towers: list[Tower]) -> None:
     """Another user does not wait for the owner of a damaged entry. The owner's environments stay unchanged."""
     towers[0].install(*towers[0].source, "chime", copies=True)
     entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)

@@ -167,9 +167,7 @@ def test_an_unshared_package_is_one_link(histories: Histories) -> None:
     ],
     ids=str,
 )
-def test_what_remains_after_a_removal_is_folded_again(
-    histories: Histories, together: list[str], leaving: str
-) -> None:
+def test_the_rest_after_a_removal_is_folded_again(histories: Histories, together: list[str], leaving: str) -> None:
     """After uv removed one of two sharers, the next install makes the shape of an environment without it."""
     histories.install(histories.stepwise, *together)
     histories.machine.uv("pip", "uninstall", leaving, folder=histories.stepwise.parent)

@@ -85,13 +85,13 @@ CHOICES: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.every(7)
 @pytest.mark.parametrize("choice", CHOICES)
 def test_the_next_command_stores_purged_entries_anew(scratch: Scratch, choice: str) -> None:
-    """The same command as before, which would have nothing to do, finds each loss and heals it."""
+    """The same command as before, which would have nothing to do, finds each loss and repairs it."""
     assert_found_and_healed(scratch, choice)
 
 
 @pytest.mark.real_world
 @pytest.mark.parametrize("choice", CHOICES)
-def test_purges_of_a_network_file_system_are_healed(
+def test_purges_of_a_network_file_system_are_repaired(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, choice: str
 ) -> None:
     """One node purges, the other one finds the loss."""
@@ -101,7 +101,7 @@ def test_purges_of_a_network_file_system_are_healed(
 
 
 def assert_found_and_healed(scratch: Scratch, choice: str, *, seen_at: Path | None = None) -> None:
-    """Purge the store at `seen_at`, and assert that the next command heals the environment."""
+    """Purge the store at `seen_at`, and assert that the next command repairs the environment."""
     scratch.install(*NAMES)
     scratch.install(*NAMES)
     assert "Nothing to do" in scratch.install(*NAMES).stderr
@@ -123,7 +123,7 @@ def assert_found_and_healed(scratch: Scratch, choice: str, *, seen_at: Path | No
     assert "Nothing to do" in scratch.install(*NAMES).stderr
 
 
-def test_what_is_used_is_touched(scratch: Scratch) -> None:
+def test_used_files_are_touched(scratch: Scratch) -> None:
     """A purge leaves what an environment links, if the setting was there when a command was used. Off by default.
 
     Modification times stay, so bytecode stays valid.
@@ -148,7 +148,7 @@ def test_what_is_used_is_touched(scratch: Scratch) -> None:
     assert all(path.lstat().st_mtime_ns == at for path, at in modified.items())
 
 
-def test_what_is_being_written_and_what_others_own_is_not_touched(scratch: Scratch) -> None:
+def test_files_being_written_and_files_of_others_are_not_touched(scratch: Scratch) -> None:
     """A file that another program writes at this moment must not get an older modification time."""
     scratch.install(*NAMES)
     written, others, own = (scratch.environment / name for name in ("written.txt", "others.txt", "own.txt"))

@@ -90,7 +90,7 @@ def test_a_second_user_reuses_the_entries_of_the_first_and_adds_others(team: Tea
     first.python(first.home / "app" / ".venv", "-c", "import horn")
 
 
-def test_group_and_mode_carry_to_what_is_made(team: Team, music: Music) -> None:
+def test_new_paths_get_the_group_and_mode_of_the_store(team: Team, music: Music) -> None:
     """Whatever the umask, each path in the store belongs to its group or is readable for all. Others can't write."""
     first = team.users[0]
     music.install(first, first.home / "app", "drum==1.0")
@@ -132,7 +132,7 @@ def test_neither_user_can_change_or_remove_the_others_entries(team: Team, music:
     music.assert_plays(first, first.home / "app")
 
 
-def test_what_another_user_says_of_an_interpreter_is_not_believed(team: Team, music: Music) -> None:
+def test_an_answer_of_another_user_about_an_interpreter_is_not_believed(team: Team, music: Music) -> None:
     """A cached answer of another user could name any folder as site-packages."""
     first, second = team.users
     music.install(first, first.home / "app", "drum==1.0")
@@ -173,7 +173,7 @@ def test_two_users_install_at_once(team: Team, music: Music) -> None:
     assert leftovers_of(team.store) == []
 
 
-def test_a_read_only_store_serves_what_it_holds(machine: Machine, tmp_path: Path, music: Music) -> None:
+def test_a_read_only_store_serves_its_entries(machine: Machine, tmp_path: Path, music: Music) -> None:
     """A user who may only read the store links from it and changes nothing in it."""
     music.install(machine, tmp_path / "owner", "drum==1.0", "wind-one")
     reader = replace(machine.as_plain_user(tmp_path / "plain"), store=machine.store)
@@ -186,7 +186,7 @@ def test_a_read_only_store_serves_what_it_holds(machine: Machine, tmp_path: Path
     assert (site_packages_of(reader.home / "app" / ".venv") / "drum").resolve().is_relative_to(machine.store)
 
 
-def test_a_read_only_store_says_what_it_lacks(machine: Machine, tmp_path: Path, music: Music) -> None:
+def test_a_read_only_store_names_the_missing_distribution(machine: Machine, tmp_path: Path, music: Music) -> None:
     """The error names the store and the distribution, with a hint, and no environment is made."""
     music.install(machine, tmp_path / "owner", "drum==1.0")
     reader = replace(machine.as_plain_user(tmp_path / "plain"), store=machine.store)
@@ -200,7 +200,7 @@ def test_a_read_only_store_says_what_it_lacks(machine: Machine, tmp_path: Path, 
     assert changes(before, snapshot(machine.store)) == []
 
 
-def test_a_store_mounted_read_only_serves_what_it_holds(machine: Machine, tmp_path: Path, music: Music) -> None:
+def test_a_store_mounted_read_only_serves_its_entries(machine: Machine, tmp_path: Path, music: Music) -> None:
     """Even root can't write the store, and root's environments work."""
     import subprocess
 
