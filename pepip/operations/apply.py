@@ -133,7 +133,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
-        yield Progress("warning", sentence)
+        yield Progress("warning", sentence, is_of_uv=True)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
         registering.register(store, named or decision.environment.root, linked)
@@ -161,7 +161,7 @@ def _change(
         decision = first or deciding.decide(store, job, environment)
         first = None
         for sentence in decision.work.changes.warnings:
-            yield Progress("warning", sentence)
+            yield Progress("warning", sentence, is_of_uv=True)
         is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
         if supply.is_private_installed:

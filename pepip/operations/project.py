@@ -94,7 +94,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
     if options.dry_run:
         for sentence in planned.changes.warnings:
-            yield Progress("warning", sentence)
+            yield Progress("warning", sentence, is_of_uv=True)
         with _for_dry_run(request, planned) as root:
             environment = venvs.open_environment(root, store)
             job = _job(store, request, planned, environment, is_dry_run=True)
