@@ -236,6 +236,10 @@ class Progress(NamedTuple):
 
 
 _PHASES = {
+    "make": "Made",
+    "remake": "Made anew",
+    "would make": "Would make",
+    "would remake": "Would make anew",
     "resolve": "Resolving",
     "download": "Downloading",
     "store": "Storing",

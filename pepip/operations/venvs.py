@@ -10,7 +10,7 @@ from pepip import paths
 from pepip.environment import layout_check
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import files, permissions
-from pepip.model import Environment
+from pepip.model import Environment, Progress
 from pepip.operations import venv_creation
 from pepip.uv import answer_cache, cacheable, interpreter, settings
 
@@ -165,6 +165,11 @@ def existing_or_temporary(root: str, python: str) -> Iterator[str]:
     with temp_dirs.folder() as folder:
         stage.make_environment(f"{folder}/.venv", python)
         yield f"{folder}/.venv"
+
+
+def of_making(root: str, environment: Environment, phase: str) -> Progress:
+    """Return the step that says that the environment at `root` is made, or would be made, like `environment`."""
+    return Progress(phase, f"{root} with Python {environment.interpreter.version}")
 
 
 def refuse_the_store(root: str, store: Store) -> None:
