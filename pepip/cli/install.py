@@ -142,9 +142,8 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
     from pepip.operations import install, venvs
     from pepip.uv import settings
 
-    variables = dict(os.environ)
-    named = arguments.venv or venvs.environment_of(arguments.python or variables.get("UV_PYTHON", ""))
-    store, root = open_store(), venvs.locate(named, variables, os.getcwd())
+    store = open_store()
+    root = venvs.choose(arguments.venv, arguments.python, dict(os.environ), os.getcwd())
     name_environment(store, root, arguments)
     choice = install.InstallOptions(
         environment=root,
