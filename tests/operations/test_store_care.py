@@ -822,7 +822,7 @@ def test_hard_links_of_environments_get_the_whole_file(workbench: Workbench, rea
         script = "import bell.core, chime_module; print(bell.core.SOUND, chime_module.VERSION)"
         assert workbench.machine.python(environment, "-c", script).stdout == "bim 1.0\n"
         for entry, path in (("bell-core", "bell/core.py"), ("chime", "chime_module.py")):
-            assert (site_packages_of(environment) / path).samefile(workbench.entry(entry) / path)
+            assert (site_packages_of(environment) / path).samefile(workbench.entry(f"{entry}-1.0") / path)
     assert flaws_of(workbench) == {}
 
 
