@@ -45,7 +45,7 @@ def test_going_upward_ends_at_the_root(path: str) -> None:
 @given(st.lists(st.sampled_from(["a", "..", ".", "", "...", "..a", "a..", "C:"]), max_size=6).map("/".join))
 @example("a/../..")
 @example("..\\a")
-def test_what_is_inside_stays_inside(path: str) -> None:
+def test_a_path_inside_stays_inside(path: str) -> None:
     """This holds for a folder at the root, where `..` leads to the root again, and for a folder far below."""
     if paths.is_inside(path):
         for root in ("/x", "/x/y/z"):
@@ -100,7 +100,7 @@ def test_no_secret_is_left_in_a_url(scheme: str, user: str, place: str, before: 
 
 
 @pytest.mark.parametrize("url", ["git+ssh://git@host/x.git@main", "ssh://git@host", "a==1.0", "a @ file:///x@y/z"])
-def test_what_is_no_secret_is_kept(url: str) -> None:
+def test_a_part_of_a_url_that_is_no_secret_is_kept(url: str) -> None:
     """The user `git`, which all users share, and revisions are kept."""
     assert urls.without_password(url) == url
 

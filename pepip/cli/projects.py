@@ -180,7 +180,7 @@ def run_uses(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     if arguments.several == bool(arguments.requirement):
-        raise UsageError("name a package, or give --several", hint="`pepip uses --help` shows what there is")
+        raise UsageError("name a package, or give --several", hint="`pepip uses --help` explains both")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
     if arguments.several:

@@ -42,7 +42,7 @@ def run(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only entries that match, as shell patterns")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list the entries to remove, and remove none")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.add_argument(
         "--older-than", metavar="AGE", default="0s", help="only entries not linked for this time: 12h, 30d, 8w"
@@ -199,7 +199,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     for known in preview.unreachable:
         kept = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
         output.say(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
-    for environment in preview.found:
+    for environment in preview.unregistered:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
         output.say(f"kept: {orphan.stored.id} belongs to another user")
@@ -270,7 +270,7 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
             for known in preview.unreachable
         ],
         "gone": [known.environment for known in preview.gone],
-        "found": preview.found,
+        "found": preview.unregistered,
         "blocked": preview.blocked,
         "refused": [orphan.stored.id for orphan in preview.refused],
         "leased": sorted(preview.leased),

@@ -118,13 +118,13 @@ def inspect(path: str) -> list[Flaw]:
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
     data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
-    wrong = entries.of_one_environment(path, data_directory, document.data, document.format)
+    wrong = entries.scripts_of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
     found += _flaws_of_ready(path, document, like=like)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
-def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
+def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
     """Correct the modes of an entry, and move added files into the folder `grave`, where they keep their paths.
 
     `grave` may be empty if no flaw is `added`. Raises OSError if this user has no permission.

@@ -96,7 +96,7 @@ PASSED_ON: tuple[tuple[str, ...], ...] = (
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("words", PASSED_ON, ids=" ".join)
-def test_what_is_uvs_gives_its_answer(workbench: Workbench, words: tuple[str, ...]) -> None:
+def test_a_command_of_uv_gives_its_answer(workbench: Workbench, words: tuple[str, ...]) -> None:
     """A command that pepip passes on has uv's stdout, stderr and exit code, and does not touch the store."""
     of_uv = workbench.uv(*words, check=False)
 
@@ -141,7 +141,7 @@ def test_x_runs_a_tool(workbench: Workbench) -> None:
         assert (of_pepip.returncode, of_pepip.stdout) == (of_uv.returncode, of_uv.stdout) == (0, "ding\n")
 
 
-def test_commands_that_write_leave_what_uv_leaves(workbench: Workbench) -> None:
+def test_commands_that_write_leave_the_same_files_as_uv(workbench: Workbench) -> None:
     """`init`, `version`, `venv`, `lock`, `export`, `build` and `python pin` write the same files."""
     folders = [workbench.project / name for name in ("uv", "us")]
     commands: tuple[tuple[str | Path, ...], ...] = (

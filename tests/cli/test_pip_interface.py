@@ -173,7 +173,7 @@ LAYOUTS = [
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__.removeprefix("lay_out_"))
-def test_sync_leaves_what_the_file_lists_and_nothing_else(desk: Desk, lay_out: Callable[[Desk], list[str]]) -> None:
+def test_sync_leaves_only_the_listed_distributions(desk: Desk, lay_out: Callable[[Desk], list[str]]) -> None:
     """Other versions are replaced, unlisted distributions are removed, and a second sync changes nothing."""
     desk.both("pip", "install", "tea==3.0", "saucer", *desk.source)
     words = lay_out(desk)
@@ -282,7 +282,7 @@ def test_a_dry_sync_changes_nothing(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize("command", [("pip", "install"), ("install",)], ids=" ".join)
-def test_an_exact_install_removes_what_is_not_asked_for(desk: Desk, command: tuple[str, ...]) -> None:
+def test_an_exact_install_removes_all_other_distributions(desk: Desk, command: tuple[str, ...]) -> None:
     """`--exact` keeps dependencies, and removes everything else."""
     desk.both("pip", "install", "tea==1.0", "cup", "saucer", *desk.source)
     desk.write("requirements.txt", "pot\n")

@@ -232,7 +232,7 @@ def test_a_removed_current_folder_is_one_clear_error(
 
 
 @pytest.mark.parametrize("command", ["store list", "savings", "projects", "--version", "--help"])
-def test_what_needs_no_current_folder_runs_without_one(
+def test_commands_on_the_store_run_without_a_current_folder(
     machine: Machine, project: Path, script: Path, command: str
 ) -> None:
     """Commands on the store alone need no current folder, since the store is elsewhere."""
@@ -268,7 +268,7 @@ def stranger(machine: Machine, tmp_path: Path) -> Machine:
 
 
 @pytest.mark.parametrize("command", ["install lamp", "sync", "store list", "savings", "prune"])
-def test_a_user_without_a_home_is_told_what_to_set(
+def test_a_user_without_a_home_is_told_the_variable_to_set(
     stranger: Machine, project: Path, script: Path, command: str
 ) -> None:
     """The error has a hint, and no folder named `~` is made."""

@@ -101,7 +101,7 @@ def _modules(machine: Machine, folder: Path, *words: str | Path) -> list[str]:
     return output.stdout.splitlines()[-1].split()
 
 
-def test_a_quiet_install_from_the_store_loads_what_it_needs(
+def test_a_quiet_install_from_the_store_loads_only_modules_that_it_needs(
     machine: Machine, project: Path, interpreter: Path
 ) -> None:
     """An offline install of a small real set into a new environment loads only modules with a reason.

@@ -319,7 +319,7 @@ def test_uses_names_who_has_a_version(filled: Workbench, specifier: str) -> None
     assert said.returncode == screen.returncode == 0
 
 
-def test_uses_of_what_nobody_has(filled: Workbench) -> None:
+def test_uses_of_a_package_that_nobody_has(filled: Workbench) -> None:
     """The exit code is 1, as grep's. Nobody uses an orphan."""
     for requirement in ("drum>3", "no-such-package", "wind-two"):
         output = filled.pepip("uses", requirement, check=False)
@@ -407,7 +407,7 @@ def test_a_reader_that_leaves_is_no_error(filled: Workbench, command: tuple[str,
     assert "Traceback" not in said
 
 
-def test_add_reads_what_only_uv_can_check(workbench: Workbench) -> None:
+def test_add_reads_requests_that_only_uv_can_check(workbench: Workbench) -> None:
     """`add` takes a lock. With `--require-hashes`, uv refuses a requirement without a hash, and nothing is stored."""
     refused = add(workbench, "drum==1.0", "--require-hashes", check=False)
 
@@ -490,7 +490,7 @@ def test_add_for_another_python(workbench: Workbench, interpreter: Path) -> None
 
 
 @pytest.mark.parametrize("requirement", ["no-such-package", "drum==9", "drum==", "./missing"])
-def test_add_of_what_there_is_not(workbench: Workbench, requirement: str) -> None:
+def test_add_of_a_package_that_does_not_exist(workbench: Workbench, requirement: str) -> None:
     """It is refused in uv's words, and leaves neither an entry nor a part of one."""
     output = add(workbench, requirement, check=False)
 
@@ -550,7 +550,7 @@ def test_remove_takes_one_orphan_out(workbench: Workbench, named: str) -> None:
     assert workbench.leftovers() == []
 
 
-def test_remove_refuses_what_is_linked(workbench: Workbench) -> None:
+def test_remove_refuses_a_linked_entry(workbench: Workbench) -> None:
     """The refusal names the environments, and nothing changes.
 
     With `--force` the entry goes, and broken ones are named.
@@ -750,7 +750,7 @@ AILMENTS = [
 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("ail", AILMENTS, ids=lambda ail: ail.__name__.replace("_", " "))
-def test_the_doctor_finds_what_is_wrong(machine: Machine, tmp_path: Path, workbench: Workbench, ail: Any) -> None:
+def test_the_doctor_finds_the_fault(machine: Machine, tmp_path: Path, workbench: Workbench, ail: Any) -> None:
     """The doctor names the fault with a hint and changes nothing. The exit code is 1 only for an error."""
     if ail is forbid_a_folder:
         workbench = replace(workbench, machine=machine.as_plain_user(tmp_path / "plain"), folder=tmp_path / "plain")

@@ -45,7 +45,7 @@ def test_a_command_that_is_none_is_answered_by_the_one_that_is_meant(
 
 
 @pytest.mark.parametrize("typed", ["frobnicate", "lock", "tree"])
-def test_what_is_like_no_command_of_pepip_is_left_to_uv(machine: Machine, project: Path, typed: str) -> None:
+def test_a_word_like_no_command_of_pepip_is_left_to_uv(machine: Machine, project: Path, typed: str) -> None:
     """The message and the exit code are uv's."""
     ours = machine.pepip(typed, folder=project, check=False)
     uvs = machine.uv(typed, folder=project, check=False)
@@ -99,7 +99,7 @@ def test_an_option_stays_where_it_is_a_value(keeper: Keeper) -> None:
     assert pip(keeper, "freeze", "-l").stdout == ""
 
 
-def test_the_version_says_what_answers(keeper: Keeper) -> None:
+def test_the_version_names_the_program_that_answers(keeper: Keeper) -> None:
     """The version names pepip and uv, and does not claim to be pip's."""
     keeper.at("app").install("drum==1.0")
 
@@ -111,7 +111,7 @@ def test_the_version_says_what_answers(keeper: Keeper) -> None:
 
 
 @pytest.mark.parametrize("words", [["help"], ["help", "install"], ["help", "list"], ["cache", "dir"], ["list", "-o"]])
-def test_what_uv_calls_otherwise_is_answered(keeper: Keeper, words: list[str]) -> None:
+def test_words_of_pip_that_uv_lacks_are_answered(keeper: Keeper, words: list[str]) -> None:
     """Pip's `help`, `cache dir` and short options are understood."""
     keeper.at("app").install("drum==1.0")
 
@@ -128,7 +128,7 @@ def test_a_cache_of_pip_is_not_there(keeper: Keeper) -> None:
     assert "pepip store list" in output.stderr
 
 
-def test_what_only_pip_has_pip_does(keeper: Keeper) -> None:
+def test_a_command_that_only_pip_has_is_run_by_pip(keeper: Keeper) -> None:
     """For `download`, pip itself runs for the environment, and fetches a wheel for its Python."""
     keeper.at("app").install("drum==1.0")
 
@@ -142,7 +142,7 @@ def test_what_only_pip_has_pip_does(keeper: Keeper) -> None:
 
 
 def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) -> None:
-    """The environments stay, with dangling links. A reinstall mends them."""
+    """The environments stay, with dangling links. A reinstall repairs them."""
     environment = keeper.at("app").install("drum==1.0")
 
     output = keeper.pepip("store", "clean", "--yes")
@@ -168,7 +168,7 @@ def test_a_dry_run_and_a_refusal_remove_nothing(keeper: Keeper) -> None:
     assert changes(before, snapshot(keeper.store)) == []
 
 
-def test_what_is_not_the_stores_stays(keeper: Keeper) -> None:
+def test_a_foreign_file_in_the_store_stays(keeper: Keeper) -> None:
     """A foreign file is named, and stays in the store's folder."""
     keeper.at("app").install("drum==1.0")
     (keeper.store / "notes.txt").write_text("mine\n")

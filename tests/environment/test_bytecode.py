@@ -80,7 +80,7 @@ def modules_compiled_anew(user: Machine, environment: Path, module: str) -> list
 
 
 @pytest.mark.parametrize("case", [("slow", "slow.inner"), ("spaced", "space.spaced")], ids="-".join)
-def test_the_second_project_loads_what_the_first_compiled(
+def test_the_second_project_loads_the_bytecode_of_the_first(
     user: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, case: tuple[str, str]
 ) -> None:
     """An import in one project writes bytecode into the store, and the next project compiles nothing."""
@@ -113,7 +113,7 @@ def test_a_package_that_two_distributions_share_has_bytecode_of_its_own(
     assert (second / "lib").resolve() in (site_packages_of(second) / "slow" / "deep").resolve().parents
 
 
-def test_what_uv_adds_beside_a_link_has_bytecode_of_its_own(
+def test_a_module_that_uv_adds_beside_a_link_has_bytecode_of_its_own(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
     """If uv adds a module to a namespace, Python never loads bytecode of another project's module of that name.

@@ -57,7 +57,7 @@ CONTAINERS = {"a volume each": with_volume, "an image each": with_layer}
 
 
 @pytest.mark.parametrize("kind", CONTAINERS)
-def test_two_containers_with_one_path_keep_what_each_links(
+def test_two_containers_with_one_path_keep_the_entries_of_each(
     keeper: Keeper, kind: str, request: pytest.FixtureRequest
 ) -> None:
     """Pruning in either container, or outside of both, keeps the entries of both."""

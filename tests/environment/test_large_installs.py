@@ -167,7 +167,7 @@ def _install_with(
 
 @pytest.mark.usefixtures("processors")
 @pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
-def test_what_the_first_process_leaves_when_it_is_killed_is_completed(workbench: Workbench, fork: int) -> None:
+def test_the_leftovers_of_a_killed_first_process_are_completed(workbench: Workbench, fork: int) -> None:
     """If the first process is killed, the next run waits for the second process and completes the install."""
     whole = workbench.at("whole").install(*EVERYONE)
     project = workbench.folder / "killed"
@@ -272,7 +272,7 @@ def test_two_processes_do_one_thing(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("processors")
-def test_what_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: Path) -> None:
+def test_work_that_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: Path) -> None:
     """The first process repeats work that fails in the second, and raises any error of its own.
 
     Here the error is that the folder of the second process is in the way.
@@ -285,7 +285,7 @@ def test_what_fails_in_the_second_process_is_done_again_by_the_first(tmp_path: P
 
 
 @pytest.mark.usefixtures("processors")
-def test_what_fails_in_the_first_process_is_raised_when_the_second_has_ended(tmp_path: Path) -> None:
+def test_an_error_of_the_first_process_is_raised_when_the_second_has_ended(tmp_path: Path) -> None:
     """An error of the first process is raised after the second has ended, so that nothing disturbs a clean-up."""
     error, made = _make_in_two(tmp_path, here=["here", "."], seconds=0.5)
 

@@ -31,7 +31,7 @@ def world(built: World) -> Iterator[World]:
     built.put_back()
 
 
-def test_prune_removes_what_a_killed_run_had_staged(world: World) -> None:
+def test_prune_removes_the_staging_folder_of_a_killed_run(world: World) -> None:
     """Pruning removes staging folders that belong to no running command."""
     staged = world.machine.store / "staging" / "4000000-1" / "0.lamp"
     staged.mkdir(parents=True)
@@ -92,7 +92,7 @@ def wait_until_there_are(count: int, temporary: Path) -> None:
         time.sleep(0.02)
 
 
-def test_what_lies_in_a_lower_layer_is_pruned(world: World) -> None:
+def test_an_entry_in_a_lower_layer_of_an_image_is_pruned(world: World) -> None:
     """Pruning removes whole entries from a store in an image, although its folders can't be renamed."""
     with layered(world.root):
         world.machine.pepip("prune", "--yes", folder=world.project)
@@ -146,7 +146,9 @@ def fill(disk: Path) -> None:
 
 
 @pytest.mark.parametrize("names", [("lamp",), ("wick",), ("lamp", "shade", "wick")], ids=" ".join)
-def test_what_is_installed_goes_from_a_full_disk(machine: Machine, full_disk: Path, names: tuple[str, ...]) -> None:
+def test_a_distribution_can_be_uninstalled_on_a_full_disk(
+    machine: Machine, full_disk: Path, names: tuple[str, ...]
+) -> None:
     """Distributions can be uninstalled on a full disk, as with uv, to make room."""
     machine.pepip("uninstall", *names, folder=full_disk)
 

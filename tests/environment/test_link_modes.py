@@ -219,7 +219,7 @@ def test_the_store_knows_where_its_entries_went(workbench: Workbench, mode: str)
     assert workbench.entries() == ["flute-1.0"]
 
 
-def test_what_another_tool_installs_over_it_does_not_count(workbench: Workbench) -> None:
+def test_a_distribution_that_another_tool_replaced_does_not_count(workbench: Workbench) -> None:
     """If another tool replaces a distribution, the noted RECORD is gone, and the entry is an orphan."""
     install(workbench, "organ==1.0", mode="copy")
     workbench.uv("pip", "install", "organ==2.0", *workbench.from_wheelhouse)
@@ -229,7 +229,7 @@ def test_what_another_tool_installs_over_it_does_not_count(workbench: Workbench)
     assert workbench.entries() == []
 
 
-def test_what_is_installed_keeps_its_mode_until_it_is_reinstalled(workbench: Workbench) -> None:
+def test_a_distribution_keeps_its_mode_until_it_is_reinstalled(workbench: Workbench) -> None:
     """A distribution keeps its mode until it is reinstalled, as with uv, from each mode to each other.
 
     The store stays whole, and no folder is half linked.
@@ -312,7 +312,7 @@ def test_hard_links_across_file_systems_are_copies_and_that_is_said(
     assert install(far, "flute", mode="copy").count("warning") == 0
 
 
-def test_savings_say_what_each_mode_costs(workbench: Workbench) -> None:
+def test_savings_have_the_cost_of_each_mode(workbench: Workbench) -> None:
     """Copies cost all bytes, and hard links cost their folders. Without sharing, each mode would cost the same."""
     big = Wheel("barrel", "1.0", files={"barrel/__init__.py": "", "barrel/data.bin": os.urandom(1_000_000)})
     workbench.supply([big])

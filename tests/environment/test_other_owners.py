@@ -145,7 +145,7 @@ def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
     assert place.read_text() == "a note\n"
 
 
-def test_what_the_store_lost_comes_from_where_it_came(
+def test_a_lost_distribution_comes_from_its_first_source(
     machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
 ) -> None:
     """A distribution from a file is fetched from that file again, never from an index that has the same name."""
@@ -163,7 +163,7 @@ def test_what_the_store_lost_comes_from_where_it_came(
     assert json.loads(origin.read_text())["url"] == mine.as_uri()
 
 
-def test_what_cannot_be_had_again_does_not_hold_up_the_rest(
+def test_a_distribution_that_is_lost_for_good_does_not_hold_up_the_rest(
     machine: Machine, project: Path, tmp_path: Path, source: tuple[str | Path, ...]
 ) -> None:
     """The lost distribution is named and removed, so that uv sees that it is missing. The others are linked again."""

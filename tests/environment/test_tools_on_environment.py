@@ -330,7 +330,7 @@ def test_pip_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -
     scene.assert_nothing_else_changed()
 
 
-def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Stage) -> None:
+def test_a_write_of_uv_through_a_linked_package_is_refused_or_repaired(stage: Stage) -> None:
     """If uv adds a second owner to a regular package, its files are kept out of the store, or found and removed.
 
     The permissions in the store refuse a plain user, but not root. Then the next command in any project notices the
@@ -354,7 +354,7 @@ def test_what_uv_writes_through_a_linked_package_is_refused_or_healed(stage: Sta
     scene.assert_others_kept(but="pepip-entry.json")  # the document says when the entry was stored
 
 
-def test_pepip_brings_back_what_uv_removed(stage: Stage) -> None:
+def test_pepip_brings_back_packages_that_uv_removed(stage: Stage) -> None:
     """After changes by another tool, the next `pepip install` gives the same environment as uv."""
     scene = stage.set("alpha==1.0", "beta", "camera")
     scene.twins.run("uv", "pip", "uninstall", "alpha", "camera")
@@ -375,7 +375,7 @@ def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage
 
 
 @pytest.mark.every(3)
-def test_pepip_takes_over_what_uv_installed(stage: Stage) -> None:
+def test_pepip_takes_over_packages_that_uv_installed(stage: Stage) -> None:
     """Real files of uv stay where they satisfy the request. Otherwise they are replaced as by uv."""
     scene = stage.set("alpha==1.0", "beta")
     scene.twins.run("uv", "pip", "install", "alpha==2.0", "native-one", *scene.source)

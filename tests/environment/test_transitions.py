@@ -192,7 +192,7 @@ def test_a_change_that_the_system_refuses_changes_nothing(
 
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "refused"])
-def test_where_uv_does_not_install_what_is_private_nothing_has_changed(
+def test_if_uv_fails_to_install_a_private_package_nothing_has_changed(
     scene: Scene, courses: dict[str, Course], is_killed: bool
 ) -> None:
     """Links that were already made are taken back, and removed files are restored."""
@@ -236,7 +236,7 @@ def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
     assert problems_of(scene.machine.store) == []
 
 
-def test_installs_wait_for_each_other_while_uv_installs_what_is_private(
+def test_installs_wait_for_each_other_while_uv_installs_private_packages(
     scene: Scene, courses: dict[str, Course]
 ) -> None:
     """A running change of another process is not taken for an interrupted one."""
@@ -292,7 +292,7 @@ def test_an_interrupted_uninstall_is_completed_by_any_command(
 
 
 @pytest.mark.parametrize("kind", ["egg-info", "egg-link"])
-def test_what_old_tools_installed_goes_as_with_uv(
+def test_packages_of_old_tools_go_as_with_uv(
     twins: Twins, source: tuple[str | Path, ...], tmp_path: Path, kind: str
 ) -> None:
     """The same files are removed, and the same lines of `easy-install.pth`. A project's own folder stays."""
@@ -316,7 +316,7 @@ def test_what_old_tools_installed_goes_as_with_uv(
 
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", ["distutils", "no top_level.txt", "no easy-install.pth"])
-def test_what_uv_cannot_remove_stays_whole(
+def test_a_distribution_that_uv_cannot_remove_stays_whole(
     machine: Machine, project: Path, source: tuple[str | Path, ...], kind: str, command: str
 ) -> None:
     """The error is in uv's words, nothing in the environment changes, and other changes still work."""
@@ -390,7 +390,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.every(3)
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", OBSTACLES)
-def test_what_the_user_may_not_change_is_named_before_anything_is(
+def test_a_path_that_the_user_may_not_change_is_named_before_any_change(
     machine: Machine, tmp_path: Path, source: tuple[str | Path, ...], kind: str, command: str
 ) -> None:
     """One error line names the path, nothing changes, and later changes to other distributions still work."""

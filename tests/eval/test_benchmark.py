@@ -208,7 +208,7 @@ def test_work_of_processors_is_told_from_waiting(tmp_path: Path) -> None:
     assert busy.processor_seconds > 0.1
 
 
-def test_failure_says_what_the_program_said_last(tmp_path: Path) -> None:
+def test_a_failure_has_the_last_words_of_the_program(tmp_path: Path) -> None:
     """The error has the last words of the command that failed, and later commands do not run."""
     failing = [[sys.executable, "-c", "raise SystemExit('no such package')"], ["/usr/bin/touch", "touched"]]
 

@@ -57,7 +57,7 @@ def test_a_file_system_that_clones_shares_blocks_and_no_inode(tmp_path: Path) ->
         assert (target.read_bytes(), target.stat().st_mode & 0o777) == (b"ink", 0o754)
 
 
-def test_what_is_there_already_is_not_written_to(tmp_path: Path) -> None:
+def test_an_existing_file_is_not_written_to(tmp_path: Path) -> None:
     """On a file system that ignores case, a wheel may have one name twice."""
     source, target = source_in(tmp_path), tmp_path / "target"
     target.write_bytes(b"mine")

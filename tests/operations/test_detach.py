@@ -127,7 +127,7 @@ def assert_nothing_passing_is_left(workbench: Workbench) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_detached_distribution_is_what_uv_would_have_installed(
+def test_a_detached_distribution_is_the_same_as_one_installed_by_uv(
     workbench: Workbench, twins: Twins, case: str
 ) -> None:
     """A detached distribution has its own writable files, with the same bytes and RECORD as uv's.
@@ -191,7 +191,7 @@ def test_patches_reach_nobody_else(workbench: Workbench, case: str) -> None:
     assert workbench.problems() == []
 
 
-def test_a_patch_is_what_the_project_imports(workbench: Workbench) -> None:
+def test_the_project_imports_a_patch(workbench: Workbench) -> None:
     """Changed and added modules take effect at once, also in the console script."""
     workbench.install("camera")
     workbench.pepip("detach", "camera")
@@ -314,7 +314,7 @@ def test_attach_asks_on_a_terminal(workbench: Workbench, answer: str) -> None:
         assert changes(before, snapshot(workbench.environment)) == []
 
 
-def test_what_the_user_added_to_a_copy_outlives_attach(workbench: Workbench) -> None:
+def test_a_module_that_the_user_added_to_a_copy_outlives_attach(workbench: Workbench) -> None:
     """A module that no RECORD lists stays, and the distribution is linked around it."""
     workbench.install("camera")
     workbench.pepip("detach", "camera")
@@ -329,7 +329,7 @@ def test_what_the_user_added_to_a_copy_outlives_attach(workbench: Workbench) -> 
     assert workbench.problems() == []
 
 
-def test_attach_links_what_uv_installed(workbench: Workbench) -> None:
+def test_attach_links_a_distribution_that_uv_installed(workbench: Workbench) -> None:
     """Real files that uv installed become the same links as pepip's, if the store has that wheel."""
     workbench.at("another").install("camera", "bystander")
     workbench.install("bystander")
@@ -382,7 +382,7 @@ REFUSED = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
-def test_what_makes_no_sense_is_refused_and_changes_nothing(workbench: Workbench, case: str) -> None:
+def test_a_request_that_makes_no_sense_is_refused_and_changes_nothing(workbench: Workbench, case: str) -> None:
     """The message gives the reason and nothing changes, even if only one of several names is wrong."""
     arguments, words = REFUSED[case]
     workbench.install("bystander", "camera")
@@ -495,7 +495,7 @@ def test_a_copy_that_finds_no_room_changes_nothing(
         machine.python(project / ".venv", "-B", "-c", "import heavy")
 
 
-def test_a_team_member_detaches_what_another_stored(workbench: Workbench, tmp_path: Path) -> None:
+def test_a_team_member_detaches_an_entry_of_another_member(workbench: Workbench, tmp_path: Path) -> None:
     """A member can write to the copy of another member's entry, and can link the distribution again."""
     team = Team.assemble(tmp_path / "team", umask="077")
     rooms = [replace(workbench, machine=user, folder=user.home) for user in team.users]
@@ -548,7 +548,7 @@ def test_a_name_that_is_given_twice_counts_once(workbench: Workbench) -> None:
     assert_nothing_passing_is_left(workbench)
 
 
-def test_what_another_tool_installed_since_a_kill_stays(workbench: Workbench) -> None:
+def test_files_that_another_tool_installed_since_a_kill_stay(workbench: Workbench) -> None:
     """Copies of a killed detach do not replace files that another tool installed afterwards."""
     workbench.install("camera", "bystander")
     workbench.at("probe").install("camera")

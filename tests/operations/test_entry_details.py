@@ -39,7 +39,7 @@ def test_a_header_of_several_lines_hides_no_later_one(tmp_path: Path) -> None:
         ("platform_version == 'extra'", True),
     ],
 )
-def test_what_only_an_extra_needs_is_left_out(tmp_path: Path, marker: str, is_needed: bool) -> None:
+def test_a_requirement_of_an_extra_is_left_out(tmp_path: Path, marker: str, is_needed: bool) -> None:
     """This holds for every spelling of the marker."""
     line = f"stick ; {marker}"
 

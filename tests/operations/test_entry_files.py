@@ -43,7 +43,7 @@ def test_an_unknown_package_is_an_error(machine: Machine, wheelhouse: Path) -> N
     answer = machine.pepip("store", "show", "large==2", "--files", folder=wheelhouse, check=False)
 
     assert answer.returncode == 1
-    assert answer.stderr == "error: the store has no large==2\nhint: `pepip store list` shows what it has\n"
+    assert answer.stderr == "error: the store has no large==2\nhint: `pepip store list` lists its entries\n"
 
 
 def test_a_file_with_two_names_counts_once(tmp_path: Path) -> None:

@@ -353,7 +353,7 @@ REFUSALS = {
 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("case", REFUSALS)
-def test_what_can_not_be_an_image_is_refused(machine: Machine, linked: Path, case: str) -> None:
+def test_an_environment_that_can_not_be_an_image_is_refused(machine: Machine, linked: Path, case: str) -> None:
     """The error names the file, and nothing is left beside the environment."""
     spoil, output = REFUSALS[case]
     words = spoil(linked / ".venv")
@@ -484,7 +484,7 @@ def test_suite_of_a_real_project_passes_in_an_image(twins: Twins, pip: Path, sui
     assert by_image.exit_code == by_uv.exit_code
 
 
-def test_what_is_no_image_is_not_mounted(machine: Machine, project: Path) -> None:
+def test_a_file_that_is_no_image_is_not_mounted(machine: Machine, project: Path) -> None:
     """A text, a folder and a missing file are refused before anything is mounted."""
     (project / "text").write_text("no image")
     for name, words in (("text", "is no SquashFS image"), (".", "is a folder"), ("missing", "No such file")):

@@ -47,7 +47,7 @@ CHANGES = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", CHANGES)
-def test_add_and_remove_write_what_uv_writes(twins: Twins, case: str) -> None:
+def test_add_and_remove_write_the_same_files_as_uv(twins: Twins, case: str) -> None:
     """`pyproject.toml` and `uv.lock` are equal byte for byte, and so are the environments."""
     elsewhere = projects.furnish(twins)
     projects.write_simple_index(elsewhere / "pages", elsewhere / "index", hashes=True)
@@ -242,7 +242,9 @@ LAYOUTS = [
     [pytest.param(True, id="synced before"), pytest.param(False, id="new", marks=pytest.mark.real_world)],
 )
 @pytest.mark.parametrize("lay_out", LAYOUTS, ids=lambda function: function.__name__)
-def test_a_sync_that_fails_says_what_uv_says(twins: Twins, lay_out: Callable[[Twins], None], is_synced: bool) -> None:
+def test_a_sync_that_fails_has_the_words_of_uv(
+    twins: Twins, lay_out: Callable[[Twins], None], is_synced: bool
+) -> None:
     """Words and exit code are uv's, there is no traceback, and an existing environment is unchanged."""
     if is_synced:
         projects.VIRTUAL.lay_out(twins)

@@ -72,7 +72,7 @@ def synced(twins: Twins) -> None:
     ],
     ids=" ".join,
 )
-def test_run_says_and_returns_what_uvs_does(twins: Twins, words: tuple[str, ...]) -> None:
+def test_run_has_the_output_and_exit_code_of_uv(twins: Twins, words: tuple[str, ...]) -> None:
     """Only the command's output is on stdout, the exit code is uv's, and the environments are equal."""
     projects.APPLICATION.lay_out(twins)
     twins.write("app_module.py", "import sys; print(__name__, sys.argv[1:])\n")
@@ -132,7 +132,9 @@ def test_run_without_sync_leaves_the_environment(twins: Twins) -> None:
     ],
     ids=" ".join,
 )
-def test_what_has_an_environment_of_its_own_leaves_the_projects(twins: Twins, words: tuple[str, ...]) -> None:
+def test_a_run_with_an_environment_of_its_own_leaves_that_of_the_project(
+    twins: Twins, words: tuple[str, ...]
+) -> None:
     """A script with inline metadata and an isolated command find their packages, and leave the project unchanged."""
     projects.VIRTUAL.lay_out(twins)
     twins.write("inline.py", INLINE)
@@ -183,7 +185,7 @@ def test_run_of_a_member_is_in_the_environment_of_the_workspace(twins: Twins) ->
     assert_same(twins)
 
 
-def test_run_of_a_broken_project_says_what_uv_says(twins: Twins) -> None:
+def test_run_of_a_broken_project_has_the_words_of_uv(twins: Twins) -> None:
     """A project that can't be locked is refused before the command runs."""
     twins.write("pyproject.toml", project_table('"pepip-tests-there-is-no-such-package"'))
 

@@ -304,7 +304,7 @@ def test_a_changed_folder_is_installed_again(twins: Twins) -> None:
 
 
 @pytest.mark.parametrize("kind", ["folder", "built by wish"])
-def test_what_is_not_shared_stays_out_of_linked_packages(twins: Twins, tmp_path: Path, kind: str) -> None:
+def test_private_packages_stay_out_of_linked_packages(twins: Twins, tmp_path: Path, kind: str) -> None:
     """If uv itself installs files into the folder of a linked package, it never writes through the link."""
     elsewhere = projects.furnish(twins)
     wheels = elsewhere / "wheels"
@@ -329,7 +329,7 @@ def test_what_is_not_shared_stays_out_of_linked_packages(twins: Twins, tmp_path:
 
 
 @pytest.mark.parametrize("hashes", [True, False], ids=["with hashes", "without hashes"])
-def test_an_index_that_is_served_gives_what_uv_gives(twins: Twins, hashes: bool) -> None:
+def test_an_index_that_is_served_gives_the_same_as_uv(twins: Twins, hashes: bool) -> None:
     """An index without hashes is linked too, since the lock has the hashes."""
     elsewhere = projects.furnish(twins)
     projects.write_simple_index(elsewhere / "simple", elsewhere / "wheels", hashes=hashes)

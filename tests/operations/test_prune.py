@@ -51,7 +51,7 @@ def on_terminal(
 # The preview and the question
 
 
-def test_a_preview_says_what_would_go_and_changes_nothing(orphaned: Keeper) -> None:
+def test_a_preview_lists_the_orphans_and_changes_nothing(orphaned: Keeper) -> None:
     """The JSON document lists each orphan with its bytes, the freed bytes, and the unreachable environments."""
     before = snapshot(orphaned.store)
 
@@ -156,7 +156,7 @@ def test_nothing_to_remove_asks_nothing(keeper: Keeper) -> None:
     assert keeper.entries() == ["horn-1.0"]
 
 
-def test_what_happens_while_it_asks_counts(orphaned: Keeper) -> None:
+def test_a_change_during_the_question_counts(orphaned: Keeper) -> None:
     """Entries that were linked during the question are kept.
 
     New orphans are kept too, since nobody was asked about them.
@@ -209,7 +209,7 @@ def test_patterns_know_a_distribution_by_any_spelling(keeper: Keeper, spelled: s
     assert names_of(keeper.preview(spelled)["orphans"]) == ["big-bell-1.0"]
 
 
-def test_only_what_was_not_linked_for_so_long(keeper: Keeper) -> None:
+def test_only_entries_that_were_not_linked_for_so_long(keeper: Keeper) -> None:
     """`--older-than` takes an age in hours, days or weeks, counted from the last link."""
     leave_orphans(keeper, "drum==1.0", "horn", "wind-one")
     keeper.age("drum-1.0", days=40)
@@ -257,7 +257,7 @@ def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Kee
     assert keeper.entries() == ["big-bell-1.0"]
 
 
-def test_a_size_never_takes_what_is_in_use(keeper: Keeper) -> None:
+def test_a_size_never_takes_an_entry_in_use(keeper: Keeper) -> None:
     """A linked entry stays, even if it is old and the store is still too large."""
     environment = keeper.at("kept").install("Big_Bell")
     leave_orphans(keeper, "horn")
@@ -292,7 +292,7 @@ def test_a_size_with_the_other_options(keeper: Keeper) -> None:
         ("--max-size", ""),
     ],
 )
-def test_what_is_no_age_or_size_is_refused(orphaned: Keeper, option: str, value: str) -> None:
+def test_a_text_that_is_no_age_or_size_is_refused(orphaned: Keeper, option: str, value: str) -> None:
     """An unreadable age or size is refused, and nothing is removed."""
     output = orphaned.prune_in_words(f"{option}={value}", check=False)
 
@@ -371,7 +371,7 @@ WHAT_GOES = {
 
 
 @pytest.mark.parametrize("requirements", WHAT_GOES.values(), ids=WHAT_GOES)
-def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
+def test_the_freed_bytes_are_those_that_the_file_system_gains(
     disk: tuple[Path, Keeper], requirements: tuple[str, ...]
 ) -> None:
     """The freed bytes equal the difference in `df` to the byte.
@@ -400,7 +400,7 @@ def test_the_bytes_that_are_freed_are_what_the_file_system_gains(
     assert keeper.entries() == ["drum-2.0", "wind-two-1.0"]
 
 
-def test_many_orphans_free_what_is_said(disk: tuple[Path, Keeper]) -> None:
+def test_many_orphans_free_the_predicted_bytes(disk: tuple[Path, Keeper]) -> None:
     """The freed bytes are right even if the folder of their names grows by blocks, which ext4 never gives back."""
     place, keeper = disk
     names = [f"leaf-with-a-rather-long-name-{number}" for number in range(60)]
@@ -451,7 +451,7 @@ def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Pat
     assert done["freed_bytes"] == previewed["freed_bytes"] == free_bytes(place) - before
 
 
-def test_what_stays_is_not_called_free(disk: tuple[Path, Keeper]) -> None:
+def test_bytes_that_stay_are_not_called_free(disk: tuple[Path, Keeper]) -> None:
     """If a damaged registry keeps everything, the preview promises no byte."""
     _, keeper = disk
     leave_orphans(keeper, "drum==1.0")

@@ -67,7 +67,7 @@ def assert_drum_is_kept(keeper: Keeper, environment: Path, times: range = range(
 # Projects that were deleted, moved or copied
 
 
-def test_a_deleted_project_frees_what_only_it_linked(keeper: Keeper) -> None:
+def test_a_deleted_project_frees_the_entries_that_only_it_linked(keeper: Keeper) -> None:
     """Entries that another project links too are kept, and the deleted project leaves the registry."""
     keeper.at("first").install("drum==1.0", "horn", "wind-one")
     second = keeper.at("second").install("drum==1.0", "wind-two")
@@ -200,7 +200,7 @@ def test_an_environment_folder_that_is_a_link_is_kept_where_it_leads(keeper: Kee
 
 
 @pytest.mark.parametrize("pruned_by", ["link", "real path"])
-def test_a_store_with_two_names_keeps_what_is_linked_by_either(keeper: Keeper, pruned_by: str) -> None:
+def test_a_store_with_two_names_keeps_entries_linked_by_either(keeper: Keeper, pruned_by: str) -> None:
     """Links contain the path by which the store was known at the install.
 
     A prune by another path understands them too.
@@ -237,7 +237,7 @@ def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: 
     assert len(keeper.ask("projects")) == 2  # each is counted once, whichever path names it
 
 
-def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(keeper: Keeper) -> None:
+def test_a_store_that_is_mounted_at_a_second_place_keeps_entries_linked_there(keeper: Keeper) -> None:
     """The entries are kept while the store is mounted there, and after."""
     second = keeper.machine.make_folder(keeper.folder / "second")
     keeper.machine.make_folder(keeper.store)
@@ -256,8 +256,8 @@ def test_a_store_that_is_mounted_at_a_second_place_keeps_what_is_linked_there(ke
     assert keeper.prune()["orphans"] == []
 
 
-def test_a_store_that_was_moved_keeps_what_links_to_its_old_place(keeper: Keeper) -> None:
-    """Its environments are shown as broken. A command that changes one mends it, and so does `store repair`."""
+def test_a_store_that_was_moved_keeps_entries_linked_at_its_old_place(keeper: Keeper) -> None:
+    """Its environments are shown as broken. A command that changes one repairs it, and so does `store repair`."""
     environments = [keeper.at(name).install("drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
     keeper.ask("projects")
     moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))
@@ -732,7 +732,7 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
     assert not left.with_suffix(".lock").exists()
 
 
-def test_who_clears_up_twice_takes_nothing_that_came_between(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_clean_up_takes_nothing_that_came_between(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a new run makes a removed lock again, it is another lock, and the folder of that run stays."""
     keeper.at("app").install("drum==1.0")
     place = keeper.store / "trash" / "1-2"
@@ -857,7 +857,7 @@ def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None
     assert after == {}
 
 
-def test_a_killed_install_keeps_what_it_had_linked(keeper: Keeper) -> None:
+def test_a_killed_install_keeps_the_entries_that_it_had_linked(keeper: Keeper) -> None:
     """If an install is killed while it links, a prune keeps the entries that it linked or was about to link."""
     keeper.at("second").install("drum==1.0", "wind-one")
     project = keeper.machine.make_folder(keeper.folder / "app")
@@ -885,7 +885,7 @@ def team(tmp_path: Path) -> Team:
     return Team.assemble(tmp_path / "team", umask="027")
 
 
-def test_what_is_another_users_is_said_and_not_failed_on(
+def test_files_of_another_user_are_named_and_are_no_failure(
     team: Team, wheelhouse: Path, interpreter: Path, tmp_path: Path
 ) -> None:
     """Each user removes their own entries, and the entries of the other user stay whole."""

@@ -65,7 +65,7 @@ def bundles(document: Any) -> dict[str, Any]:
     return found
 
 
-def test_bundles_say_what_they_free_and_what_they_cost(keeper: Keeper) -> None:
+def test_bundles_have_their_gain_and_their_cost(keeper: Keeper) -> None:
     """Unused entries come first, then what costs more. Looking changes nothing, not even the times of use."""
     settle(keeper)
     settings = keeper.folder / "old" / ".venv" / "pyvenv.cfg"
@@ -141,7 +141,7 @@ KINDS = [
 
 @pytest.mark.parametrize("with_cache", [True, pytest.param(False, marks=pytest.mark.real_world)])
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_prediction_is_what_the_disk_gains(keeper: Keeper, kind: str, *, with_cache: bool) -> None:
+def test_the_predicted_gain_is_that_of_the_disk(keeper: Keeper, kind: str, *, with_cache: bool) -> None:
     """Within one percent of `df`, with hard links on ext4 and with clones on btrfs and XFS.
 
     On btrfs and XFS the packages are larger: the file system's own trees change by some 100 kB.
@@ -167,7 +167,7 @@ def test_the_prediction_is_what_the_disk_gains(keeper: Keeper, kind: str, *, wit
 
 
 @pytest.mark.real_world
-def test_what_lies_in_the_trash_is_not_free_yet(keeper: Keeper) -> None:
+def test_entries_in_the_trash_are_not_free_yet(keeper: Keeper) -> None:
     """A prune into the trash frees nothing on the disk; emptying it frees what was predicted."""
     with disk(keeper, "ext4") as (place, near):
         settle(near)
@@ -207,7 +207,7 @@ def test_environments_that_are_not_shared_are_a_bundle(keeper: Keeper) -> None:
         (("--look", "nowhere"), "nowhere"),
     ],
 )
-def test_what_can_not_be_read_is_refused(keeper: Keeper, words: tuple[str, ...], said: str) -> None:
+def test_a_text_that_can_not_be_read_is_refused(keeper: Keeper, words: tuple[str, ...], said: str) -> None:
     """One line says what is wrong."""
     keeper.machine.make_folder(keeper.store)
 

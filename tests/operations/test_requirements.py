@@ -271,7 +271,9 @@ def test_files_urls_repositories_and_folders(
 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("lay_out", SHARED_LAYOUTS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
-def test_what_is_built_or_named_by_url_is_shared(desk: Desk, lay_out: Callable[[Desk], list[str | Path]]) -> None:
+def test_a_distribution_that_is_built_or_named_by_url_is_shared(
+    desk: Desk, lay_out: Callable[[Desk], list[str | Path]]
+) -> None:
     """A second project links the same entries and adds nothing to the store."""
     arguments = lay_out(desk)
     desk.install(*arguments)
@@ -336,7 +338,7 @@ STEPS: dict[str, tuple[tuple[str, ...], ...]] = {
 
 @pytest.mark.every(5)
 @pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
-def test_what_is_installed_changes_as_under_uv(desk: Desk, steps: tuple[tuple[str, ...], ...]) -> None:
+def test_installed_distributions_change_as_under_uv(desk: Desk, steps: tuple[tuple[str, ...], ...]) -> None:
     """After each step both environments are equal, and packages are links."""
     for step in steps:
         desk.install(*step)

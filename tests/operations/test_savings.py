@@ -66,7 +66,7 @@ def _interpreters(environment: Path) -> Callable[[str, list[str]], list[str]]:
 # Savings
 
 
-def test_what_is_on_disk_is_what_du_says(keeper: Keeper) -> None:
+def test_the_bytes_on_disk_are_those_of_du(keeper: Keeper) -> None:
     """The sum over entries and environments is exact to the byte, with real files, links, hard links and bytecode."""
     environments = [
         keeper.at("first").install("drum==1.0", "library", "wind-one", "band", "band-guests"),
@@ -86,7 +86,7 @@ def test_what_is_on_disk_is_what_du_says(keeper: Keeper) -> None:
     assert sums["projects"] == 3
 
 
-def test_what_environments_share_beside_the_store_is_counted_once(keeper: Keeper) -> None:
+def test_files_that_environments_share_beside_the_store_count_once(keeper: Keeper) -> None:
     """If uv makes hard links into its cache, two environments have the same files, and these count once."""
     environments = [keeper.at(name).install("drum==1.0") for name in ("first", "second")]
     for environment in environments:
@@ -117,7 +117,7 @@ UVS_TOLERANCE = 0.1
 """Allowed relative difference to uv's copies: in the store, each package has a bytecode folder, even an empty one."""
 
 
-def test_without_sharing_is_what_real_copies_take(keeper: Keeper) -> None:
+def test_the_size_without_sharing_is_that_of_real_copies(keeper: Keeper) -> None:
     """The sum equals the size of copies with real files in place of links, within three hundredths."""
     environments = [
         keeper.at(name).install("library", "drum==1.0", "Big_Bell", "wind-one", "--compile-bytecode")
@@ -134,7 +134,7 @@ def test_without_sharing_is_what_real_copies_take(keeper: Keeper) -> None:
     assert sums["saved_bytes"] == pytest.approx(together - du(*entries_in(keeper), *environments), rel=TOLERANCE)
 
 
-def test_without_sharing_of_small_packages_is_what_real_copies_take(keeper: Keeper) -> None:
+def test_the_size_without_sharing_of_small_packages_is_that_of_real_copies(keeper: Keeper) -> None:
     """Folders and metadata of small packages weigh more than code. The sum does not count the store's own twice."""
     for number in range(20):
         Wheel(f"tiny-{number}", "1.0", files={f"tiny_{number}.py": "HERE = 1\n"}).write(keeper.wheelhouse)
@@ -146,7 +146,7 @@ def test_without_sharing_of_small_packages_is_what_real_copies_take(keeper: Keep
     assert row["alone_bytes"] == pytest.approx(copied, rel=0.1)
 
 
-def test_what_uv_installs_is_what_without_sharing_says(keeper: Keeper) -> None:
+def test_the_size_without_sharing_is_that_of_copies_by_uv(keeper: Keeper) -> None:
     """The sum without sharing equals the environment that uv makes with `--link-mode copy`."""
     keeper.at("app").install("library", "drum==1.0", "Big_Bell", "wind-one")
     by_uv = keeper.machine.make_folder(keeper.folder / "by-uv")
@@ -168,7 +168,7 @@ def test_one_project_alone_saves_nothing(keeper: Keeper) -> None:
     assert sums["saved_bytes"] < 0.03 * sums["on_disk_bytes"]
 
 
-def test_what_can_be_pruned_is_what_a_prune_frees(keeper: Keeper, tmp_path: Path) -> None:
+def test_the_prunable_bytes_are_those_that_a_prune_frees(keeper: Keeper, tmp_path: Path) -> None:
     """Without hard links in uv's cache both sums are equal, but a prune also frees the file of the registry."""
     with mounted("ext4", tmp_path / "disk", mebibytes=64) as disk:
         apart = replace(keeper, machine=replace(keeper.machine, store=disk / "store"), folder=disk / "work")
@@ -185,7 +185,7 @@ def test_what_can_be_pruned_is_what_a_prune_frees(keeper: Keeper, tmp_path: Path
         assert sums["on_disk_bytes"] - after["on_disk_bytes"] == sums["prunable_bytes"]
 
 
-def test_what_a_prune_keeps_is_not_counted_as_unused(keeper: Keeper) -> None:
+def test_entries_that_a_prune_keeps_do_not_count_as_unused(keeper: Keeper) -> None:
     """An entry is in use if only a folder's link, a copy beside, or an unreachable environment links it."""
     environment = keeper.at("first").install("drum==1.0")
     without_metadata(environment, "drum-1.0")
@@ -224,7 +224,7 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 # Projects
 
 
-def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
+def test_projects_have_their_packages_and_their_sizes(keeper: Keeper) -> None:
     """The JSON document has packages with their entries, the own size, and the size without the store."""
     environment = keeper.at("app").install("drum==1.0", "wind-one")
     keeper.at("other").install("horn")
@@ -251,7 +251,7 @@ def test_projects_say_what_they_link_and_what_they_need(keeper: Keeper) -> None:
     assert_refused(keeper.pepip("projects", keeper.folder, check=False), "projects scan")
 
 
-def test_what_was_seen_before_is_measured_anew_when_it_changes(keeper: Keeper) -> None:
+def test_a_remembered_size_is_measured_anew_after_a_change(keeper: Keeper) -> None:
     """Remembered sizes of an environment or an entry make a second run faster, but never wrong."""
     environment = keeper.at("app").install("drum==1.0", "band")
     first = keeper.ask("projects")[0]
@@ -284,7 +284,7 @@ def test_a_file_that_grows_in_its_place_is_measured_anew(keeper: Keeper) -> None
     assert keeper.ask("savings")["on_disk_bytes"] >= before + 700_000
 
 
-def test_what_drifted_from_the_store_is_shown(keeper: Keeper) -> None:
+def test_distributions_without_an_entry_are_shown(keeper: Keeper) -> None:
     """Distributions that uv installed have no entry, and the table counts them."""
     environment = keeper.at("app").install("drum==1.0", "horn")
     keeper.machine.uv("pip", "install", "wind-one", "drum==2.0", *keeper.source[:3], folder=environment.parent)
@@ -404,7 +404,7 @@ def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
 # Uses, and the list of entries
 
 
-def test_uses_says_who_has_a_version(keeper: Keeper) -> None:
+def test_uses_names_the_environments_that_have_a_version(keeper: Keeper) -> None:
     """For a security notice, `uses` lists linked and real copies by any specifier.
 
     The exit code is 1 if there is none.

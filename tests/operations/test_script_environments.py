@@ -174,7 +174,7 @@ def test_a_script_that_wants_another_python_gets_a_new_environment(twins: Twins)
     assert is_linked(twins.machine, environment, "iniconfig")
 
 
-def test_what_a_script_no_longer_asks_for_stays_for_run_and_goes_with_sync(twins: Twins) -> None:
+def test_a_package_that_a_script_no_longer_needs_stays_for_run_and_goes_with_sync(twins: Twins) -> None:
     """`run` keeps what is there, `run --exact` and `sync` remove it, as uv does."""
     twins.write("plot.py", script("iniconfig", "click"))
     twins.both("run", "plot.py")

@@ -1,4 +1,4 @@
-"""`pepip store verify` finds every fault. `pepip store repair` mends entries and environments, or names the rest.
+"""`pepip store verify` finds every fault. `pepip store repair` repairs entries and environments, or names the rest.
 
 The tests damage files on disk. Each has its own uv cache: entries share inodes with it, so some damage reaches the
 cache.
@@ -459,7 +459,7 @@ def test_data_is_missed_wherever_it_lies(workbench: Workbench, path: str) -> Non
     assert lost.exists()
 
 
-def test_what_is_whole_is_said_to_be_whole(workbench: Workbench) -> None:
+def test_a_whole_store_is_reported_as_whole(workbench: Workbench) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
     workbench.install("chime", "bell-core", "bell-extra")
     workbench.python("-c", "import chime.tunes, chime_module, bell.core, bell.extra")
@@ -473,7 +473,7 @@ def test_what_is_whole_is_said_to_be_whole(workbench: Workbench) -> None:
     assert json.loads(verify(workbench, "--json").stdout) == {"checked": 3, "damaged": [], "unproven": []}
 
 
-def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(workbench: Workbench) -> None:
+def test_damage_is_a_table_for_people_and_a_document_for_machines(workbench: Workbench) -> None:
     """Findings go to stdout, the error and its hint to stderr, and the exit code is 1, also on a terminal."""
     workbench.install("chime", "bell-core")
     change_one_byte(workbench.entry("chime-1.0"))
@@ -495,8 +495,10 @@ def test_what_is_damaged_is_a_table_for_people_and_a_document_for_machines(workb
     ("pattern", "is_checked"),
     [("chime", True), ("ch*", True), ("chime==1.0", True), ("bell*", False)],
 )
-def test_a_pattern_chooses_what_is_checked_and_repaired(workbench: Workbench, pattern: str, is_checked: bool) -> None:
-    """Entries that the pattern does not match are neither read nor mended."""
+def test_a_pattern_chooses_the_entries_to_check_and_repair(
+    workbench: Workbench, pattern: str, is_checked: bool
+) -> None:
+    """Entries that the pattern does not match are neither read nor repaired."""
     workbench.install("chime", "bell-core")
     change_one_byte(workbench.entry("chime-1.0"))
 
@@ -516,7 +518,7 @@ def test_a_pattern_that_no_entry_has_is_refused(workbench: Workbench) -> None:
     assert_refused(repair(workbench, "chimes", check=False), "the store has no entry chimes")
 
 
-def test_an_environment_that_can_not_be_healed_is_named_with_the_reason(workbench: Workbench) -> None:
+def test_an_environment_that_can_not_be_repaired_is_named_with_the_reason(workbench: Workbench) -> None:
     """An environment without its interpreter is named, and is not called another user's."""
     workbench.install("chime")
     (workbench.environment / "bin" / "python").unlink()
@@ -562,7 +564,7 @@ def test_an_empty_or_missing_store_is_whole(workbench: Workbench) -> None:
     assert not workbench.store.exists()
 
 
-def test_an_entry_that_does_not_say_what_it_is_comes_back(workbench: Workbench) -> None:
+def test_an_entry_without_a_readable_document_comes_back(workbench: Workbench) -> None:
     """An entry without a readable document is found, and the environment that links it gets a whole one."""
     workbench.install("chime")
     sound = snapshot(workbench.entry("chime-1.0"))
@@ -765,7 +767,7 @@ def test_an_orphan_of_another_python_is_repaired(workbench: Workbench) -> None:
     assert flaws_of(workbench) == {}
 
 
-def test_what_cannot_be_had_again_is_said_and_left(workbench: Workbench) -> None:
+def test_an_entry_that_can_not_be_fetched_again_is_named_and_left(workbench: Workbench) -> None:
     """If uv's cache is empty and the index has lost the wheel, the entry stays unchanged. Others are repaired."""
     workbench.install("chime", "bell-core", "bell-extra")
     change_one_byte(workbench.entry("chime-1.0"))
@@ -826,7 +828,7 @@ def test_hard_links_of_environments_get_the_whole_file(workbench: Workbench, rea
     assert flaws_of(workbench) == {}
 
 
-def test_an_environment_whose_links_dangle_is_healed(workbench: Workbench) -> None:
+def test_an_environment_whose_links_dangle_is_repaired(workbench: Workbench) -> None:
     """Entries that are gone are fetched again for the environments that link them."""
     for project in ("project", "another"):
         workbench.at(project).install("chime", "bell-core", "bell-extra")
@@ -848,7 +850,7 @@ def test_an_environment_whose_links_dangle_is_healed(workbench: Workbench) -> No
     assert flaws_of(workbench) == {}
 
 
-def test_a_repair_leaves_what_others_link_alone(workbench: Workbench) -> None:
+def test_a_repair_leaves_other_entries_and_environments_alone(workbench: Workbench) -> None:
     """Environments that do not link the damaged entry stay unchanged, and so do other entries."""
     workbench.install("chime")
     workbench.at("another").install("bell-core")
@@ -862,7 +864,7 @@ def test_a_repair_leaves_what_others_link_alone(workbench: Workbench) -> None:
     assert changes(bell, snapshot(workbench.entry("bell-core-1.0"))) == []
 
 
-def test_what_a_detached_copy_changed_is_no_damage_and_stays(workbench: Workbench) -> None:
+def test_a_change_of_a_detached_copy_is_no_damage_and_stays(workbench: Workbench) -> None:
     """A repair of the entry does not change a project's own copy."""
     workbench.install("chime")
     workbench.pepip("detach", "chime")
@@ -902,8 +904,8 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(workbench: Workbench)
     assert flaws_of(workbench) == {}
 
 
-def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(members: list[Workbench]) -> None:
-    """Another user's entries are verified, and named if they can't be mended. The user's own entries are repaired."""
+def test_a_team_member_repairs_their_own_entries_and_names_the_rest(members: list[Workbench]) -> None:
+    """Another user's entries are verified, and named if they are damaged. The user's own entries are repaired."""
     first, second = (member.machine for member in members)
     install_copies(members[0], "chime")
     install_copies(members[1], "chime", "bell-core")
@@ -937,7 +939,7 @@ def test_a_team_member_repairs_what_is_theirs_and_names_the_rest(members: list[W
 def test_root_makes_no_files_in_another_users_environment(
     workbench: Workbench, members: list[Workbench], tmp_path: Path
 ) -> None:
-    """The environment's owner could not change files of root. The owner's own repair heals the environment."""
+    """The environment's owner could not change files of root. The owner's own repair repairs the environment."""
     member = members[0]
     install_copies(member, "chime", "bell-core")
     entry = member.entry("chime-1.0")
@@ -954,7 +956,7 @@ def test_root_makes_no_files_in_another_users_environment(
 
 
 def test_a_team_member_goes_on_where_anothers_entry_is_damaged(members: list[Workbench]) -> None:
-    """A user who links a damaged entry, and may not mend it, can still install.
+    """A user who links a damaged entry, and may not repair it, can still install.
 
     Their own environment is repaired as far as possible.
     """
@@ -967,7 +969,7 @@ def test_a_team_member_goes_on_where_anothers_entry_is_damaged(members: list[Wor
     members[1].python("-c", "import bell.core, chime.tunes")
 
 
-def test_what_only_another_user_may_mend_is_stored_beside_it(members: list[Workbench]) -> None:
+def test_an_entry_that_only_another_user_may_repair_gets_a_twin_beside_it(members: list[Workbench]) -> None:
     """Another user does not wait for the owner of a damaged entry. The owner's environments stay unchanged."""
     install_copies(members[0], "chime")
     entry, environment = members[0].entry("chime-1.0"), snapshot(members[0].environment)

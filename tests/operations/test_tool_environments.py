@@ -256,7 +256,7 @@ def test_a_script_from_stdin_is_linked(workbench: Workbench) -> None:
 
 
 @pytest.mark.parametrize("variables", [{"UV_LINK_MODE": "copy"}, {"UV_NO_CACHE": "1"}], ids=str)
-def test_who_asks_for_own_files_gets_uvs(workbench: Workbench, variables: dict[str, str]) -> None:
+def test_a_user_who_asks_for_own_files_gets_those_of_uv(workbench: Workbench, variables: dict[str, str]) -> None:
     """A link mode of uv keeps its meaning, and an environment that does not last is not linked."""
     for words in (("tool", "install", "pen"), ("x", "pen")):
         workbench.pepip(*words, variables=variables)

@@ -54,7 +54,7 @@ def verified(keeper: Keeper) -> bool:
     return not keeper.ask("store", "verify")["damaged"] and not keeper.problems()
 
 
-def test_an_undo_brings_back_what_the_last_prune_removed(keeper: Keeper) -> None:
+def test_an_undo_brings_back_the_entries_of_the_last_prune(keeper: Keeper) -> None:
     """The entries are as before to the mode and the time, they verify, and nothing is left in the trash."""
     before = snapshot(keeper.store / "packages")
 
@@ -97,7 +97,7 @@ def test_a_script_that_says_yes_gets_its_space_at_once(keeper: Keeper) -> None:
 
 
 @pytest.mark.real_world
-def test_who_is_asked_on_a_disk_with_room_can_take_it_back(keeper: Keeper) -> None:
+def test_a_prune_with_a_question_on_a_disk_with_room_can_be_undone(keeper: Keeper) -> None:
     """The question says that the entries stay in the trash. On a disk without room the space is free at once."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=48) as place:
         crowded = replace(keeper, machine=replace(keeper.machine, store=place / "store"))
@@ -147,7 +147,7 @@ def test_when_its_time_is_over_the_trash_is_emptied(keeper: Keeper) -> None:
     assert keeper.ask("prune", "--undo")["restored"] == ["py3-none-any/drum-1.0"]
 
 
-def test_what_was_stored_anew_meanwhile_stays_as_it_is(keeper: Keeper) -> None:
+def test_an_entry_that_was_stored_anew_meanwhile_stays_as_it_is(keeper: Keeper) -> None:
     """An undo never replaces an entry: an install has linked the new one."""
     keeper.prune("--trash")
     environment = keeper.at("again").install("horn")
@@ -306,7 +306,7 @@ def test_a_removed_entry_comes_back(keeper: Keeper) -> None:
 # Environments that go, too
 
 
-def test_an_environment_goes_with_what_only_it_links_and_comes_back(keeper: Keeper) -> None:
+def test_an_environment_goes_with_the_entries_that_only_it_links_and_comes_back(keeper: Keeper) -> None:
     """The project's own files stay. The undo restores environment, entries and registration."""
     environment = keeper.at("kept").environment
     registered = [json.loads(path.read_text()) for path in keeper.store.glob("projects/*.json")]

@@ -120,7 +120,7 @@ def desk(twins: Twins, wheelhouse: Path) -> Desk:
     ],
     ids=str,
 )
-def test_what_goes_is_gone_and_the_rest_is_as_uv_leaves_it(
+def test_a_distribution_is_gone_and_the_rest_is_as_uv_leaves_it(
     desk: Desk, installed: list[str], leaving: list[str]
 ) -> None:
     """Links, scripts, data files, headers and metadata are removed, and the store keeps every byte."""
@@ -188,7 +188,7 @@ def test_folders_fold_again(desk: Desk, staying: str, leaving: str) -> None:
     assert link_shape(desk.environment) == link_shape(alone / ".venv")
 
 
-def test_what_goes_from_one_project_stays_in_another(desk: Desk) -> None:
+def test_a_distribution_removed_from_one_project_stays_in_another(desk: Desk) -> None:
     """A second project with the same packages still works, and the package can be linked again without a download."""
     machine = desk.twins.machine
     desk.install("tower")

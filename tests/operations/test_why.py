@@ -83,7 +83,7 @@ def test_the_tree_leads_up_to_the_project_and_down(user: Machine, wheelhouse: Pa
     assert web["unneeded_without"] == ["loop"]
 
 
-def test_what_goes_with_a_package_is_what_nothing_else_needs(user: Machine, wheelhouse: Path, tmp_path: Path) -> None:
+def test_packages_that_nothing_else_needs_go_with_a_package(user: Machine, wheelhouse: Path, tmp_path: Path) -> None:
     """Removing the only requirement frees all but what the group for tests needs, too."""
     locked(user, wheelhouse, tmp_path / "site")
 

@@ -111,7 +111,7 @@ def test_the_next_command_in_another_project_notices(studio: Studio, name: str, 
     assert not says(studio.second, "import drum.kit.brush; print('there')")
 
 
-def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
+def test_a_distribution_that_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
     """The added distribution works where it was installed, and nowhere else."""
     studio.uv("install", "stick")
 
@@ -126,7 +126,7 @@ def test_what_another_tool_added_stays_in_its_own_project(studio: Studio) -> Non
 
 
 @pytest.mark.parametrize("writer", ["first", "second"])
-def test_what_another_tool_added_stays_whatever_it_did_elsewhere(studio: Studio, writer: str) -> None:
+def test_a_distribution_that_another_tool_added_stays_despite_its_other_changes(studio: Studio, writer: str) -> None:
     """This holds if the tool changed another project too, and pepip reads that one first."""
     projects = {"first": studio.first, "second": studio.second}
     for name, project in projects.items():
@@ -182,7 +182,7 @@ def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) 
     assert studio.first.problems() == []
 
 
-def test_two_projects_that_wrote_into_one_entry_keep_what_is_theirs(studio: Studio) -> None:
+def test_two_projects_that_wrote_into_one_entry_keep_their_own_files(studio: Studio) -> None:
     """One project added a file, the other changed one. The first does not get the bytes of the second."""
     studio.uv("install", "stick")
     studio.uv("install", "cover", project=studio.second)

@@ -147,7 +147,7 @@ def test_an_unshared_package_is_one_link(stepwise: Workbench) -> None:
     ],
     ids=str,
 )
-def test_what_remains_after_a_removal_is_folded_again(
+def test_the_rest_after_a_removal_is_folded_again(
     stepwise: Workbench, at_once: Workbench, together: list[str], leaving: str
 ) -> None:
     """After uv removed one of two sharers, the next install makes the shape of an environment without it."""

@@ -42,7 +42,7 @@ PLAIN = Document(
 
 
 @given(DOCUMENTS)
-def test_what_is_written_is_read_again(written: Document) -> None:
+def test_a_written_document_is_read_again(written: Document) -> None:
     """Each field keeps its type."""
     assert document.load(document.dump(written).encode()) == written
 
@@ -88,7 +88,7 @@ def test_a_field_that_is_not_as_it_must_be_is_refused(field: str, value: object)
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"null", b"[" * 100_000, b"\xff", b"{", b'{"format": 2}'])
-def test_what_is_no_document_is_refused(content: bytes) -> None:
+def test_a_text_that_is_no_document_is_refused(content: bytes) -> None:
     """The content may be anything."""
     with pytest.raises(ValueError, match=r"."):
         document.load(content)

@@ -93,7 +93,7 @@ def test_a_whole_document_is_read(kind: str, whole: object) -> None:
 @pytest.mark.parametrize(
     "bad", [bad for bad in BAD if bad.startswith(("a link", "a device", "a socket", "a folder"))]
 )
-def test_what_is_no_regular_file_is_not_read(tmp_path: Path, bad: str, follows: bool) -> None:
+def test_a_path_that_is_no_regular_file_is_not_read(tmp_path: Path, bad: str, follows: bool) -> None:
     """The error has a reason and names the path, whether links may be followed or not."""
     path = tmp_path / "file"
     BAD[bad](path)

@@ -116,7 +116,7 @@ def site(
     return Site(owner, reader, wheelhouse, interpreter)
 
 
-def test_a_layer_gives_what_it_has_and_the_own_store_gets_the_rest(site: Site) -> None:
+def test_a_layer_gives_its_entries_and_the_own_store_gets_the_rest(site: Site) -> None:
     """The layer is not changed in any way, not even a time."""
     site.fill("drum==1.0")
     before, times = snapshot(site.layer), stamps(site.layer)
@@ -223,7 +223,7 @@ def test_prune_neither_counts_nor_touches_a_layer(site: Site) -> None:
     assert site.plays() == "1.0"
 
 
-def test_a_layer_that_is_away_is_named_and_repair_heals(site: Site) -> None:
+def test_a_layer_that_is_away_is_named_and_repair_replaces_its_entries(site: Site) -> None:
     """Nothing is taken from the environment meanwhile. When the layer is there again, all is as before."""
     site.fill("drum==1.0")
     site.install("drum==1.0")
@@ -262,7 +262,7 @@ def test_a_new_install_says_that_a_layer_is_away(site: Site) -> None:
 
 
 def test_an_entry_that_a_layer_lost_is_stored_anew(site: Site) -> None:
-    """The next command on the environment heals it, and says which layer lost it."""
+    """The next command on the environment repairs it, and says which layer lost it."""
     site.fill("drum==1.0", "horn")
     site.install("drum==1.0", "horn")
     site.owner.pepip("store", "remove", "drum", "--force", folder=site.owner.home)
@@ -657,7 +657,7 @@ def test_many_users_at_once_on_one_layer_of_a_network_file_system(
 
 
 @pytest.mark.real_world
-def test_a_layer_whose_network_file_system_fails_is_named_and_repair_heals(
+def test_a_layer_whose_network_file_system_fails_is_named_and_repair_replaces_its_entries(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
     """The mount point stays, and each call on it fails."""

@@ -71,20 +71,20 @@ CHOICES: dict[str, Callable[[Path], bool]] = {
 @pytest.mark.every(7)
 @pytest.mark.parametrize("choice", CHOICES)
 def test_the_next_command_stores_purged_entries_anew(workbench: Workbench, choice: str) -> None:
-    """The same command as before, which would have nothing to do, finds each loss and heals it."""
+    """The same command as before, which would have nothing to do, finds each loss and repairs it."""
     assert_found_and_healed(workbench, choice)
 
 
 @pytest.mark.real_world
 @pytest.mark.parametrize("choice", CHOICES)
-def test_purges_of_a_network_file_system_are_healed(workbench: Workbench, tmp_path: Path, choice: str) -> None:
+def test_purges_of_a_network_file_system_are_repaired(workbench: Workbench, tmp_path: Path, choice: str) -> None:
     """One node purges, the other one finds the loss."""
     with two_mounts(tmp_path / "volume") as (here, there):
         assert_found_and_healed(on(workbench, here / "scratch"), choice, seen_at=there / "scratch")
 
 
 def assert_found_and_healed(workbench: Workbench, choice: str, *, seen_at: Path | None = None) -> None:
-    """Purge the store at `seen_at`, and assert that the next command heals the environment."""
+    """Purge the store at `seen_at`, and assert that the next command repairs the environment."""
     install(workbench, *NAMES)
     install(workbench, *NAMES)
     assert "Nothing to do" in install(workbench, *NAMES)
@@ -106,7 +106,7 @@ def assert_found_and_healed(workbench: Workbench, choice: str, *, seen_at: Path 
     assert "Nothing to do" in install(workbench, *NAMES)
 
 
-def test_what_is_used_is_touched(workbench: Workbench) -> None:
+def test_used_files_are_touched(workbench: Workbench) -> None:
     """A purge leaves what an environment links, if the setting was there when a command was used. Off by default.
 
     Modification times stay, so bytecode stays valid.
@@ -131,7 +131,7 @@ def test_what_is_used_is_touched(workbench: Workbench) -> None:
     assert all(path.lstat().st_mtime_ns == at for path, at in modified.items())
 
 
-def test_what_is_being_written_and_what_others_own_is_not_touched(workbench: Workbench) -> None:
+def test_files_being_written_and_files_of_others_are_not_touched(workbench: Workbench) -> None:
     """A file that another program writes at this moment must not get an older modification time."""
     install(workbench, *NAMES)
     written, others, own = (workbench.environment / name for name in ("written.txt", "others.txt", "own.txt"))

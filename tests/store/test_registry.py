@@ -68,7 +68,7 @@ def test_a_registration_is_read_as_it_was_written(written: Registration) -> None
     assert registry_file.load(registry_file.dump(written), WHOLE.file) == written
 
 
-def test_what_older_pepips_left_out_is_read_as_unknown() -> None:
+def test_fields_that_older_pepips_left_out_are_read_as_unknown() -> None:
     """Older versions wrote no `named` path, no file system, no entries and no time of registration."""
     absent = {"named", "filesystem", "entries", "registered_at"}
     content = json.dumps({key: value for key, value in DOCUMENT.items() if key not in absent}).encode()
@@ -214,7 +214,7 @@ def test_a_file_that_holds_no_registration_is_named_with_the_reason(
 
 
 @pytest.mark.parametrize("make", [make for make in OBSTACLES if make is not make_folder], ids=name_of)
-def test_an_environment_is_registered_in_the_place_of_what_holds_no_registration(
+def test_an_environment_is_registered_in_the_place_of_a_file_without_a_registration(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
     """A regular file replaces it, and the target of a link stays unchanged."""
@@ -259,7 +259,7 @@ def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Cal
     assert keeper.entries() == ["horn-1.0"]
 
 
-def test_registering_again_writes_only_what_is_new(tmp_path: Path) -> None:
+def test_registering_again_writes_only_new_entries(tmp_path: Path) -> None:
     """A registration that already lists all entries stays. One that lacks an entry is written anew."""
     store = Store(str(tmp_path / "store"))
     store.create()

@@ -41,7 +41,7 @@ def test_equal_rows_are_once_in_the_file_and_in_memory(tmp_path: Path) -> None:
     assert file.read_bytes().count(b"dist-info") == 1
 
 
-def test_another_scan_with_the_same_cache_forgets_what_is_gone(tmp_path: Path) -> None:
+def test_another_scan_with_the_same_cache_forgets_deleted_paths(tmp_path: Path) -> None:
     """It recalls what was noted before, without the file. What it does not meet again leaves the file."""
     noted(tmp_path)
     memory = ScanCache(str(tmp_path))

@@ -73,7 +73,7 @@ def test_a_second_user_reuses_the_entries_of_the_first_and_adds_others(workbench
     first.python("-c", "import horn")
 
 
-def test_group_and_mode_carry_to_what_is_made(workbench: Workbench, team: Team) -> None:
+def test_new_paths_get_the_group_and_mode_of_the_store(workbench: Workbench, team: Team) -> None:
     """Whatever the umask, each path in the store belongs to its group or is readable for all. Others can't write."""
     first = workbench.of(team.users[0])
     first.install("drum==1.0")
@@ -115,7 +115,7 @@ def test_neither_user_can_change_or_remove_the_others_entries(workbench: Workben
     assert_plays(first)
 
 
-def test_what_another_user_says_of_an_interpreter_is_not_believed(workbench: Workbench, team: Team) -> None:
+def test_an_answer_of_another_user_about_an_interpreter_is_not_believed(workbench: Workbench, team: Team) -> None:
     """A cached answer of another user could name any folder as site-packages."""
     first, second = (workbench.of(user) for user in team.users)
     first.install("drum==1.0")
@@ -155,7 +155,7 @@ def test_two_users_install_at_once(workbench: Workbench, team: Team) -> None:
     assert leftovers_of(team.store) == []
 
 
-def test_a_read_only_store_serves_what_it_holds(workbench: Workbench) -> None:
+def test_a_read_only_store_serves_its_entries(workbench: Workbench) -> None:
     """A user who may only read the store links from it and changes nothing in it."""
     workbench.install("drum==1.0", "wind-one")
     reader = reader_of(workbench)
@@ -168,7 +168,7 @@ def test_a_read_only_store_serves_what_it_holds(workbench: Workbench) -> None:
     assert (reader.site_packages / "drum").resolve().is_relative_to(workbench.store)
 
 
-def test_a_read_only_store_says_what_it_lacks(workbench: Workbench) -> None:
+def test_a_read_only_store_names_the_missing_distribution(workbench: Workbench) -> None:
     """The error names the store and the distribution, with a hint, and no environment is made."""
     workbench.install("drum==1.0")
     reader = reader_of(workbench)
@@ -181,7 +181,7 @@ def test_a_read_only_store_says_what_it_lacks(workbench: Workbench) -> None:
     assert changes(before, snapshot(workbench.store)) == []
 
 
-def test_a_store_mounted_read_only_serves_what_it_holds(workbench: Workbench, tmp_path: Path) -> None:
+def test_a_store_mounted_read_only_serves_its_entries(workbench: Workbench, tmp_path: Path) -> None:
     """Even root can't write the store, and root's environments work."""
     with mounted("tmpfs", tmp_path / "disk", mebibytes=16) as disk:
         shared = replace(workbench, machine=replace(workbench.machine, store=disk / "store"))

@@ -118,7 +118,7 @@ def test_nobody_but_its_run_moves_things_into_a_grave(office: Office) -> None:
 
 
 @pytest.mark.parametrize("place", ["packages/zzz", "packages"])
-def test_what_is_pruned_is_reached_through_no_link(office: Office, place: str) -> None:
+def test_a_pruned_entry_is_reached_through_no_link(office: Office, place: str) -> None:
     """The attacker replaces a folder by a link after root has listed the folder. Nothing behind the link changes."""
     aim = office.root.home / "aim" / "zzz" / "horn-1.0"
     aim.mkdir(parents=True)
@@ -141,7 +141,7 @@ def test_what_is_pruned_is_reached_through_no_link(office: Office, place: str) -
 
 
 @pytest.mark.parametrize("named", ["above the store", "through a link"])
-def test_a_registration_leads_nobody_to_repair_what_is_no_entry(office: Office, named: str) -> None:
+def test_a_registration_leads_nobody_to_repair_a_folder_that_is_no_entry(office: Office, named: str) -> None:
     """Root owns a folder that all may write. The attacker makes it look like an entry, and registers it.
 
     No command of root changes this folder.
@@ -278,7 +278,7 @@ def test_a_name_that_nobody_has_can_not_be_trusted(office: Office) -> None:
     assert changes(before, snapshot(office.store)) == []
 
 
-def test_what_the_owner_of_another_store_has_said_counts_there_alone(
+def test_the_choice_of_another_stores_owner_counts_there_alone(
     ground: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
     """The attacker makes a hard link to that store's `trust.json` in a store without one. It does not count there."""
@@ -296,7 +296,7 @@ def test_what_the_owner_of_another_store_has_said_counts_there_alone(
     assert "1 downloaded" in office.install(office.victim)
 
 
-def test_an_environment_loses_the_entries_of_who_is_not_trusted_any_more(
+def test_an_environment_loses_the_entries_of_a_user_who_is_not_trusted_any_more(
     ground: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
     """At the next change, the environment's own user stores its distributions anew.
@@ -319,7 +319,7 @@ def test_an_environment_loses_the_entries_of_who_is_not_trusted_any_more(
 # Caches
 
 
-def test_what_others_could_have_put_into_a_folder_is_not_believed(tmp_path: Path) -> None:
+def test_a_file_in_a_folder_that_others_can_write_is_not_believed(tmp_path: Path) -> None:
     """Even a file of the user's own is not believed, since it may be a hard link.
 
     The next write closes the folder.
@@ -359,7 +359,7 @@ def umask_of_teams() -> Iterator[None]:
 # Modes that others need
 
 
-def test_a_mode_taken_in_one_project_is_found_and_mended(office: Office) -> None:
+def test_a_mode_taken_in_one_project_is_found_and_corrected(office: Office) -> None:
     """`chmod -R` reaches an entry through hard links: modules outside packages, and metadata."""
     office.install(office.root, "horn")
     site_packages = next((office.root.home / "app").glob(".venv/lib/python*/site-packages"))

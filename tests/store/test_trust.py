@@ -17,7 +17,7 @@ from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
 
 
-def test_a_member_links_what_they_stored_and_not_what_another_did(office: Office) -> None:
+def test_a_member_links_their_own_entries_and_not_those_of_another(office: Office) -> None:
     """If the attacker changes an entry but keeps its real hash, nobody else imports it."""
     office.install(office.attacker)
     module = office.entry(office.attacker.user_id) / "drum" / "__init__.py"
@@ -33,7 +33,7 @@ def test_a_member_links_what_they_stored_and_not_what_another_did(office: Office
     assert office.sound(office.root).startswith("boom")
 
 
-def test_what_root_has_stored_serves_everybody(office: Office) -> None:
+def test_an_entry_of_root_serves_everybody(office: Office) -> None:
     """Members link root's entry, so the wheel is stored once."""
     office.install(office.root)
 
@@ -111,7 +111,7 @@ def test_init_opens_no_store_that_was_closed(office: Office) -> None:
     assert not (office.store / "trust.json").exists()
 
 
-def test_init_refuses_what_it_may_not_do(office: Office) -> None:
+def test_init_refuses_a_change_that_it_may_not_make(office: Office) -> None:
     """Another user's store, an unknown group, and a group without the user are refused. Nothing changes."""
     before = snapshot(office.store)
     for words, sentence in (
@@ -139,7 +139,7 @@ def test_nobody_else_can_look_into_a_run_that_stores(office: Office, tmp_path: P
 
 @pytest.mark.parametrize("kind", ["a link", "a pipe", "a folder"])
 @pytest.mark.parametrize("name", [".lock", "trash/.lock"])
-def test_what_is_planted_at_a_lock_is_not_followed(office: Office, kind: str, name: str) -> None:
+def test_a_link_planted_at_a_lock_is_not_followed(office: Office, kind: str, name: str) -> None:
     """Neither a member nor root follows it: the file behind it keeps content and mode, and nothing waits for ever."""
     precious = office.victim.home / "precious"
     precious.write_text("mine\n")
@@ -160,7 +160,7 @@ def test_what_is_planted_at_a_lock_is_not_followed(office: Office, kind: str, na
 
 
 @pytest.mark.parametrize("place", ["answers", "interpreters", "seen"])
-def test_what_is_planted_where_things_are_remembered_is_not_followed(office: Office, place: str) -> None:
+def test_a_link_planted_at_a_cache_is_not_followed(office: Office, place: str) -> None:
     """The attacker plants links at the names of the victim's caches. Nothing is written through them."""
     aim = office.victim.home / "aim"
     aim.mkdir()
@@ -238,7 +238,7 @@ def test_a_launcher_that_leads_elsewhere_makes_an_entry_damaged(office: Office, 
     assert list(office.victim.home.glob("evil*")) == []
 
 
-def test_modes_that_others_need_are_flaws_and_are_mended(office: Office) -> None:
+def test_modes_that_others_need_are_flaws_and_are_corrected(office: Office) -> None:
     """A hard link shares its mode: a `chmod` in a project changes the entry too, and so takes it from everybody."""
     office.install(office.root)
     office.root.run(["chmod", "-R", "go=", office.root.home / "app" / ".venv"], folder=office.root.home)

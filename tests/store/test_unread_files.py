@@ -124,7 +124,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize("is_there_before", [False, True])
-def test_only_what_lay_in_uvs_cache_before_is_read(
+def test_only_wheels_that_lay_in_uvs_cache_before_are_read(
     workshop: Workshop, interpreter: Path, tmp_path: Path, *, is_there_before: bool
 ) -> None:
     """With an archive, uv has compared its hash. What lay in uv's cache may have been edited since."""
@@ -183,7 +183,7 @@ def test_a_wheel_whose_record_is_wrong_is_unproven(placed: tuple[Workshop, list[
     assert workshop.verify()["damaged"] == flaws("py3-none-any/clock-1.0", ("altered", "clock/face.txt"))
 
 
-def test_a_verification_says_in_words_what_is_unproven(workshop: Workshop) -> None:
+def test_a_verification_says_in_words_which_files_are_unproven(workshop: Workshop) -> None:
     """The sentence says what to do, and the exit code tells a program."""
     workshop.offer(LYING_CLOCK)
     workshop.install("clock")
@@ -196,7 +196,7 @@ def test_a_verification_says_in_words_what_is_unproven(workshop: Workshop) -> No
     assert "`pepip store repair` settles it" in output.stderr
 
 
-def test_a_wrong_mode_of_an_unproven_entry_is_mended_offline(workshop: Workshop) -> None:
+def test_a_wrong_mode_of_an_unproven_entry_is_corrected_offline(workshop: Workshop) -> None:
     """A mode needs no download. The file that differs stays, with a warning."""
     workshop.offer(LYING_CLOCK)
     workshop.install("clock")
@@ -372,29 +372,29 @@ def test_an_unpacked_wheel_is_new_if_it_was_not_there_before(tmp_path: Path) -> 
 
     names = [("archive-v0", "bbb"), ("archive-v1", "ccc")]
     for path in [add(tmp_path / "cache", *name) for name in names]:
-        assert found.are_without(path)
-        assert found.are_without(path.replace("/cache/", "/link/"))
-    assert not found.are_without(before)
-    assert not found.are_without(before.replace("/cache/", "/link/"))
+        assert found.is_new(path)
+        assert found.is_new(path.replace("/cache/", "/link/"))
+    assert not found.is_new(before)
+    assert not found.is_new(before.replace("/cache/", "/link/"))
 
 
 @pytest.mark.parametrize("cache", ["", "missing", "file"])
-def test_nobody_can_tell_what_is_new_elsewhere(tmp_path: Path, cache: str) -> None:
+def test_nobody_can_tell_which_wheels_are_new_elsewhere(tmp_path: Path, cache: str) -> None:
     """The cache may be in another place than expected, and another folder may have such names, too."""
     (tmp_path / "file").touch()
     elsewhere = add(tmp_path / "elsewhere", "archive-v0", "aaa")
 
     found = Archives(str(tmp_path / cache) if cache else "")
 
-    assert not found.are_without(elsewhere)
-    assert not found.are_without(add(tmp_path / "elsewhere", "wheels-v6", "aaa"))
+    assert not found.is_new(elsewhere)
+    assert not found.is_new(add(tmp_path / "elsewhere", "wheels-v6", "aaa"))
 
 
 def test_a_cache_that_appears_later_holds_new_wheels(tmp_path: Path) -> None:
     """At its first use, uv makes its cache."""
     found = Archives(str(tmp_path / "cache"))
 
-    assert found.are_without(add(tmp_path / "cache", "archive-v0", "aaa"))
+    assert found.is_new(add(tmp_path / "cache", "archive-v0", "aaa"))
 
 
 def test_the_move_of_a_wheel_is_told_from_later_changes(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_two_environments_that_uv_made_are_equal(pair: Pair) -> None:
     assert pair.differences() == []
 
 
-def test_an_observation_holds_what_the_environment_does(pair: Pair) -> None:
+def test_an_observation_holds_the_outcome_of_an_environment(pair: Pair) -> None:
     """A crash or an exit at import is one outcome among others, and does not stop the observation."""
     observation = pair.observe(pair.first)
 

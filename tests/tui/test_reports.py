@@ -302,7 +302,7 @@ def test_a_bad_settings_file_is_one_notice(desk: Desk) -> None:
     async def script(person: Person) -> None:
         await person.sees("The settings in")
         await person.press("comma")
-        await person.sees("can't be read", "mend the file or remove it")
+        await person.sees("can't be read", "fix the file or remove it")
 
     use(desk.machine.store, script)
 

@@ -200,7 +200,7 @@ def test_requirements_that_are_no_plain_names_are_asked_each_time(stage: Stage) 
         assert asked == [True, True]
 
 
-def test_what_was_installed_needs_no_uv_when_it_is_asked_for_again(stage: Stage) -> None:
+def test_a_repeated_install_needs_no_uv(stage: Stage) -> None:
     """The same command needs no uv again, even after Python wrote bytecode.
 
     For other requirements uv is asked once.

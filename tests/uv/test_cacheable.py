@@ -55,7 +55,7 @@ def test_a_requirement_that_may_change_unseen_is_not(text: str) -> None:
     assert not cacheable.is_plain(Request(packages=("other", text)))
 
 
-def test_what_uv_takes_for_a_path_is_not_plain(machine: Machine, tmp_path: Path) -> None:
+def test_a_word_that_uv_takes_for_a_path_is_not_plain(machine: Machine, tmp_path: Path) -> None:
     """A real uv decides: it looks for a path beside the requirements file, and for a name in an index."""
     suffixes = [
         "whl",
@@ -156,7 +156,7 @@ def test_variables_count_as_options_do(
 @pytest.mark.parametrize(
     "request_", [Request(editables=("x",)), Request(installer_options=("--reinstall",)), Request(is_whole=True)]
 )
-def test_what_changes_more_than_a_resolution_is_not_plain(request_: Request) -> None:
+def test_a_request_that_changes_more_than_a_resolution_is_not_plain(request_: Request) -> None:
     """These are editables, reinstallations, and syncs of a whole environment."""
     assert not cacheable.is_plain(request_)
 

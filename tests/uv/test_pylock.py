@@ -135,7 +135,7 @@ def test_a_package_whose_marker_does_not_hold_is_left_out() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", 'lock-version = "2.0"\n', 'lock-version = "1.0"\npackages = [{}]\n'])
-def test_what_is_no_lock_is_refused(text: str) -> None:
+def test_a_text_that_is_no_lock_is_refused(text: str) -> None:
     """It raises an error that `versions.readable` turns into one sentence."""
     with pytest.raises((ValueError, KeyError)):
         pylock.artifacts(text, TAGS, "/")
@@ -153,7 +153,7 @@ VALUES = st.recursive(
 
 @example([{"name": "\x7f"}])
 @given(st.lists(st.dictionaries(st.sampled_from(["name", "version", "wheels"]), VALUES, min_size=1), max_size=3))
-def test_what_is_written_is_toml(tmp_path_factory: pytest.TempPathFactory, packages: list[dict[str, Any]]) -> None:
+def test_a_written_lock_is_toml(tmp_path_factory: pytest.TempPathFactory, packages: list[dict[str, Any]]) -> None:
     """This holds for all URLs and names. No other user may read the file, because a URL may hold a password."""
     path = tmp_path_factory.mktemp("lock") / "pylock.toml"
     pylock.write(str(path), packages)

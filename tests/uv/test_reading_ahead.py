@@ -89,7 +89,7 @@ def test_wheels_that_are_wanted_are_read_as_uv_unpacks_them(shop: Shop) -> None:
     assert read_below(other / "drum", seen) == {"__init__.py": False, "deep/skin.txt": False}
 
 
-def test_what_lay_in_the_cache_before_is_not_read(shop: Shop) -> None:
+def test_wheels_that_lay_in_the_cache_before_are_not_read(shop: Shop) -> None:
     """The cache may hold thousands of old wheels, and nobody knows yet which ones are staged. Staging reads those."""
     before, seen = shop.stage("drum"), DigestCache()
 
@@ -158,7 +158,7 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[StagedWhe
     return found
 
 
-def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
+def test_a_wheel_that_is_read_soonest_comes_first(tmp_path: Path) -> None:
     """Wheels whose files are all known come before wheels with much to read."""
     trees, seen = wheels_of(tmp_path, {"long": [300, 200], "known": [1000], "short": [400]}), DigestCache()
     seen.read(str(tmp_path / "known" / "0"))
@@ -169,7 +169,7 @@ def test_what_is_read_soonest_is_had_first(tmp_path: Path) -> None:
     assert all(seen.digest(file.status) for _, tree in trees for file in tree.files)
 
 
-def test_who_leaves_early_waits_for_no_other_file(tmp_path: Path) -> None:
+def test_a_reader_that_ends_early_waits_for_no_other_file(tmp_path: Path) -> None:
     """After an early exit such as ctrl-c, only files that are already being read are read to their end."""
     trees, seen = wheels_of(tmp_path, {"short": [1], "long": [32 << 20] * 60}), DigestCache()
 

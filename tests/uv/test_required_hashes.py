@@ -75,7 +75,7 @@ def test_a_pin_says_which_hashes_it_takes(tmp_path: Path, line: str) -> None:
         "ink==1.0 \x0c",
     ],
 )
-def test_what_is_not_a_plain_pin_is_left_to_uv(tmp_path: Path, line: str) -> None:
+def test_a_line_that_is_no_plain_pin_is_left_to_uv(tmp_path: Path, line: str) -> None:
     """An unclear demand never counts as no demand."""
     assert demands_of(tmp_path, line + "\n").is_unclear
 

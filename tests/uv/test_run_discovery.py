@@ -352,7 +352,7 @@ def test_changes_of_a_project_find_the_project_that_uv_finds(
 
 
 @pytest.mark.parametrize("variables", [{"UV_WORKING_DIR": "../there"}, {"UV_WORKING_DIRECTORY": "../there"}], ids=str)
-def test_what_only_looks_looks_where_the_variables_say(trees: Trees, variables: dict[str, str]) -> None:
+def test_a_command_that_only_looks_follows_the_variables(trees: Trees, variables: dict[str, str]) -> None:
     """`pepip list` shows the environment of the working directory that a variable names, as `uv pip list` does."""
     for folder in ("here", "there"):
         trees.both(Case(folder, ("sync",)))
@@ -390,7 +390,7 @@ TAGGED = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("name", TAGGED)
-def test_what_uv_takes_for_metadata_keeps_the_project_as_it_is(trees: Trees, name: str) -> None:
+def test_a_script_whose_metadata_uv_reads_keeps_the_project_as_it_is(trees: Trees, name: str) -> None:
     """If uv finds metadata in a script, the script gets its own environment. Invalid metadata is refused."""
     text = TAGGED[name].encode("utf-8", "surrogateescape")
     for tree in (trees.by_uv, trees.by_pepip):
@@ -461,7 +461,7 @@ def test_a_script_with_nothing_to_sync_starts_at_once(trees: Trees, case: Case) 
         ("out/main.py", INLINE + WHERE),
     ],
 )
-def test_what_is_remembered_is_forgotten_when_it_changes(trees: Trees, name: str, text: str) -> None:
+def test_a_remembered_answer_is_forgotten_after_a_change(trees: Trees, name: str, text: str) -> None:
     """After a nearer project, other dependencies or new metadata appear, the next run finds them, as uv does."""
     cases = [case for case in WARM if case.folder == "here"]
     for case in cases:

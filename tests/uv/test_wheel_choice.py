@@ -45,7 +45,7 @@ def test_the_rest_of_a_build_tag_counts_as_text() -> None:
     )
 
 
-def test_a_variant_and_what_is_no_wheel_are_passed_over() -> None:
+def test_a_variant_and_a_file_that_is_no_wheel_are_passed_over() -> None:
     """Only uv knows which variant fits a machine."""
     assert chosen("ink-1.0-py3-none-any-cu12.whl", "ink-1.0.tar.gz", "ink.whl") is None
     assert chosen("ink-1.0-py3-none-any-cu12.whl", "ink-1.0-py2.py3-none-any.whl") == "ink-1.0-py2.py3-none-any.whl"

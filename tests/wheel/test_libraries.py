@@ -135,7 +135,7 @@ def test_no_byte_of_the_headers_can_stop_an_install(root: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"!<arch>\n", b"/* GNU ld script */ GROUP ( libit.so.6 )"])
-def test_what_is_named_like_a_library_need_not_be_one(root: Path, content: bytes) -> None:
+def test_a_file_named_like_a_library_need_not_be_one(root: Path, content: bytes) -> None:
     """Linker scripts and archives have such names, too."""
     assert escaping(root, content) == []
 

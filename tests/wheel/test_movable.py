@@ -56,7 +56,7 @@ def test_a_run_path_that_does_not_fit_is_refused(tmp_path: Path) -> None:
         movable.moved("/x/lib/deep/er/libempty.so", library.read_bytes(), "/x")
 
 
-def test_what_is_no_elf_file_is_refused_by_its_name() -> None:
+def test_a_file_that_is_no_elf_file_is_refused_by_its_name() -> None:
     """Broken headers are an error that names the file."""
     with pytest.raises(ImageError, match="cannot read /x/broken"):
         movable.moved("/x/broken", b"\x7fELF broken", "/x")

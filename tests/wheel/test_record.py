@@ -61,7 +61,7 @@ def test_rows_that_were_written_are_read_again(rows: list[Row]) -> None:
 
 
 @given(ROWS)
-def test_other_readers_read_what_was_written(rows: list[Row]) -> None:
+def test_other_readers_read_the_written_rows(rows: list[Row]) -> None:
     """These are `csv`, which the specification names, and the reader of `installer`."""
     rows = [row for row in rows if "\0" not in "".join(row)]  # which the `csv` of Python 3.10 refuses
     text = record.render(rows)
@@ -82,7 +82,7 @@ def test_any_text_is_read_as_csv_reads_it(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ['"' + "a" * 200_000 + '",,\n', "\0,\0,\r", '"\0",,'])
-def test_what_csv_refuses_is_read(text: str) -> None:
+def test_a_record_that_csv_refuses_is_read(text: str) -> None:
     """An unusual RECORD is read, and does not stop an install."""
     assert [row.path for row in record.parse(text)] == [text.strip('",\n\r').partition(",")[0]]
 
@@ -243,7 +243,7 @@ def test_a_large_file_is_read_to_its_end(tmp_path: Path) -> None:
         )
 
 
-def test_what_an_installer_writes_is_told_from_what_the_wheel_has() -> None:
+def test_files_of_an_installer_are_told_from_files_of_the_wheel() -> None:
     """They are told apart by the path in the distribution's own `.dist-info` folder."""
     own = record.own_metadata("a-1.0.dist-info")
 

@@ -96,7 +96,7 @@ def test_comments_of_ini_files_are_none_of_the_scripts(text: str) -> None:
 @pytest.mark.parametrize(
     "text", ["\ufeff[console_scripts]\na = m:f\n", "a = m:f\n", "", "[console_scripts\na = m:f\n"]
 )
-def test_what_stands_in_no_section_is_no_script(text: str) -> None:
+def test_a_line_in_no_section_is_no_script(text: str) -> None:
     """After a byte order mark no section begins. uv refuses such a wheel."""
     assert not list(scripts.entry_points(text))
 
@@ -206,7 +206,7 @@ def test_a_script_is_started_by_its_interpreter(tmp_path: Path, name: str) -> No
 @given(st.text(st.characters(exclude_characters="\n\0", codec="utf-8"), min_size=1), st.binary())
 @example("/has space/python", b"")
 @example("/it's '''/python", b"' '''\n")
-def test_what_follows_the_first_lines_of_a_launcher_is_kept(interpreter: str, rest: bytes) -> None:
+def test_the_text_after_the_first_lines_of_a_launcher_is_kept(interpreter: str, rest: bytes) -> None:
     """This holds for any content and any interpreter, started directly or by the shell."""
     for relocatable in (False, True):
         line = scripts.shebang(interpreter, relocatable=relocatable)

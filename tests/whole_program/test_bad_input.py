@@ -477,7 +477,7 @@ def test_a_damaged_entry_is_never_linked_into_a_new_environment(
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_an_environment_on_a_damaged_entry_is_healed_or_refused(
+def test_an_environment_on_a_damaged_entry_is_repaired_or_refused(
     workbench: Workbench, damage: Callable[[Path], None]
 ) -> None:
     """The next install restores the entry's files or names the entry. It never ignores the damage."""

@@ -66,7 +66,7 @@ def is_linked(environment: Path, name: str) -> bool:
     return any(path.is_symlink() for path in environment.glob(f"lib/*/site-packages/{name}"))
 
 
-def test_what_is_up_to_date_needs_no_permission(machine: Machine, app: Path, tmp_path: Path) -> None:
+def test_a_project_that_is_up_to_date_needs_no_permission(machine: Machine, app: Path, tmp_path: Path) -> None:
     """In a read-only project, and without a store, `sync` has nothing to do and `run` runs the command."""
     with read_only(app, tmp_path / "image") as place:
         variables = {"PEPIP_HOME": "/proc/nowhere"}

@@ -294,7 +294,7 @@ sys.exit(main())
 """Run pepip, and let another process do the same right after pepip has found that an entry is missing."""
 
 
-def test_who_is_overtaken_while_publishing_takes_what_is_there(crowd: Workbench) -> None:
+def test_a_run_that_is_overtaken_while_publishing_takes_the_published_entry(crowd: Workbench) -> None:
     """If another process publishes an entry first, pepip uses that entry, and the wheel is stored once."""
     for name in ("own", "other"):
         (crowd.folder / name).mkdir()
@@ -400,7 +400,7 @@ def test_a_full_disk_under_a_new_project_is_named_and_leaves_nothing(workbench: 
 
 
 @pytest.mark.parametrize("free_kibibytes", [0, 4, 16, 32, 64])
-def test_a_full_disk_under_an_environment_keeps_what_it_had(
+def test_a_full_disk_under_an_environment_keeps_its_distributions(
     workbench: Workbench, tmp_path: Path, free_kibibytes: int
 ) -> None:
     """An upgrade without enough room is refused, and the environment stays as before."""

@@ -101,7 +101,7 @@ ROWS = [
 
 
 @pytest.mark.parametrize("words", ROWS, ids=" ".join)
-def test_what_is_stored_can_be_used(sandbox: Sandbox, words: tuple[str, ...]) -> None:
+def test_stored_packages_can_be_used(sandbox: Sandbox, words: tuple[str, ...]) -> None:
     """The command succeeds where uv ends, twice, and what it needs is linked."""
     project = sandbox.project("second")
     before = _listing(sandbox.home)

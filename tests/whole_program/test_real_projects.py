@@ -247,7 +247,7 @@ from click.testing import CliRunner
 import shop
 
 
-def test_the_bill_says_what_all_cost():
+def test_the_bill_has_the_cost_of_all_packages():
     assert CliRunner().invoke(shop.main, ["pen", "ink"]).output == "2 for 3.0\\n"
 """
 
@@ -282,7 +282,7 @@ def test_coverage_without_a_source_leaves_packages_out(twins: Twins) -> None:
     assert by_pepip == by_uv
 
 
-def test_ipython_shows_what_it_shows_under_uv(twins: Twins) -> None:
+def test_ipython_shows_the_same_as_under_uv(twins: Twins) -> None:
     """IPython runs code, and shows the source of an object in a linked package with its path."""
     twins.install("ipython==8.37.0", "click==8.5.1")
     lines = ["import click", "print(1 + 1)", "get_ipython().run_line_magic('pinfo2', 'click.echo')"]
@@ -332,7 +332,7 @@ def test_jupyter_starts_the_kernel_of_the_environment(twins: Twins) -> None:
 COMPILED = "jinja2==3.1.6 click==8.5.1 requests==2.32.5 msgpack==1.2.4"
 
 
-def test_compileall_of_each_package_compiles_what_it_does_under_uv(twins: Twins) -> None:
+def test_compileall_of_each_package_compiles_the_same_as_under_uv(twins: Twins) -> None:
     """`python -m compileall` compiles every module if each folder in site-packages is an argument.
 
     It follows an argument that is a link.
@@ -353,7 +353,7 @@ def test_compileall_of_each_package_compiles_what_it_does_under_uv(twins: Twins)
     reason="compileall enters no link to a folder (Lib/compileall.py, _walk_dir), as os.walk, Path.rglob, zipapp, "
     "find and grep -r do not; uv pip install --compile-bytecode and pepip's do the same work",
 )
-def test_compileall_of_site_packages_compiles_what_it_does_under_uv(twins: Twins) -> None:
+def test_compileall_of_site_packages_compiles_the_same_as_under_uv(twins: Twins) -> None:
     """`python -m compileall` of site-packages as a whole compiles every module."""
     twins.install(*COMPILED.split())
 
@@ -387,7 +387,7 @@ READERS_OF_METADATA = {
 
 
 @pytest.mark.parametrize("tool", READERS_OF_METADATA)
-def test_a_reader_of_metadata_lists_what_it_does_under_uv(twins: Twins, tool: str) -> None:
+def test_a_reader_of_metadata_lists_the_same_as_under_uv(twins: Twins, tool: str) -> None:
     """Audits, licence lists, bills of materials and dependency trees name the same distributions."""
     command, expected = READERS_OF_METADATA[tool]
     twins.install(tool, "pip==26.3", *SHOP_PACKAGES.split())
@@ -402,7 +402,7 @@ def test_a_reader_of_metadata_lists_what_it_does_under_uv(twins: Twins, tool: st
 FREEZER = "pyinstaller==6.22.3"
 
 
-def test_pyinstaller_freezes_what_it_does_under_uv(twins: Twins) -> None:
+def test_pyinstaller_freezes_the_same_as_under_uv(twins: Twins) -> None:
     """The program runs, and its bundle has the same modules and files, with two exceptions.
 
     The libraries of `numpy.libs` may lie in other folders: PyInstaller asks `ldd` about real paths, and puts
@@ -445,7 +445,7 @@ def test_pyinstaller_freezes_a_program_that_uses_setuptools(twins: Twins) -> Non
     assert (by_pepip.stdout, by_pepip.stderr) == (by_uv.stdout, "")
 
 
-def test_shiv_packs_what_it_does_under_uv(twins: Twins) -> None:
+def test_shiv_packs_the_same_as_under_uv(twins: Twins) -> None:
     """An archive of site-packages has the same files with the same bytes, and runs without the environment.
 
     RECORD is left out of the comparison, since it also lists the links in a linked environment.

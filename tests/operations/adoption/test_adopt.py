@@ -278,7 +278,7 @@ def test_damaged_adopted_entry_is_not_repaired_from_another_wheel(attic: Attic) 
     assert leftovers_of(attic.machine.store) == []
 
 
-def test_what_was_edited_stays_and_is_named(attic: Attic) -> None:
+def test_an_edited_file_stays_and_is_named(attic: Attic) -> None:
     """An edited file of the same size is detected by its hash.
 
     Its distribution stays, and the output names the file.
@@ -381,7 +381,7 @@ def test_adopting_links_to_entries_that_the_store_has(attic: Attic) -> None:
     assert entries_of(attic.machine.store) == before
 
 
-def test_only_what_is_wanted_is_linked(attic: Attic) -> None:
+def test_only_chosen_distributions_are_linked(attic: Attic) -> None:
     """`--package` and `--exclude` choose distributions; `--exclude` also leaves out environments by path."""
     one, two = attic.make("one", "uv copy"), attic.make("two", "uv copy")
 

@@ -90,7 +90,7 @@ def test_ejected_environment_needs_no_store(attic: Attic) -> None:
     assert not (site_packages_of(environment) / "camera").exists()
 
 
-def test_eject_says_what_it_did(attic: Attic) -> None:
+def test_eject_names_the_ejected_distributions(attic: Attic) -> None:
     """`--json` names the ejected distributions. A second eject says that there is nothing to do."""
     environment = attic.make("one", "uv copy", "single")
     attic.adopt()
@@ -102,7 +102,7 @@ def test_eject_says_what_it_did(attic: Attic) -> None:
     assert second.stderr == f"Nothing to do: {environment} links nothing\n"
 
 
-def test_eject_refuses_what_is_no_environment(attic: Attic) -> None:
+def test_eject_refuses_a_missing_folder(attic: Attic) -> None:
     """A missing folder is refused with an error, and is not made."""
     output = attic.machine.pepip("eject", attic.folder / "nowhere", folder=attic.folder, check=False)
 
@@ -112,7 +112,7 @@ def test_eject_refuses_what_is_no_environment(attic: Attic) -> None:
     assert not (attic.folder / "nowhere").exists()
 
 
-def test_eject_of_what_the_store_has_lost_changes_nothing(attic: Attic) -> None:
+def test_eject_of_a_lost_entry_changes_nothing(attic: Attic) -> None:
     """A lost entry that can't be restored is named, and the other distributions still work."""
     environment = attic.make("one", "uv copy", "single", "camera")
     attic.adopt()

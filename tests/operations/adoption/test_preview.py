@@ -182,7 +182,7 @@ def test_known_places_are_looked_into(machine: Machine, tmp_path: Path, interpre
     assert found == {str(folder / "tool"): tool for folder, tool in places.values()}
 
 
-def test_second_dry_run_remembers_and_sees_what_changed(
+def test_second_dry_run_remembers_and_sees_a_change(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
     """A second preview gives the same answer from the cache.
@@ -225,7 +225,7 @@ def test_other_users_environment_stays(
     assert document["environments"][0]["reason"].startswith("it belongs to ")
 
 
-def test_text_of_a_dry_run_ends_with_what_would_be_free_and_the_next_step(
+def test_text_of_a_dry_run_ends_with_the_gain_and_the_next_step(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:
     """The environments that free most come first, then what stays by reason, the sum, and the command that links."""

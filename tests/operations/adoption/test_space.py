@@ -81,7 +81,7 @@ def make_environments(
 @pytest.mark.parametrize(
     "kind", ["ext4", *(pytest.param(kind, marks=pytest.mark.real_world) for kind in ("btrfs", "xfs"))]
 )
-def test_what_the_preview_says_is_what_df_says(
+def test_the_bytes_of_the_preview_are_those_of_df(
     machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path, *, kind: str, packages: tuple[str, ...]
 ) -> None:
     """Copies, hard links of uv's cache, reflinks, and environments with bytecode: the sum is right."""

@@ -48,7 +48,7 @@ def test_member_adopts_an_entry_of_their_own_where_only_the_owner_is_trusted(off
     assert office.sound(office.victim).startswith("boom")
 
 
-def test_member_links_what_root_adopted(office: Office) -> None:
+def test_member_links_entries_that_root_adopted(office: Office) -> None:
     """What the store's owner has adopted serves everybody, and is stored once."""
     _make(office, office.root)
     _make(office, office.victim)
@@ -61,7 +61,7 @@ def test_member_links_what_root_adopted(office: Office) -> None:
 
 
 @pytest.mark.parametrize("umask", ["022", "077"])
-def test_members_who_trust_each_other_share_what_one_adopted(
+def test_members_who_trust_each_other_share_an_adopted_entry(
     tmp_path: Path, wheelhouse: Path, interpreter: Path, umask: str
 ) -> None:
     """One entry, which the other can read, whatever the modes in the environment that it came from."""

@@ -59,7 +59,7 @@ def town(machine: Machine, tmp_path: Path) -> Iterator[Town]:
         yield town
 
 
-def test_an_audit_finds_what_is_vulnerable_yanked_and_outdated(town: Town) -> None:
+def test_an_audit_finds_vulnerable_yanked_and_outdated_packages(town: Town) -> None:
     """Each finding names the environments. The service is asked about each version once, an index about each name."""
     code, document = town.audit()
 
