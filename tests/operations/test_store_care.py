@@ -459,6 +459,33 @@ def test_data_is_missed_wherever_it_lies(workbench: Workbench, path: str) -> Non
     assert lost.exists()
 
 
+def test_a_store_that_was_removed_is_filled_again_at_once(workbench: Workbench) -> None:
+    """All lost entries are fetched by one call of uv, and the command says why."""
+    workbench.install("chime==1.0", "bell-core", "bell-extra")
+    workbench.store.rename(workbench.folder / "lost")
+
+    output = workbench.pepip("install", "chime==1.0", *workbench.from_wheelhouse)
+
+    sentence = "the store has lost bell-core, bell-extra, chime, or somebody else may have changed them there"
+    assert f"warning: {sentence}: fetching them again" in output.stderr
+    assert output.stderr.count("Downloading") == 1
+    assert "Downloading 3 distributions" in output.stderr
+    workbench.python("-c", "import chime, bell.core, bell.extra")
+
+
+def test_a_run_says_that_the_store_has_lost_an_entry(workbench: Workbench) -> None:
+    """`pepip run` leaves only uv's own warnings to uv."""
+    text = '[project]\nname = "belfry"\nversion = "1.0"\ndependencies = ["chime==1.0"]\n'
+    (workbench.project / "pyproject.toml").write_text(text)
+    workbench.pepip("sync", *workbench.from_wheelhouse)
+    workbench.store.rename(workbench.folder / "lost")
+
+    words = ("run", *workbench.from_wheelhouse, "python", "-c", "import chime")
+    output = workbench.pepip(*words)
+
+    assert "warning: the store has lost chime" in output.stderr
+
+
 def test_a_whole_store_is_reported_as_whole(workbench: Workbench) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
     workbench.install("chime", "bell-core", "bell-extra")

@@ -341,7 +341,7 @@ def test_a_full_disk_under_the_store_is_named_and_leaves_it_whole(workbench: Wor
 
         output = small.attempt("camera==1.0", "heavy")
 
-        assert_refused(output, "No space left on device")
+        assert_refused(output, "No space left on device", "hint: `pepip reclaim`")
         assert small.problems() == []
         assert small.leftovers() == []
         assert list(small.project.iterdir()) == []
