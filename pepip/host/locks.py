@@ -11,6 +11,7 @@ import errno
 import os
 import stat
 import sys
+import time
 from contextlib import contextmanager, suppress
 
 TYPE_CHECKING = False
@@ -36,7 +37,11 @@ def held(
         if descriptor < 0:
             yield False
             return
-        is_locked = _lock(descriptor, shared=shared)
+        try:
+            is_locked = _lock(descriptor, shared=shared)
+        except OSError as error:
+            _close(descriptor)
+            raise _failure(error, path) from error
         if _is_still(descriptor, path):
             break
         _close(descriptor)  # the file was removed during the wait: another file has its name now
@@ -47,6 +52,14 @@ def held(
         _let_go(descriptor, path if remove else "")
         if folder is not None:
             folder.release()
+
+
+def _failure(error: OSError, path: str) -> OSError:
+    """Return the error of a lock that failed for a reason that may pass, with the path.
+
+    A lock of another kind would not keep out the processes that have this one.
+    """
+    return OSError(error.errno, f"{error.strerror} while locking", path)
 
 
 def _lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders.LockFolder | None:
@@ -140,9 +153,11 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
         yield
         return
     try:
-        if sys.platform == "win32" or (
-            _lock_by_flock(descriptor, shared=not alone) and not _is_remote(folder, descriptor)
-        ):
+        try:
+            is_locked = sys.platform == "win32" or _lock_by_flock(descriptor, shared=not alone)
+        except OSError as error:
+            raise _failure(error, folder) from error
+        if sys.platform == "win32" or (is_locked and not _is_remote(folder, descriptor)):
             yield
             return
         file = f"{folder}/.pepip-in-use" if inside else _beside(folder)
@@ -281,6 +296,7 @@ def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
 
 
 _TRIES = 100
+_PAUSE_SECONDS = 0.05
 
 
 def _open_once(path: str, mode: int, *, create: bool) -> int:
@@ -315,7 +331,6 @@ def _open_once(path: str, mode: int, *, create: bool) -> int:
 
 if sys.platform == "win32":
     import msvcrt
-    import time
 
     def _lock(descriptor: int, *, shared: bool) -> bool:
         del shared  # msvcrt has exclusive locks only
@@ -325,7 +340,7 @@ if sys.platform == "win32":
             except OSError as error:  # noqa: PERF203 - each try is its own wait
                 if error.errno not in {errno.EACCES, errno.EDEADLK}:
                     return False
-                time.sleep(0.05)
+                time.sleep(_PAUSE_SECONDS)
             else:
                 return True
 
@@ -349,49 +364,50 @@ else:
     _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EBADF, errno.EINVAL, *_GONE}
 
     def _lock(descriptor: int, *, shared: bool) -> bool:
-        return _lock_by_flock(descriptor, shared=shared) or _posix(descriptor, shared=shared, waits=True) is True
+        if _lock_by_flock(descriptor, shared=shared):
+            return True
+        from pepip.host import posix_locks
+
+        return posix_locks.wait(descriptor, shared=shared)
 
     def _try_lock(descriptor: int) -> bool | None:
         """Return whether the lock was taken, None if the file system has no locks."""
         is_free = _try_flock(descriptor)
-        return _posix(descriptor, shared=False, waits=False) if is_free is None else is_free
+        if is_free is not None:
+            return is_free
+        from pepip.host import posix_locks
+
+        return posix_locks.attempt(descriptor)
 
     def _lock_by_flock(descriptor: int, *, shared: bool) -> bool:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-        except OSError as error:
-            if error.errno in _NO_LOCKS:
-                return False
-            raise
-        return True
+        """Wait for the lock. Return False if the file system has no `flock`; raise OSError for any other failure."""
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+            except OSError as error:  # noqa: PERF203 - each try is its own wait
+                if error.errno in _NO_LOCKS:
+                    return False
+                if error.errno != errno.EWOULDBLOCK:
+                    raise
+                time.sleep(_PAUSE_SECONDS)  # some file systems with FUSE never wait themselves
+            else:
+                return True
 
     def _try_flock(descriptor: int) -> bool | None:
+        """Return whether the lock was taken, None if the file system has no `flock`.
+
+        After any other failure, such as that of a server, another process may hold the lock.
+        """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            return False if error.errno in {errno.EWOULDBLOCK, errno.EACCES, *_GONE} else None
+            return None if error.errno in _NO_LOCKS - _GONE else False
         return True
 
     def _kind_of(descriptor: int) -> str:
         """Return which locks the file system of an open file has, empty if none."""
         if _try_flock(descriptor) is not None:
             return FLOCK
-        return POSIX if _posix(descriptor, shared=False, waits=False) is not None else ""
+        from pepip.host import posix_locks
 
-    def _posix(descriptor: int, *, shared: bool, waits: bool) -> bool | None:
-        """Lock an open file by a lock that belongs to it, not to the process (F_OFD_SETLK, fcntl_locking(2)).
-
-        Return whether the lock was taken, None if the system or the file system has no such locks.
-        """
-        command = getattr(fcntl, "F_OFD_SETLKW" if waits else "F_OFD_SETLK", None)
-        if command is None:
-            return None
-        import struct
-
-        kind = fcntl.F_RDLCK if shared else fcntl.F_WRLCK
-        whole_file = struct.pack("@hhqqi4x", kind, os.SEEK_SET, 0, 0, 0)
-        try:
-            fcntl.fcntl(descriptor, command, whole_file)
-        except OSError as error:
-            return False if error.errno in {errno.EAGAIN, errno.EACCES} else None
-        return True
+        return POSIX if posix_locks.attempt(descriptor) is not None else ""

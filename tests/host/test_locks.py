@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -139,6 +140,52 @@ def test_without_locks_of_any_kind_nobody_gets_one(
     with locks.free(str(path)) as is_free:
         assert not is_free
     assert path.exists()
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ETIMEDOUT, errno.EPERM])
+def test_a_lock_that_fails_for_a_while_is_an_error_and_never_free(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Another process may hold it by `flock`, so no other kind of lock is taken. The error names the file."""
+    path = tmp_path / "lock"
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        refuse_flock(monkeypatch, number)
+
+        for attempt in (locks.held(str(path)), locks.in_use(str(tmp_path))):
+            with pytest.raises(OSError, match="while locking") as failure, attempt:
+                pytest.fail("it was locked")
+            assert (failure.value.errno, str(failure.value.filename).rstrip("/")) in {
+                (number, str(path)),
+                (number, str(tmp_path)),
+            }
+        with locks.free(str(path)) as is_free:
+            assert not is_free
+        assert locks.is_held(str(path))
+        assert locks.is_in_use(str(tmp_path))
+    assert [item.name for item in tmp_path.rglob("*")] == ["lock"]
+
+
+@pytest.mark.parametrize("kind", [locks.FLOCK, locks.POSIX])
+def test_a_file_system_that_never_waits_is_asked_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Until the lock is free: no lock of another kind is taken meanwhile."""
+    answers = [errno.EAGAIN] * 3
+    real = fcntl.flock if kind == locks.FLOCK else fcntl.fcntl
+    if kind == locks.POSIX:
+        refuse_flock(monkeypatch, errno.ENOSYS)
+
+    def hesitate(*words: Any) -> Any:
+        if answers:
+            raise OSError(answers.pop(), "busy")
+        return real(*words)
+
+    monkeypatch.setattr(fcntl, "flock" if kind == locks.FLOCK else "fcntl", hesitate)
+    with locks.held(str(tmp_path / "lock")) as is_locked:
+        assert is_locked
+        assert answers == []
+        assert [item.name for item in tmp_path.rglob("*")] == ["lock"]
 
 
 def test_a_lock_of_another_is_held(tmp_path: Path) -> None:
