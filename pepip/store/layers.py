@@ -31,21 +31,23 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     """Return the roots of the layers, in the order of their search.
 
     `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store names them.
-    The store itself is left out. Raises UsageError for a path that is not absolute: it would depend on the current
-    folder.
+    The store itself is left out, and so are further names of one layer, such as a link to it. Raises UsageError for a
+    path that is not absolute: it would depend on the current folder.
     """
     if VARIABLE in variables:
         source, words = VARIABLE, variables[VARIABLE].split(os.pathsep)
     else:
         source, words = paths.layer_list(store_root), _listed(store_root)
     found: list[str] = []
-    own = os.path.realpath(store_root) if words else ""
+    known = {os.path.realpath(store_root)} if words else set()
     for word in filter(None, map(str.strip, words)):
         path = paths.expand_user(word, variables)
         if not os.path.isabs(path):
             raise UsageError(f"{source} names {word}, which is no absolute path", hint="write the path from /")
         path = os.path.normpath(path)
-        if path not in found and os.path.realpath(path) != own:
+        real = os.path.realpath(path)
+        if real not in known:
+            known.add(real)
             found.append(path)
     return tuple(found)
 

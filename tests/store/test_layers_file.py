@@ -18,6 +18,18 @@ def test_a_file_of_layers_that_is_too_long_names_none(tmp_path: Path) -> None:
     assert layers.named({}, str(tmp_path)) == ()
 
 
+def test_further_names_of_a_layer_or_of_the_store_are_left_out(tmp_path: Path) -> None:
+    """Such as links, dots and slashes: each entry would be listed and counted once for each name."""
+    for name in ("site", "own"):
+        (tmp_path / name).mkdir()
+        (tmp_path / f"link-to-{name}").symlink_to(tmp_path / name)
+    words = ["link-to-site", "site", "site/", "./site/../site", "link-to-own", "own", "site"]
+
+    found = layers.named({"PEPIP_LAYERS": ":".join(f"{tmp_path}/{word}" for word in words)}, f"{tmp_path}/own")
+
+    assert found == (f"{tmp_path}/link-to-site",)
+
+
 def test_a_file_of_layers_is_read_whole(tmp_path: Path) -> None:
     """All lines up to the limit count, in their order."""
     wanted = [f"/site/{number:08}/layer" for number in range(2000)]
