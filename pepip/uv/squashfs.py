@@ -29,6 +29,8 @@ COMPRESSIONS = {
 """The options of mksquashfs by name. Level 6 of zstd packs better than gzip, in a tenth of the time."""
 
 _MAGIC = b"hsqs"
+_SUPERBLOCK_BYTES = 96
+_SIZE = slice(40, 48)  # the field bytes_used of the superblock, in version 4 of the format
 _WITH_TAR = (4, 5)  # the first version that reads a stream in the tar format
 _CONTAINERS = ("apptainer", "singularity")
 
@@ -82,12 +84,17 @@ def packing(program: str, image: str, compression: str, time_seconds: int) -> It
 
 
 def check(image: str) -> None:
-    """Raise ImageError if a file is no SquashFS image, OSError if it can't be read."""
+    """Raise ImageError if a file is no SquashFS image, or not a whole one. Raise OSError if it can't be read."""
     if os.path.isdir(image):
         raise ImageError(f"{image} is a folder, not an image", hint="name the file of an image")
     with open(files.open_regular(image, follows=True), "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise ImageError(f"{image} is no SquashFS image", hint="`pepip image build -o FILE` makes one")
+        start = file.read(_SUPERBLOCK_BYTES)
+        size = os.fstat(file.fileno()).st_size
+    if start[: len(_MAGIC)] != _MAGIC:
+        raise ImageError(f"{image} is no SquashFS image", hint="`pepip image build -o FILE` makes one")
+    used = int.from_bytes(start[_SIZE], "little") if len(start) == _SUPERBLOCK_BYTES else _SUPERBLOCK_BYTES
+    if size < used:
+        raise ImageError(f"{image} is incomplete: it has {size} of {used} bytes", hint="copy or build it again")
 
 
 def mount(image: str, folder: str) -> Mounted:
@@ -133,7 +140,7 @@ def _attempt(command: Sequence[str]) -> list[str]:
     try:
         process.run_program(command)
     except UvError as error:
-        lines = [line.strip() for line in error.output.splitlines() if line.strip()]
+        lines = [line.strip() for line in error.output.splitlines() if line.strip() and "dmesg(1)" not in line]
         return [f"{os.path.basename(command[0])}: {lines[-1] if lines else 'it failed and says nothing'}"]
     except OSError as error:
         return [f"{os.path.basename(command[0])}: {error.strerror}"]
@@ -143,10 +150,12 @@ def _attempt(command: Sequence[str]) -> list[str]:
 def unmount(folder: str, *, lazily: bool = False) -> bool:
     """Unmount a folder, and return whether that worked. `lazily`, also while a program still uses it.
 
-    Such a program keeps the files that it has open.
+    Such a program keeps the files that it has open. Root needs no program for this.
     """
+    if files.user_id() == 0 and mount_namespace.unmount(folder, lazily=lazily):
+        return True
     ways = [("fusermount3", "-u", "-z"), ("fusermount", "-u", "-z"), ("umount", "", "-l")]
-    for name, quick, lazy in reversed(ways) if files.user_id() == 0 else ways:
+    for name, quick, lazy in ways:
         program = shutil.which(name)
         options = [option for option in (quick, lazy if lazily else "") if option]
         if program and not _attempt([program, *options, "--", folder]):

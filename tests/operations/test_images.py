@@ -238,7 +238,7 @@ def test_a_signal_ends_the_program_and_leaves_no_mount(
     temporary.mkdir()
     settings = {"TMPDIR": str(temporary)}
     if by == "squashfuse":
-        settings["PATH"] = str(_programs(tmp_path, "squashfuse", "umount", "sh"))
+        settings["PATH"] = str(_programs(tmp_path, "squashfuse", "sh"))
     program = "import camera, time; print(camera.__file__, flush=True); time.sleep(60)"
     words = [sys.executable, "-m", "pepip", "image", "run", image, "--", "python", "-c", program]
     process = machine.start(words, folder=tmp_path, variables=settings)
@@ -281,11 +281,11 @@ def _programs(folder: Path, *names: str) -> Path:
 
 
 def test_a_run_cleans_up_after_a_killed_one(machine: Machine, linked: Path, tmp_path: Path) -> None:
-    """A kill -9 leaves a mount of squashfuse and a folder. The next run removes both."""
+    """A kill -9 leaves a mount of squashfuse and a folder. The next run removes both, without a program for that."""
     require_mounts()
     image, temporary = build(machine, linked), tmp_path / "tmp"
     temporary.mkdir()
-    path = str(_programs(tmp_path, "squashfuse", "umount", "sh"))
+    path = str(_programs(tmp_path, "squashfuse", "sh"))
     words = [sys.executable, "-m", "pepip", "image", "run", image, "--", "sh", "-c", "echo ready; read line"]
     process = machine.start(words, folder=tmp_path, variables={"TMPDIR": str(temporary), "PATH": path})
     assert process.stdout is not None
@@ -485,9 +485,15 @@ def test_suite_of_a_real_project_passes_in_an_image(twins: Twins, pip: Path, sui
 
 
 def test_a_file_that_is_no_image_is_not_mounted(machine: Machine, project: Path) -> None:
-    """A text, a folder and a missing file are refused before anything is mounted."""
+    """A text, a part, a folder and a missing file are refused before anything is mounted."""
     (project / "text").write_text("no image")
-    for name, words in (("text", "is no SquashFS image"), (".", "is a folder"), ("missing", "No such file")):
+    (project / "part").write_bytes(b"hsqs" + bytes(36) + (5_000).to_bytes(8, "little") + bytes(1_000))
+    for name, words in (
+        ("text", "is no SquashFS image"),
+        ("part", "is incomplete: it has 1048 of 5000 bytes"),
+        (".", "is a folder"),
+        ("missing", "No such file"),
+    ):
         refused = machine.pepip("image", "run", name, "--", "python", folder=project, check=False)
         assert_refused(refused, words)
     with contextlib.suppress(FileNotFoundError):
