@@ -43,8 +43,9 @@ def run_init(words: Sequence[str]) -> int:
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
-    if arguments.lease_days < 0 or (arguments.lease_days and not arguments.layer):
-        raise UsageError("--lease-days needs --layer, and a number above zero")
+    is_possible = 0 <= arguments.lease_days <= leases.MOST_DAYS
+    if not is_possible or (arguments.lease_days and not arguments.layer):
+        raise UsageError(f"--lease-days needs --layer, and a number from 1 to {leases.MOST_DAYS}")
     days = arguments.lease_days
     policy = leases.Policy(takes_leases=days > 0, days=days or leases.DAYS) if arguments.layer else None
     made = store_init.initialize(open_store(), group=arguments.shared, trusted=arguments.trust, layer=policy)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 DAYS = 60
 """The number of days that a lease counts, unless the owner of the layer names another number."""
 
+MOST_DAYS = 36_500
+
 RENEWAL_SECONDS = 86_400
 
 _FORMAT = 1
@@ -54,15 +56,16 @@ class Lease(NamedTuple):
 def policy_of(store_root: str) -> Policy | None:
     """Return the policy of a layer, None if the store's owner has not made it a layer.
 
-    If the file can't be read, the store is still a layer, but takes no leases.
+    If the file is damaged, the store is still a layer, but takes no leases.
     """
     try:
         document = files.load_json(files.read_regular(paths.layer_policy(store_root)))
-        return Policy(bool(document["leases"]), int(document["lease_days"]))
+        takes_leases, days = bool(document["leases"]), int(document["lease_days"])
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, TypeError):
-        return Policy(takes_leases=False, days=DAYS)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+        takes_leases, days = False, DAYS
+    return Policy(takes_leases, days) if 1 <= days <= MOST_DAYS else Policy(takes_leases=False, days=DAYS)
 
 
 def set_policy(store_root: str, policy: Policy) -> None:
@@ -125,7 +128,8 @@ def _renew(path: str, environment: str, entry_ids: list[str]) -> None:
     content = json.dumps(document).encode()
     with contextlib.suppress(OSError, ValueError):
         if files.read_regular(path, most_bytes=_MOST_BYTES, is_trusted=True) == content:
-            if time.time() - os.lstat(path).st_mtime >= RENEWAL_SECONDS / 2:
+            age = time.time() - os.lstat(path).st_mtime
+            if not 0 <= age < RENEWAL_SECONDS / 2:  # below zero, if a clock was wrong
                 os.utime(path)
             return
     temporary = f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pepip.store import leases
 from tests.support.gluster import stopped, two_mounts
 from tests.support.indexes import served
 from tests.support.keeping import WHEELS
@@ -444,6 +445,26 @@ def test_leases_of_readers_keep_their_entries(site: Site) -> None:
     os.utime(lease, (long_ago, long_ago))
     gone = json.loads(site.owner.pepip("prune", "--yes", "--json", folder=site.owner.home).stdout)
     assert [orphan["name"] for orphan in gone["orphans"]] == ["drum"]
+
+
+def test_the_lease_of_an_ejected_environment_is_removed(site: Site) -> None:
+    """Its owner need not keep the entries until the lease is too old."""
+    site.fill("drum==1.0")
+    site.owner.pepip("store", "init", "--layer", "--lease-days", "30", folder=site.owner.home)
+    site.install("drum==1.0")
+
+    site.read("eject")
+
+    assert list((site.layer / "leases").iterdir()) == []
+    assert site.plays() == "1.0"
+
+
+@pytest.mark.parametrize("days", ["1e400", "-5", "0", "1" + "0" * 400])
+def test_a_damaged_number_of_days_removes_nothing(tmp_path: Path, days: str) -> None:
+    """A layer whose leases can't be judged takes none, and is pruned by age alone."""
+    (tmp_path / "layer.json").write_text(f'{{"leases": true, "lease_days": {days}}}')
+
+    assert leases.policy_of(str(tmp_path)) == leases.Policy(takes_leases=False, days=leases.DAYS)
 
 
 def test_a_lease_is_renewed_by_commands_that_find_nothing_to_do(site: Site, tmp_path: Path) -> None:

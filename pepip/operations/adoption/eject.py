@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pepip import paths
 from pepip.environment import contents, eject_links, provenance, venv_id
 from pepip.errors import CorruptEntryError, VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks
 from pepip.model import Progress, Request
 from pepip.operations import recover, scan, venvs
-from pepip.store import entries
+from pepip.store import entries, leases
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
             eject_links.eject(environment, entry, found[entry.id])
             done.append((entry.name, entry.version))
         provenance.forget(root)
+        if store.layers:
+            leases.take(store, root, ())
         scan.forget(store, os.path.realpath(root))
         venv_id.forget(root)
     return Ejected(root, tuple(done))
@@ -74,6 +77,6 @@ def _read(store: Store, environment: Environment, entry_id: str) -> Entry:
         return entries.read(store, entry_id)
     except (FileNotFoundError, CorruptEntryError) as error:
         raise VenvError(
-            f"the store has lost {entry_id.partition('/')[2]}, which {environment.root} links",
+            f"the store has lost {paths.entry_name(entry_id)}, which {environment.root} links",
             hint="`pepip store repair` stores it again",
         ) from error
