@@ -287,6 +287,8 @@ def _verify(words: Sequence[str]) -> int:
     checked = humanized.count(verdict.checked, "entry", "entries")
     problems = [f"{len(verdict.findings)} damaged"] if verdict.findings else []
     hint = "`pepip store repair` repairs damaged entries"
+    if all(finding.stored.layer for finding in verdict.findings):
+        hint = "`pepip store repair` links other entries instead; only the owner of a layer can repair it"
     if verdict.unproven:
         is_one = len(verdict.unproven) == 1
         words = "differs from its RECORD, and was" if is_one else "differ from their RECORD, and were"

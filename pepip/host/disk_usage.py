@@ -65,7 +65,8 @@ def measure(trees: Iterable[str]) -> Usage:
 class Weighed(NamedTuple):
     """The bytes of a tree, its inodes, and its folders (relative to the tree) with their modification times.
 
-    `marks` are the marks of all files that are not empty. `unused` are the bytes of `__pycache__` folders without a
+    `times` of a tree that could not be read whole hold for no tree. `marks` are the marks of all files that are not
+    empty. `unused` are the bytes of `__pycache__` folders without a
     file.
     """
 
@@ -84,7 +85,7 @@ def weigh(tree: str) -> Weighed:
     marks: set[Mark] = set()
     times: list[list[object]] = []
     start = len(tree) + 1
-    for path, status in _walk(tree):
+    for path, status in _walk(tree, times):
         inode = (status.st_dev, status.st_ino)
         if inode in inodes:
             continue
@@ -117,7 +118,7 @@ def weigh_beside(tree: str, others: set[Inode], *, also: set[Inode], copies: set
     shared: dict[Inode, int] = {}
     times: list[list[object]] = []
     start = len(tree) + 1
-    for path, status in _walk(tree):
+    for path, status in _walk(tree, times):
         inode = (status.st_dev, status.st_ino)
         is_folder = stat.S_ISDIR(status.st_mode)
         if is_folder:
@@ -174,11 +175,21 @@ def names_in(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.sta
     return names, statuses, places
 
 
-def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield every path of a tree, its root first. Paths that vanish meanwhile or can't be read are left out."""
+_UNKNOWN: list[object] = ["", -1]
+"""The time of a root that no folder has."""
+
+
+def _walk(tree: str, times: list[list[object]] | None = None) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield every path of a tree, its root first.
+
+    Paths that vanish meanwhile or can't be read are left out. Then `times` gets an item that makes it hold for no
+    tree: a disk may be away for a moment.
+    """
+    times = [] if times is None else times
     try:
         root = os.lstat(tree)
     except OSError:
+        times.append(_UNKNOWN)
         return
     yield tree, root
     pending = [tree] if stat.S_ISDIR(root.st_mode) else []
@@ -186,12 +197,14 @@ def _walk(tree: str) -> Iterator[tuple[str, os.stat_result]]:
         try:
             children = os.scandir(pending.pop())
         except OSError:
+            times.append(_UNKNOWN)
             continue
         with children:
             for child in children:
                 try:
                     status = child.stat(follow_symlinks=False)
                 except OSError:
+                    times.append(_UNKNOWN)
                     continue
                 if stat.S_ISDIR(status.st_mode):
                     pending.append(child.path)

@@ -93,8 +93,8 @@ def acquire(
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
-    for root in entries.layers_away(store):
-        yield Progress("warning", f"the layer {root} is not there: its packages are stored in {store.root} instead")
+    for root, reason in entries.layers_away(store).items():
+        yield Progress("warning", f"the layer {root} {reason}: its packages are stored in {store.root} instead")
     if not store.is_writable():
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(

@@ -314,11 +314,11 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
         is_there = os.path.isdir(entry_id) if paths.is_layered(entry_id) else entry_id in stored_ids
         if home is None or not is_there:
             lost.setdefault(paths.layer_of(entry_id), []).append(paths.entry_name(entry_id))
-    away = entries.layers_away(store) if lost else []
+    away = entries.layers_away(store) if lost else {}
     for root, found in sorted(lost.items()):
         names = humanized.listed(sorted(found))
         if root in away:
-            return f"it links {names} from the layer {root}, which is not there"
+            return f"it links {names} from the layer {root}, which {away[root]}"
         if root and root not in (layer.root for layer in store.layers):
             return f"{root} is no longer a layer, but the environment links {names} from there"
         return f"it links {names}, which the {f'layer {root}' if root else 'store'} has lost"

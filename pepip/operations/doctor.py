@@ -133,9 +133,12 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
         if layer.root in away:
             verb = "links" if len(linking) == 1 else "link"
             state, hint = (ERROR, _MOUNT_LAYER) if linking else (WARNING, "mount it, or take it out of PEPIP_LAYERS")
-            yield HealthCheck("layer", state, f"{layer.root} is not there; {users} of yours {verb} it", hint)
+            yield HealthCheck("layer", state, f"{layer.root} {away[layer.root]}; {users} of yours {verb} it", hint)
             continue
-        held = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+        try:
+            held = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+        except PermissionError:
+            held = "its entries can't be listed"
         owner = permissions.name_of(layer.like.st_uid)
         sentence = f"{layer.root}: {held}, linked by {users} of yours; its owner {owner} can run code as you"
         weakness = trust.weakness(layer.root, layer.like)

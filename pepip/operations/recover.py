@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip import humanized, paths
+from pepip import paths
 from pepip.environment import contents, journal, plan_on_disk
 from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
@@ -13,7 +13,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import locks, permissions
 from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
-from pepip.operations import acquire, registering, venvs
+from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.relinking import change_links, entry_of, has_private, link_state, relink, roll_back
 from pepip.store import entries, registry
 from pepip.uv import resolve
@@ -143,9 +143,10 @@ def recover(
 ) -> Generator[Progress, None, None]:
     """Complete the change that a killed run began. Then store and link again the entries that the store has lost.
 
-    Raises StoreError if entries are lost because their layer is not there: it may come back. `without_layers`, they
-    are stored anew. A warning names each distribution that can't be fetched again. If its entry is gone or can't be
-    read, the distribution is removed from the environment, so that uv sees it as missing.
+    Raises StoreError if entries are lost because their layer can't be used now: it may come back. `without_layers`,
+    they are stored anew; StoreError then names those that can't be fetched again, whose links stay. A warning names
+    each other distribution that can't be fetched again. If its entry is gone or can't be read, the distribution is
+    removed from the environment, so that uv sees it as missing.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
@@ -162,8 +163,8 @@ def recover(
     if not lost:
         return
     if not without_layers:
-        _refuse_without_layers(store, environment, lost)
-    for sentence in _losses(store, lost):
+        losses.refuse_without_layers(store, environment, [item.installed for item in lost])
+    for sentence in losses.sentences(store, [item.installed for item in lost]):
         yield Progress("warning", sentence)
     quiet = Request(common_options=request.common_options)
     artifacts = _locate(store, quiet, lost, environment)
@@ -176,6 +177,8 @@ def recover(
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
     missing = [item.installed for item in lost if item.installed.name not in have]
+    waiting = [item for item in missing if paths.layer_of(item.entry_id) in entries.layers_away(store)]
+    missing = [item for item in missing if item not in waiting]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         present = contents.installed(environment, store.known_roots)
         linked = {item.store_id for item in present if item.store_id}
@@ -187,6 +190,8 @@ def recover(
         names = ", ".join(item.name for item in missing)
         advice = f"install into {environment.root} from the original source"
         yield Progress("warning", f"{names} could not be fetched again: {advice}")
+    if waiting:
+        raise losses.waiting(store, environment, waiting)
 
 
 def _fetch(
@@ -203,35 +208,6 @@ def _fetch(
                 acquired = yield from acquire.acquire(store, request, group, environment)
                 have.update(acquired.entries)
     return have
-
-
-def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
-    """Raise StoreError if one of the lost entries belongs to a layer that is not there now."""
-    away = set(entries.layers_away(store))
-    for root in sorted(away):
-        names = [item.installed.name for item in lost if paths.layer_of(item.installed.entry_id) == root]
-        if names:
-            raise StoreError(
-                f"{environment.root} links {humanized.listed(names)} from the layer {root}, which is not there",
-                hint="mount it again, or `pepip store repair` stores them anew in your own store",
-            )
-
-
-def _losses(store: Store, lost: Iterable[_Lost]) -> Iterator[str]:
-    """Yield a sentence on the lost distributions of the store and of each layer."""
-    by_root: dict[str, list[str]] = {}
-    for item in lost:
-        by_root.setdefault(paths.layer_of(item.installed.entry_id), []).append(item.installed.name)
-    named = {layer.root for layer in store.layers}
-    for root, found in by_root.items():
-        names = ", ".join(found)
-        it, was = ("it", "it was") if len(found) == 1 else ("them", "they were")
-        if not root:
-            yield f"the store has lost {names}, or somebody else may have changed {it} there: fetching {it} again"
-        elif root not in named:
-            yield f"{root} is no longer a layer: storing {names} in {store.root}"
-        else:
-            yield f"the layer {root} no longer has {names} as {was}: storing {it} in {store.root}"
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:

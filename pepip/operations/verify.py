@@ -64,8 +64,8 @@ class Repaired(NamedTuple):
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Entries of layers are checked, too, but not their modes. The flaws are noted for the app. Raises StoreError if
-    none matches the given `patterns`.
+    Entries of layers are checked, too; only those of their modes count that keep this user from reading. The flaws
+    are noted for the app. Raises StoreError if none matches the given `patterns`.
     """
     known = [*entries.stored(store), *entries.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
@@ -77,7 +77,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)
         if item.layer:  # the modes of a layer are its owner's choice: an image or a copy may have others
-            flaws = [flaw for flaw in flaws if flaw.kind != "mode" or flaw.path.endswith("/RECORD")]
+            flaws = [flaw for flaw in flaws if flaw.kind != "mode" or _is_closed(f"{item.path}/{flaw.path}")]
         if flaws and all(flaw.kind == check.UNPROVEN for flaw in flaws):
             unproven.append(Finding(item, tuple(flaws)))
         elif flaws:
@@ -85,6 +85,12 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
         found[item] = flaws
     verdicts.note(store, found)
     return Verdict(len(chosen), findings, unproven)
+
+
+def _is_closed(path: str) -> bool:
+    """Tell whether this user can't read a file, or enter a folder. RECORD has a flaw of this kind only if so."""
+    is_open = os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))
+    return not is_open or path.endswith("/RECORD")
 
 
 def _inspect(stored: Stored) -> list[Flaw]:

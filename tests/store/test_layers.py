@@ -18,7 +18,7 @@ import pytest
 from pepip.store import leases
 from tests.support.gluster import stopped, two_mounts
 from tests.support.indexes import served
-from tests.support.keeping import WHEELS
+from tests.support.keeping import WHEELS, close, stranger_prefix
 from tests.support.machines import PLAIN_USER_ID, Machine, Output, plain_user_prefix, site_packages_of
 from tests.support.projects import write_simple_index
 from tests.support.refusals import assert_refused
@@ -245,12 +245,50 @@ def test_a_layer_that_is_away_is_named_and_repair_replaces_its_entries(site: Sit
     assert site.plays() == "1.0"
     assert entries_of(site.reader.store) == []
     site.layer.rename(site.layer.with_name("away"))
+    site.read("projects")
+    before = snapshot(site.app)
+    assert_refused(
+        site.read("store", "repair", "--no-index", check=False),
+        f"drum could not be fetched again, and the layer {site.layer} is not there",
+    )
+    assert changes(before, snapshot(site.app)) == []
     healed = site.documents("store", "repair", *site.source)
     assert healed["healed"] == [str(site.app / ".venv")]
     assert site.plays() == "1.0"
     assert (site.packages / "drum").resolve().is_relative_to(site.reader.store)
     site.layer.with_name("away").rename(site.layer)
     assert site.documents("store", "repair", *site.source)["healed"] == []
+    sizes = {row["store"]: row["size_bytes"] for row in site.documents("store", "list")}
+    assert sizes[str(site.layer)] > 50_000  # not what was seen of it while it was away
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_layer_that_may_not_be_read_is_as_one_that_is_away(site: Site) -> None:
+    """So is one whose file server wants a new ticket. Closed files of a layer are damage; a closed list is none."""
+    site.fill("drum==1.0", "horn")
+    site.install("drum==1.0")
+    site = replace(site, reader=replace(site.reader, prefix=stranger_prefix()))
+    packages, sound = site.layer / "packages", site.entry("horn-1.0") / "horn" / "sound.bin"
+
+    def layer_row() -> tuple[str, str]:
+        (row,) = (row for row in site.documents("doctor", check=False) if row["topic"] == "layer")
+        return row["state"], row["sentence"].partition(";")[0].partition(", linked")[0]
+
+    close(packages)
+    assert_refused(site.install("horn", check=False), f"drum from the layer {site.layer}, which may not be read")
+    assert layer_row() == ("error", f"{site.layer} may not be read")
+    packages.chmod(0o711)
+    assert layer_row() == ("ok", f"{site.layer}: its entries can't be listed")
+    site.install("horn")
+    packages.chmod(0o755)
+    assert entries_of(site.reader.store) == []
+    close(sound)
+    verdict = site.read("store", "verify", check=False)
+
+    assert "error: 2 entries checked, 1 damaged\nhint: " in verdict.stderr
+    assert "only the owner of a layer can repair it" in verdict.stderr
+    assert f"{site.entry('horn-1.0')}\n" in verdict.stdout
+    assert verdict.stdout.count("horn/sound.bin") == 2
 
 
 def test_a_new_install_says_that_a_layer_is_away(site: Site) -> None:

@@ -1,0 +1,55 @@
+"""What is said of distributions whose entries the store or a layer has lost, or that a layer may bring back."""
+
+from __future__ import annotations
+
+from pepip import humanized, paths
+from pepip.errors import StoreError
+from pepip.store import entries
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from pepip.model import Environment, Installed
+    from pepip.store.root import Store
+
+
+def refuse_without_layers(store: Store, environment: Environment, lost: Iterable[Installed]) -> None:
+    """Raise StoreError if one of the lost entries belongs to a layer that can't be used now."""
+    for root, reason in sorted(entries.layers_away(store).items()):
+        names = [item.name for item in lost if paths.layer_of(item.entry_id) == root]
+        if names:
+            raise StoreError(
+                f"{environment.root} links {humanized.listed(names)} from the layer {root}, which {reason}",
+                hint="mount it again, or `pepip store repair` stores them anew in your own store",
+            )
+
+
+def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
+    """Yield a sentence on the lost distributions of the store and of each layer."""
+    by_root: dict[str, list[str]] = {}
+    for item in lost:
+        by_root.setdefault(paths.layer_of(item.entry_id), []).append(item.name)
+    named = {layer.root for layer in store.layers}
+    away = entries.layers_away(store)
+    for root, found in by_root.items():
+        names = ", ".join(found)
+        it, was = ("it", "it was") if len(found) == 1 else ("them", "they were")
+        if not root:
+            yield f"the store has lost {names}, or somebody else may have changed {it} there: fetching {it} again"
+        elif root not in named:
+            yield f"{root} is no longer a layer: taking {names} from another store, or storing {it} in {store.root}"
+        elif root in away:
+            yield f"the layer {root} {away[root]}: storing {names} in {store.root}"
+        else:
+            yield f"the layer {root} no longer has {names} as {was}: storing {it} in {store.root}"
+
+
+def waiting(store: Store, environment: Environment, missing: Sequence[Installed]) -> StoreError:
+    """Return the error for distributions that can't be fetched again, while their layer can't be used."""
+    names = humanized.listed([item.name for item in missing])
+    root = paths.layer_of(missing[0].entry_id)
+    return StoreError(
+        f"{names} could not be fetched again, and the layer {root} {entries.layers_away(store).get(root, '')}",
+        hint=f"mount it again, or install into {environment.root} from the original source",
+    )
