@@ -34,10 +34,12 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     after a failure those published before stay.
     """
     if not os.path.isabs(layer_root):
-        raise UsageError(f"{layer_root} is not an absolute path", hint="write the layer's path from / on")
+        raise UsageError(f"'{layer_root}' is not an absolute path", hint="write the layer's path from / on")
     layer = Store(os.path.normpath(layer_root))
-    if os.path.realpath(layer.root) == os.path.realpath(store.root):
-        raise UsageError(f"{layer_root} is your own store", hint="name another store by `--to`")
+    own = os.path.realpath(store.root)
+    if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
+        place = "is" if os.path.realpath(layer.root) == own else "lies in"
+        raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -70,8 +72,14 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     stored = [item for item in entries.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
     for pattern in patterns:
         if not any(entries.matches(item, [pattern]) for item in stored):
-            raise StoreError(f"the store has no entry {pattern}", hint="`pepip store list` lists its entries")
+            others = (item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [pattern]))
+            there = next(others, "")
+            hint = f"the layer {there} has it: with PEPIP_HOME={there} it is published from there" if there else _LIST
+            raise StoreError(f"the store has no entry {pattern}", hint=hint)
     return [item for item in stored if entries.matches(item, patterns)]
+
+
+_LIST = "`pepip store list` lists its entries"
 
 
 def _make(layer: Store) -> None:
@@ -81,7 +89,10 @@ def _make(layer: Store) -> None:
         raise StoreError(
             f"{layer.root} is not a store: it has no folder packages", hint="name an empty or a new folder"
         )
-    layer.create()
+    try:
+        layer.create()
+    except StoreError as error:
+        raise StoreError(error.message, hint="name a folder that you may write by `--to`") from error
     if not layer.is_writable():
         raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")
     if is_new:

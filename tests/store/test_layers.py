@@ -414,6 +414,8 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
         (("tuba", "--to", site.layer), "the store has no entry tuba"),
         (("drum", "--to", "layer"), "not an absolute path"),
         (("drum", "--to", site.reader.store), "is your own store"),
+        (("drum", "--to", site.reader.store / "packages" / "layer"), "lies in your own store"),
+        (("drum", "--to", other / "letter.txt"), "cannot make the store"),
         (("drum", "--to", other), "is not a store"),
     ):
         assert_refused(site.read("store", "publish", *words, check=False), said)
