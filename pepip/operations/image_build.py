@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import humanized
+from pepip import humanized, paths
 from pepip.environment import (
     base_interpreter,
     contents,
@@ -177,9 +177,13 @@ class _Build:
     def _refuse_what_leads_out(self) -> None:
         root = self._environment.root
         for path, target in self.found.outside:
+            other = _store_of(target)
+            hint = "put the files in its place, or remove it"
+            if other:
+                hint = f"set PEPIP_HOME={other}, the store that it leads into, or name it in PEPIP_LAYERS"
             raise ImageError(
                 f"{root}/{path} is a link that leads out of the environment, to {target}",
-                hint="put the files in its place, or remove it",
+                hint=hint,
             )
         for path, line in image_members.path_files_leading_out(self._environment, self.found):
             raise ImageError(
@@ -240,6 +244,12 @@ class _Build:
             compiled = dict(zip(missing, targets, strict=True))
             image_bytecode.take_compiled(members, compiled, self.base, TIME_SECONDS)
         image_bytecode.drop_empty_folders(members)
+
+
+def _store_of(target: str) -> str:
+    """Return the root of the store in one of whose entries a path lies, empty if it lies in none."""
+    entry = next((above for above in paths.upward(target) if os.path.isfile(f"{above}/{paths.ENTRY_METADATA}")), "")
+    return paths.layer_of(entry)
 
 
 def _inode(path: str) -> tuple[int, int]:

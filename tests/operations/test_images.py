@@ -329,6 +329,15 @@ def _link_out(environment: Path) -> str:
     return "elsewhere is a link that leads out of the environment, to /etc"
 
 
+def _link_into_another_store(environment: Path) -> str:
+    store = environment.parent / "other"
+    entry = store / "packages" / "py3-none-any" / "tuba-1.0"
+    (entry / "tuba").mkdir(parents=True)
+    (entry / "pepip-entry.json").write_text("{}")
+    (site_packages_of(environment) / "tuba").symlink_to(entry / "tuba")
+    return f"set PEPIP_HOME={store}, the store that it leads into"
+
+
 def _path_file(environment: Path) -> str:
     (site_packages_of(environment) / "mine.pth").write_text("# mine\n/usr/share\n")
     return "mine.pth names /usr/share"
@@ -345,6 +354,7 @@ def _folder_as_output(environment: Path) -> str:
 
 REFUSALS = {
     "a link out": (_link_out, "env.sqfs"),
+    "a link into another store": (_link_into_another_store, "env.sqfs"),
     "a .pth file that leads out": (_path_file, "env.sqfs"),
     "a folder that does not exist": (_no_folder, "missing/env.sqfs"),
     "a folder in the image's place": (_folder_as_output, "env.sqfs"),
