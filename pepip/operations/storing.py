@@ -24,7 +24,7 @@ from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
 
     from pepip.errors import PepipError
     from pepip.model import Artifact, Entry, Environment, Request
@@ -123,6 +123,7 @@ class _Run:
         self._archives: dict[str, archives.Archives] = {}
         self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
         self._number = 0
+        self._arrived: set[str] = set()
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
 
@@ -136,10 +137,11 @@ class _Run:
             prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
-        yield Progress("store", "", self._done, self._wanted)
-        self._writer.begin()
         artifacts = {artifact.name: artifact for artifact in batch.artifacts}
         found = [item for item in staged.discover(prefix) if item.name in artifacts]
+        yield from self._small_downloads(found, artifacts)
+        yield Progress("store", "", self._done, self._wanted)
+        self._writer.begin()
         for name in artifacts.keys() - {item.name for item in found}:
             self.unshared[name] = "uv's cache does not show its unpacked wheel"
         contested = staged.contested(found) if len(artifacts) > 1 else set()
@@ -192,6 +194,15 @@ class _Run:
 
         self._store.each(appear, prepared)
         return following
+
+    def _small_downloads(self, found: Sequence[StagedWheel], artifacts: Mapping[str, Artifact]) -> Iterator[Progress]:
+        """Report the small downloads, of which uv does not tell: the wheels that are new in its cache."""
+        for item in found:
+            size_bytes = artifacts[item.name].size_bytes
+            if size_bytes and item.name not in self._arrived:
+                with contextlib.suppress(FileNotFoundError):
+                    if _was_made_since(item.wheel, self._need.began_at_ns):
+                        yield Progress("download", item.name, size_bytes, _download_bytes(self._need))
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
         """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
@@ -294,6 +305,7 @@ class _Run:
                 indexes=self._need.indexes.urls,
                 own_cache=own_cache,
             ):
+                self._arrived.add(arrival.name)
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
 
