@@ -181,6 +181,22 @@ def test_answers_of_the_command_line_are_noticed(band: Machine, store: Path, tmp
     use(store, script)
 
 
+def test_a_size_that_no_prune_frees_is_answered(band: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
+    """The dialog says that an upgrade may free more, and leaves its switches as they are."""
+    add(band, tmp_path / "one", wheelhouse, "horn==2.0")
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.until(lambda: person.app.screen.query("#bundles") and person.table("#bundles").keys, "the rows")
+        before = person.screen.count("[x]")
+        await person.write("#target", "5 GB")
+        await person.press("slash", "enter")
+        await person.sees("A prune frees less: Enter previews the upgrade")
+        assert person.screen.count("[x]") == before
+
+    use(store, script)
+
+
 def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_path: Path) -> None:
     """If the command line prunes an entry, the app sees it gone, and neither waits long for the other."""
     band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")

@@ -67,6 +67,7 @@ class PrunePreview(NamedTuple):
     only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied;
     `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be
     emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
+    `restorable_bytes` are those of `emptied_bytes` that an undo could bring back before.
     """
 
     orphans: list[Orphan]
@@ -82,6 +83,7 @@ class PrunePreview(NamedTuple):
     trashed_bytes: int = 0
     kept_until: int = 0
     emptied_bytes: int = 0
+    restorable_bytes: int = 0
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -239,6 +241,8 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
     graves = trash.contents(store, kept=not options.keep_seconds)
     emptied = freed_space.by_removing(graves, place=store.root).freed_bytes if graves else 0
+    kept = {grave.path for grave in trash.kept(store)} if graves else set()
+    restorable = [path for path in graves if path in kept]
     return PrunePreview(
         orphans,
         freed,
@@ -252,6 +256,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
         trashed_bytes=trashed,
         kept_until=kept_until,
         emptied_bytes=emptied,
+        restorable_bytes=freed_space.by_removing(restorable, place=store.root).freed_bytes if restorable else 0,
     )
 
 

@@ -103,7 +103,8 @@ class PruneDialog(Dialog):
     def on_mount(self) -> None:
         """Start the preview, with the focus on Cancel."""
         super().on_mount()
-        self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
+        for unknown in self.query("#orphans, #prune-notes, TrashLine"):
+            unknown.display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
         self.run_worker(self._look, thread=True, group="prune", description="prune")
