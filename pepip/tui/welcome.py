@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
+_ = "\N{NO-BREAK SPACE}"  # keeps a sign and its word on one line
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ unused: no environment links it  ✗ damaged  ◐ busy  "
-        "◆ ◇ used, unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
+        f"Every version is stored once. ●{_}used  ○{_}unused: no environment links it  ✗{_}damaged  ◐{_}busy  "
+        f"◆{_}◇{_}used, unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
         "vuln: yanked: outdated: >100MB <1GB idle:>90d stored:<7d "
         "project:api kind:tool name:torch -word @name"
     ),
@@ -91,9 +92,9 @@ def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Te
     text.append("  C  scan for environments that link this store\n")
     if can_adopt:
         return text.append("  $ pepip adopt --dry-run --known .   only shows the savings", "dim")
-    text.append("\nor in a shell\n", "bold")
-    text.append("  cd my-project && pepip install requests\n")
-    text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
+    text.append("\nor in a shell, in the folder of a project\n", "bold")
+    text.append("  pepip install requests\n")
+    text.append("  pepip sync   if it has a pyproject.toml\n")
     text.append("\nThis screen updates by itself. ? shows the keys, q quits.", "dim")
     return text
 
