@@ -63,10 +63,10 @@ class PrunePreview(NamedTuple):
     `shared_bytes` stay on disk because uv's cache has the same files. `gone` are environments that were deleted, or
     whose scripts were, or that were chosen: the latter two go, too. `unreachable` ones keep the entries that they
     linked last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be
-    removed, and `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that
-    only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied;
-    `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be
-    emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
+    removed, and `hint` what helps then. `refused` are orphans that this user may not remove. `leased` are the ids of
+    entries that only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is
+    emptied; `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune
+    may be emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
     `restorable_bytes` are those of `emptied_bytes` that an undo could bring back before.
     """
 
@@ -114,6 +114,13 @@ def measure(
         return (*everything, 0)
     freed, _ = freed_space.by_removing(others, place=store.root)
     return freed, everything.kept_bytes, everything.freed_bytes - freed
+
+
+def refusal(orphan: Orphan) -> str:
+    """Return in words why this user may not remove an orphan among the `refused` ones."""
+    return (
+        "lies in a store that is read-only" if permissions.is_own(orphan.stored.path) else "belongs to another user"
+    )
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:

@@ -53,23 +53,25 @@ class CommandLine(Static):
         self._command, self._hint = command, hint
         self._fit(may_grow=True)
 
-    @property
-    def _whole(self) -> Text:
+    def _whole(self, width: int) -> Text:
+        """Return the command, and the hint on its last line or, if there is no room, on a line of its own."""
         text = Text(self._command)
         if self._hint:
-            text.append(f"   {self._hint}", "italic")
+            last = text.wrap(self.app.console, width)[-1].cell_len if width else 0
+            before = "   " if last + 3 + cell_len(self._hint) <= width else "\n"
+            text.append(f"{before}{self._hint}", "italic")
         return text
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
         """Return the height of the whole command."""
-        return len(self._whole.wrap(self.app.console, width)) if self._command and width else 0
+        return len(self._whole(width).wrap(self.app.console, width)) if self._command and width else 0
 
     def on_resize(self) -> None:
         """Show as much as fits."""
         self._fit(may_grow=False)
 
     def _fit(self, *, may_grow: bool) -> None:
-        (width, height), shown = self.size, self._whole
+        (width, height), shown = self.size, self._whole(self.size.width)
         if width and height and len(shown.wrap(self.app.console, width)) > height:
             shown = Text(without_middle(self._command, width, height))
         self.update(shown, layout=may_grow)
@@ -132,9 +134,7 @@ class Dialog(ModalScreen[str]):
         line = self.query_one(CommandLine)
         # In a text field, y is a letter. A click always copies.
         can_copy = bool(command) and not self.query(Input) and self.app.size.width >= 60
-        line.say(
-            f"$ {formatting.printable(command)}" if command else "", "y\N{NO-BREAK SPACE}copies" if can_copy else ""
-        )
+        line.say(f"$ {formatting.printable(command)}" if command else "", "y copies" if can_copy else "")
         line.display = bool(command or self.COMMAND_LINES)
         if self.COMMAND_LINES:
             line.styles.height = self.COMMAND_LINES

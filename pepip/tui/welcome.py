@@ -18,11 +18,10 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
-_ = "\N{NO-BREAK SPACE}"  # keeps a sign and its word on one line
 HELP = {
     "store": (
-        f"Every version is stored once. ●{_}used  ○{_}unused: no environment links it  ✗{_}damaged  ◐{_}busy  "
-        f"◆{_}◇{_}used, unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
+        "Every version is stored once. ●=used  ○=unused: no environment links it  ✗=damaged  ◐=busy  "
+        "◆=used and ◇=unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
         "vuln: yanked: outdated: >100MB <1GB idle:>90d stored:<7d "
         "project:api kind:tool name:torch -word @name"
     ),
