@@ -8,7 +8,7 @@ import os
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files, user_cache
+from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -69,6 +69,17 @@ def executable(environment: str) -> str:
     raise VenvError(f"{environment} has no interpreter", hint=f"make it anew: `uv venv --clear {environment}`")
 
 
+def find(request: str, *, environment: str) -> str:
+    """Return the path of the interpreter that uv finds for a request. The `environment` is the first place to look.
+
+    Raises UvError if uv finds none.
+    """
+    from pepip.uv import process
+
+    words = ["python", "find", "--no-project", "--color", "never", "--", request]
+    return process.run(words, VIRTUAL_ENV=environment, UV_PYTHON="").stdout.strip()
+
+
 def is_readable_by_uv(path: str) -> bool:
     """Tell whether uv can work in a path: it must be valid UTF-8."""
     return path.isascii() or os.fsencode(path).decode("utf-8", "ignore") == path
@@ -83,7 +94,8 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    # The tags depend on the machine: a store may be shared by several, and the same file be on each.
+    key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
         known = _ask(path)
