@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
+    from pepip.plan.merge import Part
 
 
 _MANY_LINKS = 400  # from this number on, a second process saves more time than its start takes
@@ -73,7 +74,8 @@ def change(
     after = {**kept, **{added.entry.name: added.entry for added in additions}}
     staying = [item for item in foreign if item not in removals and item.name not in new]
     tree = Tree(environment)
-    before = plan_on_disk.current(environment, tree, linked, foreign)
+    parts: dict[str, Part] = {}
+    before = plan_on_disk.current(environment, tree, linked, foreign, parts)
     is_as_before = not (is_recovery or plan_on_disk.has_drifted(tree, before))
     known = _links_but_of(new, before) if is_as_before else {}
     real = before.directories if is_as_before else ()
@@ -83,7 +85,9 @@ def change(
     directories = contents.foreign_directories(environment, staying) | set(reserved)
     modes = {item.entry.name: item.mode for item in additions if item.mode}
     while True:
-        plan = merge(after.values(), environment.interpreter, foreign_directories=directories, modes=modes)
+        plan = merge(
+            after.values(), environment.interpreter, foreign_directories=directories, modes=modes, parts=parts
+        )
         known = {**known, **_taken(environment, tree, plan, staying, () if gives_way else new)}
         found = obstacles.find(
             environment, store_roots, plan, known=known, real=real, ours=ours, owned=owned, is_recovery=is_recovery
