@@ -16,7 +16,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, settling, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pepip.model import Environment, Installed
     from pepip.operations import acquire, relinking
-    from pepip.operations.deciding import ChangeJob, Decision, Work
+    from pepip.operations.deciding import ChangeJob, Decision, Question, Work
     from pepip.operations.supplying import Supply
     from pepip.store.root import Store
 
@@ -61,7 +61,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
-    asked: settling.Question | None = None,
+    asked: Question | None = None,
     compile_bytecode: bool = False,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
@@ -91,6 +91,8 @@ def carry_out(
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _warn_and_register(store, first, change_job.named)
                 if asked and not first.work.changes.warnings:
+                    from pepip.operations import settling
+
                     present = contents.installed(environment, store.known_roots)
                     settling.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
@@ -114,6 +116,8 @@ def carry_out(
         is_finished = True
     finally:
         if made and not is_finished:
+            from pepip.operations import venv_creation
+
             venv_creation.unmake(root)
     return summary
 
@@ -150,7 +154,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: settling.Question | None,
+    asked: Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -212,7 +216,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None, *, named: str
+    store: Store, decision: Decision, supply: Supply, asked: Question | None, *, named: str
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -248,6 +252,8 @@ def _link(
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
+            from pepip.operations import settling
+
             settling.note(store, asked, environment, present, entries.values(), is_locked=True)
     used = {item.mode for item in present if item.name in entries}
     if supply.mode not in {"", COPY} and COPY in used:

@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
@@ -109,7 +109,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             job=lambda environment: _noted_job(
                 store, request, planned, environment, question=question, known=known
             )._replace(began_at_ns=began_at_ns),
-            asked=settling.Question(options.words, began_at_ns, request),
+            asked=deciding.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
@@ -230,7 +230,7 @@ def _link_to(root: str) -> str:
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
     from pepip.operations import recover  # noqa: F401 - it loads all the others
-    from pepip.operations.relinking import entry_of
+    from pepip.operations.linked_entries import entry_of
 
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = os.path.join(settings.project_folder(), name)

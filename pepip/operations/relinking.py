@@ -8,6 +8,7 @@ import os
 from pepip.environment import contents, journal, linking, removal, set_aside, without_record
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
+from pepip.operations import linked_entries
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed
+    from pepip.model import Environment, Installed
     from pepip.store.root import Store
 
 
@@ -74,7 +75,7 @@ def change_links(
     A change that fails is taken back. If that fails too, the next command tries it again. A recovery that fails
     leaves the journal for `roll_back`.
     """
-    found = {item: entry_of(store, item) for item in present}
+    found = {item: linked_entries.entry_of(store, item) for item in present}
     linked = {item.name: entry for item, entry in found.items() if entry is not None}
     leaving = _departure(environment, [item for item in removals if without_record.lacks_record(item)])
     try:
@@ -206,13 +207,3 @@ def _departure(environment: Environment, going: list[Installed]) -> without_reco
             error.output = error.output.replace(twin, environment.site_packages)
             raise
         return without_record.departure(environment.site_packages, going, twin)
-
-
-def entry_of(store: Store, distribution: Installed) -> Entry | None:
-    """Return the entry that a distribution is linked from. None if it is not linked, or the store lost the entry."""
-    if not distribution.entry_id:
-        return None
-    try:
-        return entries.read(store, distribution.entry_id)
-    except (FileNotFoundError, CorruptEntryError):
-        return None

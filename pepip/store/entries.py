@@ -279,7 +279,11 @@ def is_whole(entry: Entry) -> bool:
     Lists no folder and reads no file, except the scripts of an entry of format 1. Notices a file that was added to,
     removed from or replaced in a linked folder, but not in the folders below that one.
     """
-    if not all(map(_is_sealed, sealed(entry))):
+    try:
+        for path in sealed(entry):
+            if os.lstat(path).st_mtime_ns != SEALED_AT_NS and sys.platform != "win32":
+                return False
+    except FileNotFoundError:
         return False
     # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
     folder = f"{entry.data_directory}/" if entry.data else ""

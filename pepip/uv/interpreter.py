@@ -46,6 +46,11 @@ os.write(1, ("\\n" + START + answer + END + "\\n").encode("ascii"))
 """
 
 
+def is_environment(root: str) -> bool:
+    """Tell whether a virtual environment is at `root`."""
+    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
+
+
 def executable(environment: str) -> str:
     """Return the path of an environment's interpreter.
 
