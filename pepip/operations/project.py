@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, sound_folders, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
@@ -91,7 +91,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
     question, known = _recall(store, request)
-    planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
+    planned = known.preview if known else _preview(store, request)
     if options.dry_run:
         for sentence in planned.changes.warnings:
             yield Progress("warning", sentence)
@@ -229,21 +229,19 @@ def _link_to(root: str) -> str:
 
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    from pepip.operations import recover  # noqa: F401 - it loads all the others
-    from pepip.operations.linked_entries import entry_of
-
+    deciding.get_ready()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = os.path.join(settings.project_folder(), name)
     linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
         for item in contents.distributions_below(root, store.known_roots):
-            entry_of(store, item)
+            linked_entries.entry_of(store, item)
 
 
-def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
+def _preview(store: Store, request: ProjectRequest) -> project.SyncPreview:
     """Ask uv for its plan, at a time when no run makes the environment. Raises UvError or VenvError.
 
-    A half-made environment would mislead uv. `meanwhile` is called while uv works.
+    A half-made environment would mislead uv. The environment's entries are read while uv works.
     """
     if request.script:
         return _preview_script(request)
@@ -252,12 +250,12 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
     if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
-        layout_check.check(root)
+        sound_folders.check(root, store)
     while True:
         venv_creation.remove_unfinished(roots)
         before = venv_creation.state(roots)
         try:
-            planned = project.preview(request, meanwhile)
+            planned = project.preview(request, functools.partial(_read_ahead, store))
         except UvError:
             if venv_creation.state(roots) == before:
                 raise

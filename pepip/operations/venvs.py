@@ -11,6 +11,7 @@ from pepip.environment import layout_check
 from pepip.errors import StoreError, VenvError
 from pepip.host import files, permissions
 from pepip.model import Environment
+from pepip.operations import sound_folders
 from pepip.uv import answer_cache, cacheable, interpreter, settings
 
 TYPE_CHECKING = False
@@ -167,7 +168,7 @@ def open_environment(root: str, store: Store) -> Environment:
     Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
-    layout_check.check(root, store.known_roots)
+    sound_folders.check(root, store)
     facts, tags = interpreter.inspect(root, paths.cache(store.root))
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
