@@ -87,7 +87,7 @@ def carry_out(
 
                 yield from purges.look(store, environment)
             change_job = job(environment)
-            first = None if made else deciding.decide_first(store, change_job, environment)
+            first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _warn_and_register(store, first, change_job.named)
                 if asked and not first.work.changes.warnings:
@@ -120,6 +120,13 @@ def carry_out(
 
             venv_creation.unmake(root)
     return summary
+
+
+def get_ready() -> None:
+    """Import the modules of a change while uv works. On a second processor, this takes no time."""
+    from pepip.operations import relinking, supplying
+
+    del relinking, supplying
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:

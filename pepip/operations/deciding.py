@@ -125,8 +125,12 @@ class Decision(NamedTuple):
     work: Work
 
 
-def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Decision | None:
+def decide_first(
+    store: Store, job: ChangeJob, environment: Environment, meanwhile: Callable[[], None]
+) -> Decision | None:
     """Return the first decision, or None if the environment must be recovered before uv can be asked.
+
+    `meanwhile` is called while uv works, after the environment was found to be whole.
 
     If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
     """
@@ -139,18 +143,11 @@ def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Deci
         linked_entries.recall(store, environment.root)
         if linked_entries.have_losses(store, environment, present):
             raise _LostEntryError
-        get_ready()
+        meanwhile()
 
     with contextlib.suppress(_LostEntryError):
         return decide(store, job, environment, check)
     return None
-
-
-def get_ready() -> None:
-    """Import the modules of a change while uv works. On a second processor, this takes no time."""
-    from pepip.operations import relinking, supplying
-
-    del relinking, supplying
 
 
 class _LostEntryError(Exception):

@@ -229,7 +229,7 @@ def _link_to(root: str) -> str:
 
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    deciding.get_ready()
+    apply.get_ready()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = os.path.join(settings.project_folder(), name)
     linked_entries.recall(store, root)

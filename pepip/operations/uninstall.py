@@ -51,7 +51,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
         linked_entries.recall(store, root)
         for item in installed:
             linked_entries.entry_of(store, item)
-        deciding.get_ready()
+        apply.get_ready()
 
     removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
     going = {item.name for item in removed}

@@ -26,10 +26,9 @@ class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those of
-    them that came from a cache, by environment: see `linked_entries`. `recalled_folders` are the sound folders of each
-    environment that came from a cache: see `sound_folders`. `registered` maps the path of each environment
-    that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
-    can't repair: they count as lost.
+    them that came from a cache, by environment: see `linked_entries`; `recalled_folders` likewise: see
+    `sound_folders`. `registered` maps the path of each environment that this run has registered to its file in the
+    registry. `unusable` are the ids of damaged entries that this run can't repair: they count as lost.
     """
 
     __slots__ = (
