@@ -117,7 +117,7 @@ def folders_of_private(
     Folders are relative to site-packages. They must be real: uv must never write through a link to an entry. To find
     them, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
     (relative). The result is empty if this user may not write the store. Raises UvError if a distribution can't be
-    built: nothing has changed then, except that uv keeps what it has built.
+    built: nothing has changed then, except that uv keeps the wheels that it has built.
     """
     if not store.is_writable():
         return set()

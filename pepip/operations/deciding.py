@@ -104,10 +104,10 @@ class Question(NamedTuple):
 
     @property
     def is_of_files(self) -> bool:
-        """Whether files say what is asked for: a project, or files of requirements.
+        """Whether files hold the request: a project, or files of requirements.
 
-        Such a command is repeated often. A command that names packages and has just changed an environment is not: if
-        it is repeated all the same, that run finds nothing to do, and notes it.
+        Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
+        environment. If it is, the second run finds nothing to do, and notes that.
         """
         return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
 

@@ -68,7 +68,7 @@ def note(
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
-    """Return the places that tell which environment is meant, and what the request demands."""
+    """Return the places that decide which environment is meant, and those that hold the request."""
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
@@ -121,7 +121,10 @@ def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
 
 
 def _purge_evidence(linked: Iterable[Entry]) -> list[str]:
-    """Return what tells of files that a purge by the site has deleted, and the time of the next touch."""
+    """Return the places that show whether a purge by the site has deleted files, and the time of the next touch.
+
+    Empty if the user has named no time of a purge.
+    """
     if "PEPIP_PURGE_AFTER" not in os.environ:
         return []
     from pepip.operations import purges

@@ -1,4 +1,4 @@
-"""Storing what the store lacks: uv stages it, and each unpacked wheel becomes an entry.
+"""Storing missing distributions: uv stages them, and each unpacked wheel becomes an entry.
 
 Most runs have one batch. Another batch follows if two distributions have a script of the same name, if a wheel in
 uv's cache was changed or removed, or if uv can't stage a batch as a whole.
@@ -17,18 +17,19 @@ from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
-from pepip.store import from_installed, hash_pool, publish, staged, staging, trash
+from pepip.store import from_installed, hash_pool, proving, publish, staged, staging, trash
 from pepip.uv import archives, arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     from pepip.errors import PepipError
     from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.publish import Prepared, Proof
+    from pepip.store.proving import Proof
+    from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.resolve import Indexes
@@ -98,11 +99,46 @@ def _download_bytes(need: Need) -> int:
     return sum(artifact.size_bytes for artifact in need.artifacts)
 
 
-class _Batch(NamedTuple):
-    """Artifacts to be staged by one call of uv. A batch that `is_fresh` is fetched anew, past uv's cache."""
+class _Batch:
+    """Artifacts to be staged by one call of uv, by name. A batch that `is_fresh` is fetched anew, past uv's cache.
 
-    artifacts: Sequence[Artifact]
-    is_fresh: bool = False
+    `prefix` is the folder into which uv has staged it. `prepared` are its entries before they are published, and
+    `following` the batches that must follow it.
+    """
+
+    def __init__(self, artifacts: Iterable[Artifact], *, is_fresh: bool = False) -> None:
+        self.artifacts = {artifact.name: artifact for artifact in artifacts}
+        self.is_fresh = is_fresh
+        self.prefix = ""
+        self.prepared: list[Prepared] = []
+        self.following: list[_Batch] = []
+
+    def fetch_anew(self, name: str) -> None:
+        """Let a fresh batch with one of the artifacts follow."""
+        self.following.append(_Batch([self.artifacts[name]], is_fresh=True))
+
+    @contextlib.contextmanager
+    def unless_cleaned(self, name: str) -> Iterator[None]:
+        """Fetch an artifact anew if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
+        try:
+            yield
+        except FileNotFoundError:
+            if self.is_fresh:
+                raise
+            self.fetch_anew(name)
+
+
+class _Looked(NamedTuple):
+    """The unpacked wheels of a batch with their files, and three sets of their names.
+
+    No file of an `untouched` wheel was written since uv moved the wheel into its cache. Nobody knows when uv moved an
+    `undated` wheel there. uv has just compared the archive of a `checked` wheel with its hash.
+    """
+
+    trees: list[tuple[StagedWheel, WheelTree]]
+    untouched: set[str]
+    undated: set[str]
+    checked: set[str]
 
 
 class _NotStagedError(Exception):
@@ -110,7 +146,7 @@ class _NotStagedError(Exception):
 
 
 class _Run:
-    """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for everything else."""
+    """One run, of one batch or several. uv stages in the folder `prefixes`. Everything else goes to `area`."""
 
     def __init__(
         self, store: Store, need: Need, area: str, *, prefixes: str, writer: staging.Writer, already: int
@@ -129,116 +165,120 @@ class _Run:
     def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
         """Store a batch. Return the batches that must follow it."""
         settling = batch.is_fresh or bool(replacing)  # a doubt about the bytes is settled by reading them
-        provable = (
-            frozenset[str]() if settling else frozenset(item.name for item in batch.artifacts if _has_hash(item))
-        )
+        provable = [] if settling else [name for name, item in batch.artifacts.items() if _has_hash(item)]
         try:
-            prefix = yield from self._stage(batch, provable)
+            batch.prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
         yield Progress("store", "", self._done, self._wanted)
         self._writer.begin()
-        artifacts = {artifact.name: artifact for artifact in batch.artifacts}
-        found = [item for item in staged.discover(prefix) if item.name in artifacts]
-        for name in artifacts.keys() - {item.name for item in found}:
-            self.unshared[name] = "uv's cache does not show its unpacked wheel"
-        contested = staged.contested(found) if len(artifacts) > 1 else set()
-        following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
-        trees: list[tuple[StagedWheel, WheelTree]] = []
-        untouched: set[str] = set()
-        undated: set[str] = set()
-        checked: set[str] = set()
-        for item in found:
-            if item.name not in contested:
-                with _unless_cleaned(artifacts[item.name], batch, following):
-                    tree = staged.look(item.wheel)
-                    moved_at_ns = self._moved_at_ns(item.wheel)
-                    if not moved_at_ns and not any(known.saw(item.wheel) for known in self._archives.values()):
-                        undated.add(item.name)
-                    if self._is_untouched(tree, moved_at_ns):
-                        untouched.add(item.name)
-                        if item.name in provable and self._is_new(item.wheel):
-                            checked.add(item.name)
-                    trees.append((item, tree))
-        prepared: list[Prepared] = []
-        in_turn = not self._store.is_remote
-        read = hash_pool.in_order(trees, self._seen, without=checked)
-        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
-            for item, tree in in_order:
-                artifact = artifacts[item.name]
-                with _unless_cleaned(artifact, batch, following):
-                    proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
-                    is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
-                    is_uvs = is_recent and item.name in untouched
-                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
-                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
-                    is_doubtful = (proof.differing and not is_uvs) or proof.absent
-                    if is_doubtful and not batch.is_fresh:
-                        if proof.absent or not (is_recent and item.name in undated):  # else RECORD may be wrong
-                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                        following.append(_Batch([artifact], is_fresh=True))
-                        continue
-                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
-                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    made = self._prepared(item, tree, proof, artifact, prefix)
-                    tasks.add(functools.partial(_collect, prepared, made, artifact, batch, following))
-                    self._done += 1
-                    yield Progress("store", item.name, self._done, self._wanted)
+        yield from self._prepare_all(batch, self._look(batch, provable))
         self._writer.settle()
 
         def appear(shaped: Prepared) -> None:
             entry = publish.publish(self._store, shaped, replacing=replacing)
             self.added[entry.name] = entry
 
-        self._store.each(appear, prepared)
-        return following
+        self._store.each(appear, batch.prepared)
+        return batch.following
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
         """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
         if len(batch.artifacts) > 1:
-            return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        self.unshared[batch.artifacts[0].name] = reason
+            return [_Batch([artifact], is_fresh=batch.is_fresh) for artifact in batch.artifacts.values()]
+        self.unshared[next(iter(batch.artifacts))] = reason
         return []
 
-    def _prepared(
-        self, item: StagedWheel, tree: WheelTree, proof: Proof, artifact: Artifact, prefix: str
-    ) -> Iterator[Prepared]:
-        """Yield the prepared entry of a wheel, or note why there can be none.
+    def _look(self, batch: _Batch, provable: Collection[str]) -> _Looked:
+        """List the files of the unpacked wheels of a batch, and judge the wheels by the times of these files.
 
-        If an adopted entry is equal to the wheel, that entry is noted instead.
+        Wheels that must not be staged together get batches of their own.
         """
-        launchers = staged.launchers(prefix, item, self._python)
-        replaces_adopted = content_identity.is_of_content(artifact.identity)
-        if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
-            self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
-            return
-        try:
-            equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
-            if equal is not None:
-                self.added[equal.name] = equal
+        found = [item for item in staged.discover(batch.prefix) if item.name in batch.artifacts]
+        for name in batch.artifacts.keys() - {item.name for item in found}:
+            self.unshared[name] = "uv's cache does not show its unpacked wheel"
+        contested = staged.contested(found) if len(batch.artifacts) > 1 else set()
+        batch.following += [_Batch([batch.artifacts[name]], is_fresh=batch.is_fresh) for name in sorted(contested)]
+        looked = _Looked([], set(), set(), set())
+        for item in found:
+            if item.name not in contested:
+                with batch.unless_cleaned(item.name):
+                    tree = staged.look(item.wheel)
+                    moved_at_ns = self._moved_at_ns(item.wheel)
+                    if not moved_at_ns and not any(known.saw(item.wheel) for known in self._archives.values()):
+                        looked.undated.add(item.name)
+                    if self._is_untouched(tree, moved_at_ns):
+                        looked.untouched.add(item.name)
+                        if item.name in provable and self._is_new(item.wheel):
+                            looked.checked.add(item.name)
+                    looked.trees.append((item, tree))
+        return looked
+
+    def _prepare_all(self, batch: _Batch, looked: _Looked) -> Iterator[Progress]:
+        """Compare each wheel with its RECORD, and prepare its entry. A doubtful wheel follows in a fresh batch."""
+        in_turn = not self._store.is_remote
+        read = hash_pool.in_order(looked.trees, self._seen, without=looked.checked)
+        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
+            for item, tree in in_order:
+                with batch.unless_cleaned(item.name):
+                    proof = proving.prove(item, tree, self._seen, is_checked=item.name in looked.checked)
+                    is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
+                    is_uvs = is_recent and item.name in looked.untouched
+                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
+                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
+                    is_doubtful = (proof.differing and not is_uvs) or proof.absent
+                    if is_doubtful and not batch.is_fresh:
+                        if proof.absent or not (is_recent and item.name in looked.undated):  # RECORD may be wrong
+                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                        batch.fetch_anew(item.name)
+                        continue
+                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
+                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                    tasks.add(functools.partial(self._prepare, batch, item, tree, proof))
+                    self._done += 1
+                    yield Progress("store", item.name, self._done, self._wanted)
+
+    def _prepare(self, batch: _Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> None:
+        """Prepare the entry of a wheel. If an adopted entry is equal to the wheel, that entry is taken instead.
+
+        If the wheel can't be an entry, the reason is noted in `unshared`.
+        """
+        artifact = batch.artifacts[item.name]
+        with batch.unless_cleaned(item.name):
+            launchers = staged.launchers(batch.prefix, item, self._python)
+            replaces_adopted = content_identity.is_of_content(artifact.identity)
+            if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+                self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
                 return
-            yield publish.prepare(
-                self._store,
-                item,
-                tree,
-                proof,
-                artifact,
-                launchers=launchers,
-                workshop=f"{self._area}/{self._number}.{item.name}",
-                digest_cache=self._seen,
-                transfer=self._transfer,
-            )
-        except InvalidWheelError as error:
-            self.unshared[item.name] = error.message
+            try:
+                equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+                if equal is not None:
+                    self.added[equal.name] = equal
+                    return
+                shaped = publish.prepare(
+                    self._store,
+                    item,
+                    tree,
+                    proof,
+                    artifact,
+                    launchers=launchers,
+                    workshop=f"{self._area}/{self._number}.{item.name}",
+                    digest_cache=self._seen,
+                    transfer=self._transfer,
+                )
+            except InvalidWheelError as error:
+                self.unshared[item.name] = error.message
+            else:
+                batch.prepared.append(shaped)
 
     def _is_new(self, wheel: str) -> bool:
         """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
-        is_new = any(known.are_without(wheel) for known in self._archives.values())
+        is_new = any(known.is_new(wheel) for known in self._archives.values())
         return is_new and _was_made_since(wheel, self._need.began_at_ns)
 
     def _moved_at_ns(self, wheel: str) -> int:
         """Return when uv moved an unpacked wheel into its cache, 0 if that can't be known."""
-        return next((known.moved_at_ns(wheel) for known in self._archives.values() if known.hold(wheel)), 0)
+        return next((known.moved_at_ns(wheel) for known in self._archives.values() if known.holds(wheel)), 0)
 
     def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
         """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
@@ -279,7 +319,7 @@ class _Run:
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
         cache = own_cache or cacheable.cache_folder(request.common_options)
-        sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
+        sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts.values()}
         if cache not in self._archives:
             self._archives[cache] = archives.Archives(cache)
         unproven = sizes.keys() - provable
@@ -287,7 +327,7 @@ class _Run:
         with self._archives[cache].watched(), reading:
             for arrival in stage.stage(
                 request,
-                [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
+                [artifact.package for artifact in self._need.indexes.named([*batch.artifacts.values()])],
                 self._need.environment.executable,
                 prefix=prefix,
                 lock=f"{self._area}/pylock.{self._number}.toml",
@@ -296,24 +336,6 @@ class _Run:
             ):
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
-
-
-def _collect(
-    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: _Batch, following: list[_Batch]
-) -> None:
-    with _unless_cleaned(artifact, batch, following):
-        prepared.extend(made)
-
-
-@contextlib.contextmanager
-def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) -> Iterator[None]:
-    """Add a fresh batch for an artifact if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
-    try:
-        yield
-    except FileNotFoundError:
-        if batch.is_fresh:
-            raise
-        following.append(_Batch([artifact], is_fresh=True))
 
 
 def _has_hash(artifact: Artifact) -> bool:

@@ -24,9 +24,9 @@ _FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Do
 def find(files: Iterable[str]) -> set[str]:
     """Return the module folders of a distribution, given the paths of its files; a folder's path ends with a slash.
 
-    They are regular packages, also inside regular and namespace packages, and the folders of libraries that repairing
-    tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any package in
-    it: see `_is_data`. The topmost packages of a distribution always count.
+    Module folders are regular packages, also inside regular and namespace packages, and the folders of libraries that
+    repairing tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any
+    package in it: see `_is_data`. The topmost packages of a distribution always count.
     """
     found: set[str] = set()
 
