@@ -198,7 +198,7 @@ def test_if_uv_fails_to_install_a_private_package_nothing_has_changed(
     """Links that were already made are taken back, and removed files are restored."""
     scene.reset()
     course, command = courses["private"], scene.command("private")
-    point = max(number for number, line in enumerate(course.steps, 1) if " os.posix_spawn " in line)
+    point = max(number for number, line in enumerate(course.steps, 1) if "subprocess.Popen" in line)
 
     if is_killed:
         killed_before(scene.machine, point, command, folder=scene.project, within=scene.folder)
