@@ -30,19 +30,24 @@ def relink(
     *,
     reserved: Collection[str] = (),
     private: Collection[str] = (),
+    installed: Collection[str] = (),
     foreign_files_stay: bool = False,
 ) -> list[Installed]:
     """Link `additions`, remove the distributions in `going`, and return those that are installed afterwards.
 
     An addition replaces the distribution of its name. Distributions named in `private` are removed, too: uv installs
-    them anew, in `UnfinishedChange`. `reserved` and `foreign_files_stay` are as in `LinkChange`. The caller holds the
-    environment's lock.
+    them anew, in `UnfinishedChange`. Those in `installed` stay: uv has installed them in this change, see `begin`.
+    `reserved` and `foreign_files_stay` are as in `LinkChange`. The caller holds the environment's lock.
     """
     names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
         removals = [item for item in present if item.name in names]
         change = LinkChange(
-            additions, removals, reserved=reserved, private=private, foreign_files_stay=foreign_files_stay
+            additions,
+            removals,
+            reserved=reserved,
+            private={*private, *installed},
+            foreign_files_stay=foreign_files_stay,
         )
         change_links(store, environment, present, change)
         new = [addition.entry for addition in additions]
@@ -76,8 +81,19 @@ def link_state(store: Store, present: Iterable[Installed]) -> LinkState:
     return LinkState(linked, [item for item, entry in found.items() if entry is None])
 
 
+def begin(
+    store: Store, environment: Environment, additions: Sequence[Installation], private: Collection[str]
+) -> UnfinishedChange:
+    """Begin a change in which uv first installs `private` distributions. Then `relink` links the `additions`.
+
+    The environment has no distributions yet. The caller holds its lock.
+    """
+    linking.begin(environment, additions, (), private)
+    return UnfinishedChange(store, environment)
+
+
 class UnfinishedChange:
-    """A change whose links are made, while uv installs private distributions. If that fails, all is taken back.
+    """A change in which uv installs private distributions. If anything fails in the body, all is taken back.
 
     Make it under the environment's lock, and enter it without that lock, because uv takes the lock itself. Meanwhile
     other runs see that the journal does not belong to a killed run. The store is not pruned in the body: a roll-back

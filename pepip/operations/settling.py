@@ -42,6 +42,7 @@ def note(
     `have` those of its entries that were read already.
     """
     from pepip import model
+    from pepip.operations import venvs
     from pepip.store import entries
     from pepip.uv import cacheable, up_to_date
 
@@ -64,7 +65,8 @@ def note(
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
-        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), "", evidence)
+        named = venvs.in_words(environment) if isinstance(asked.request, model.Request) else ""
+        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), named, evidence)
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

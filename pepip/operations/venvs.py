@@ -7,12 +7,12 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check
+from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import files, permissions
+from pepip.host import machine, permissions
 from pepip.model import Environment, Progress
 from pepip.operations import sound_folders
-from pepip.uv import answer_cache, cacheable, interpreter, settings
+from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,36 +23,34 @@ if TYPE_CHECKING:
 
 
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
-    """Return the environment's absolute path: named, activated, configured, or the nearest `.venv`.
+    """Return the environment's absolute path: named, activated, configured, or the nearest one.
 
-    `.venv` may be a file that holds the path of the environment. If there is no environment, this is the path of
-    `.venv` in `folder`, where it will be made. Source: uv's discovery of environments; PEP 832.
+    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, this is the path
+    of `.venv` in `folder`, where it will be made. Source: uv's discovery of environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        return os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+        return project_venv.meant_by(os.path.abspath(os.path.join(folder, paths.expand_user(named, variables))))
     if interpreter.is_environment(active):
         return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
-    places = (f"{above}/.venv" for above in paths.upward(folder))
-    meant = (place if os.path.isdir(place) else _redirected(place) for place in places)
-    return next(filter(interpreter.is_environment, meant), os.path.abspath(f"{folder}/.venv"))
+    found = (place for above in paths.upward(folder) for place in (above, project_venv.in_folder(above)))
+    return next(filter(interpreter.is_environment, found), os.path.abspath(f"{folder}/.venv"))
 
 
-def _redirected(place: str) -> str:
-    """Return the path that a redirect file holds, empty if there is no such file. One line ending does not count."""
-    try:
-        content = files.read_regular(place, most_bytes=_MOST_BYTES_OF_REDIRECT, follows=True)
-    except (OSError, ValueError):
+def in_words(environment: Environment) -> str:
+    """Return the line in which uv names the environment that a command works on.
+
+    Empty for `.venv` in the current folder, and for an environment in uv's cache.
+    """
+    root, here = environment.root, os.getcwd()
+    cache = cacheable.cache_folder()
+    if root == os.path.abspath(".venv") or (cache and root.startswith(f"{cache}/")):
         return ""
-    text = os.fsdecode(content).removesuffix("\n").removesuffix("\r")
-    is_path = bool(text) and "\0" not in text
-    return os.path.abspath(os.path.join(os.path.dirname(place), text)) if is_path else ""
-
-
-_MOST_BYTES_OF_REDIRECT = 1 << 14
+    shown = root.removeprefix(f"{here}/") if root != here else "."
+    return f"Using Python {environment.interpreter.version} environment at: {shown}"
 
 
 def is_conda(variables: dict[str, str]) -> bool:
@@ -128,17 +126,16 @@ def make_skeleton(
     """
     from pepip.environment import skeleton
 
-    question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
+    question = python_choice.question(python) if skeleton.is_plain(root) else None
     if question is None:
         by_uv()
         return
-    settings_of_uv, places = question
-    key = answer_cache.key("environment", *words, *settings_of_uv)
+    key = answer_cache.key("environment", *words, *question.words, *machine.facts(), ignored={"PATH"})
     answer = known.recall(key)
     if answer is not None:
         skeleton.write(root, json.loads(answer))
         return
-    evidence = answer_cache.states(filter(None, places))
+    evidence = answer_cache.states(question.places)
     by_uv()
     rows = skeleton.read(root)
     if rows and not (prompt and skeleton.has_prompt(rows, prompt)):

@@ -86,7 +86,7 @@ class CompareDialog(Dialog):
             for root, other in catalog.shares.items()
             if root != share.known.environment and _is_there(other)
         }
-        self._has_lock = os.path.isfile(f"{os.path.dirname(share.known.environment)}/{_LOCK}")
+        self._has_lock = os.path.isfile(f"{share.known.project}/{_LOCK}")
         self._lock_job: Job[Comparison] | None = None
         self._versions = _versions(share)
 
@@ -139,8 +139,9 @@ class CompareDialog(Dialog):
             self.say_command(commands.of("diff", left, key))
             self._show(compare.differing(self._versions, _versions(self._others[key])))
             return
-        project = os.path.dirname(left)
-        self.say_command(commands.of("diff", "--lock", left))
+        project = self._left.known.project
+        named = left if os.path.dirname(left) == project else project
+        self.say_command(commands.of("diff", "--lock", named))
         self.query_one("#compare-text", Static).update(Text("Asking uv for the packages of the lock …"))
         self.query_one("#differences").display = False
         self._lock_job = Job(

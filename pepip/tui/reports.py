@@ -99,6 +99,8 @@ def of_repair(done: Repaired) -> Report:
     parts = []
     if done.entries:
         parts.append(f"{formatting.count(len(done.entries), 'entry', 'entries')} repaired")
+    if done.unproven:
+        parts.append(f"{formatting.count(len(done.unproven), 'entry', 'entries')} still unproven")
     if done.failed:
         parts.append(f"{formatting.count(len(done.failed), 'entry', 'entries')} could not be repaired")
     if done.environments:

@@ -9,7 +9,7 @@ import os
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files, user_cache
+from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -100,7 +100,8 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    # The tags depend on the machine: a store may be shared by several, and the same file be on each.
+    key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
         known = _ask(path)

@@ -16,7 +16,7 @@ import os
 
 from pepip import digests
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
+from pepip.host import files, machine
 from pepip.model import Artifact
 from pepip.uv import answer_cache, cacheable, program, required_hashes, settings
 
@@ -151,7 +151,7 @@ def _known(
     basis_of: Callable[[str, str], Basis],
 ) -> KnownPins:
     python = os.path.realpath(environment.executable)
-    key = answer_cache.key(topic, python, *words, ignored=_WITHOUT_EFFECT)
+    key = answer_cache.key(topic, python, *words, *machine.facts(), ignored=_WITHOUT_EFFECT)
     return KnownPins(answers, key, tuple(answer_cache.states([program.path(), python])), basis_of)
 
 
