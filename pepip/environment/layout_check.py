@@ -2,17 +2,11 @@
 
 An environment may come with a checkout or from a backup. If a pipe is in the place of a file, uv and Python wait for
 it forever. If a link is in the place of a folder, an installer writes to the link's target.
-
-A `.dist-info` folder that was sound, and has not changed since, is not listed again. No program can set the time that
-tells this (ctime).
 """
 
 from __future__ import annotations
 
 import os
-import stat
-import sys
-import time
 
 from pepip import paths
 from pepip.environment import contents
@@ -26,21 +20,6 @@ if TYPE_CHECKING:
     from pepip.model import Environment, StoreRoots
 
 _READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
-_LAG_NS = 2_000_000_000  # a folder that changed so shortly ago may change again without a new time
-
-_sound: dict[str, tuple[int, int]] = {}
-"""The inode and ctime of each `.dist-info` folder that was sound, by path."""
-
-
-def sound(root: str) -> dict[str, tuple[int, int]]:
-    """Return the states of the `.dist-info` folders below `root` that were sound at the last check, by path."""
-    inside = f"{root}/"
-    return {path: state for path, state in _sound.items() if path.startswith(inside)}
-
-
-def recall(states: dict[str, tuple[int, int]]) -> None:
-    """Take the states of `.dist-info` folders that were sound at a check of an earlier run, by path."""
-    _sound.update(states)
 
 
 def check(root: str, store_roots: StoreRoots | None = None) -> None:
@@ -54,40 +33,12 @@ def check(root: str, store_roots: StoreRoots | None = None) -> None:
             raise VenvError(f"{path} is neither a file nor a folder", hint="move it away")
     if links.read_link(f"{root}/.lock"):
         raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
-    now_ns = time.time_ns()
     for child in _files_read(root):
-        if not child.name.endswith(".dist-info"):
-            _check_file(root, child, store_roots)
-            continue
-        state = _state_of(child)
-        if state != _sound.get(child.path):
-            are_inside = [_check_file(root, inner, store_roots) for inner in _children(child.path)]
-            if state and state[1] < now_ns - _LAG_NS and all(are_inside):
-                _sound[child.path] = state
-
-
-def _check_file(root: str, child: os.DirEntry[str], store_roots: StoreRoots | None) -> bool:
-    """Raise VenvError if `child` makes a reader wait. Return whether only this user's changes of it may change that.
-
-    The target of a link that leads elsewhere may become a pipe unnoticed. Links into the store are trusted.
-    """
-    is_link = links.is_link(child)
-    is_of_store = bool(is_link and store_roots and contents.linked_entry(child.path, store_roots))
-    if not is_of_store and not _is_readable(child):
-        raise VenvError(
-            f"the environment {root} is damaged: {child.path} is no file",
-            hint="remove it, and install its distribution again",
-        )
-    return is_of_store or not is_link
-
-
-def _state_of(folder: os.DirEntry[str]) -> tuple[int, int] | None:
-    """Return the inode and ctime of a folder, None if it is no folder or if the system has no such time."""
-    try:
-        status = folder.stat(follow_symlinks=False)
-    except OSError:
-        return None
-    return (status.st_ino, status.st_ctime_ns) if stat.S_ISDIR(status.st_mode) and sys.platform != "win32" else None
+        if not _is_readable(child) and not (store_roots and contents.linked_entry(child.path, store_roots)):
+            raise VenvError(
+                f"the environment {root} is damaged: {child.path} is no file",
+                hint="remove it, and install its distribution again",
+            )
 
 
 def check_frame(environment: Environment) -> None:
@@ -120,14 +71,16 @@ def link_that_leads_out(root: str, folders: Iterable[str]) -> str:
 
 
 def _files_read(root: str) -> Iterator[os.DirEntry[str]]:
-    """Yield folders of metadata, and files such as `.pth` that name more folders: uv and Python read them."""
+    """Yield the files that uv and Python read: metadata, and files such as `.pth` that name more folders."""
     try:
         folders = contents.site_packages_of(root)
     except OSError:
         return  # the code that needs these folders reports the error
     for folder in folders:
         for child in _children(folder):
-            if child.name.endswith((".dist-info", *_READ_AT_START)):
+            if child.name.endswith(".dist-info"):
+                yield from _children(child.path)
+            elif child.name.endswith(_READ_AT_START):
                 yield child
 
 

@@ -17,7 +17,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, sound_folders, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -197,7 +197,6 @@ def _change(
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
-            sound_folders.note(store, environment.root)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"another tool keeps changing {environment.root}, so pepip can't change it",

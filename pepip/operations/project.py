@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, sound_folders, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
@@ -91,7 +91,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
     question, known = _recall(store, request)
-    planned = known.preview if known else _preview(store, request)
+    planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
     if options.dry_run:
         for sentence in planned.changes.warnings:
             yield Progress("warning", sentence, is_of_uv=True)
@@ -234,10 +234,10 @@ def _read_ahead(store: Store) -> None:
             linked_entries.entry_of(store, item)
 
 
-def _preview(store: Store, request: ProjectRequest) -> project.SyncPreview:
+def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
     """Ask uv for its plan, at a time when no run makes the environment. Raises UvError or VenvError.
 
-    A half-made environment would mislead uv. The environment's entries are read while uv works.
+    A half-made environment would mislead uv. `meanwhile` is called while uv works.
     """
     if request.script:
         return _preview_script(request)
@@ -247,12 +247,12 @@ def _preview(store: Store, request: ProjectRequest) -> project.SyncPreview:
     if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
-        sound_folders.check(root, store)
+        layout_check.check(root)
     while True:
         venv_creation.remove_unfinished(roots)
         before = venv_creation.state(roots)
         try:
-            planned = project.preview(request, functools.partial(_read_ahead, store))
+            planned = project.preview(request, meanwhile)
         except UvError:
             if venv_creation.state(roots) == before:
                 raise

@@ -11,7 +11,6 @@ from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import machine, permissions
 from pepip.model import Environment, Progress
-from pepip.operations import sound_folders
 from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False
@@ -199,7 +198,7 @@ def open_environment(root: str, store: Store) -> Environment:
     Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
-    sound_folders.check(root, store)
+    layout_check.check(root, store.known_roots)
     facts, tags = interpreter.inspect(root, paths.cache(store.root))
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)

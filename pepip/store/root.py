@@ -26,14 +26,13 @@ class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those
-    that a cache has answered, by environment: see `linked_entries`. `recalled_folders` come from a cache, too: see
-    `sound_folders`. `registered` maps the path of each environment that this run has registered to its file in the
-    registry. `unusable` are the ids of damaged entries that this run can't repair: they count as lost.
+    that a cache has answered, by environment: see `linked_entries`. `registered` maps the path of each environment
+    that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
+    can't repair: they count as lost.
     """
 
     __slots__ = (
-        *("_known_roots", "_like", "_trust", "known_entries", "layers", "recalled_entries"),
-        *("recalled_folders", "registered", "root"),
+        *("_known_roots", "_like", "_trust", "known_entries", "layers", "recalled_entries", "registered", "root"),
         "unusable",
     )
 
@@ -45,7 +44,6 @@ class Store:
         self._trust: trust.Trust | None = None
         self.known_entries: dict[str, CachedEntry] = {}
         self.recalled_entries: dict[str, dict[str, CachedEntry]] = {}
-        self.recalled_folders: dict[str, dict[str, tuple[int, int]]] = {}
         self.registered: dict[str, str] = {}
         self.unusable: set[str] = set()
 
