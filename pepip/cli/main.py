@@ -97,7 +97,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
     if is_own and command not in _LEAVES_ENTRIES_ALONE:
-        _repair_written_entries(looks_inside=not _is_change(command, words))
+        _repair_written_entries(looks_inside=command not in _UPDATING)  # these look again if there is work to do
     note = _note_of(command, words) if command in _UPDATING else None
     if note is not None:
         return _end_early(command, words, note)
@@ -206,14 +206,6 @@ def _warn_of_weakness() -> None:
 
 _UPDATING = ("install", "sync", "run")
 """Commands that update an environment. When they are repeated, they mostly find nothing to do."""
-
-
-def _is_change(command: str, words: Sequence[str]) -> bool:
-    """Tell whether the command changes an environment: if there is work to do, it looks again, and closer."""
-    return command in _CHANGING or (command == "pip" and "".join(words[:1]) in _CHANGING)
-
-
-_CHANGING = (*_UPDATING, "add", "remove", "uninstall")
 
 
 def _note_of(command: str, words: Sequence[str]) -> str | None:

@@ -31,7 +31,7 @@ def look(store: Store) -> Generator[Progress, None, None]:
     An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
     entry whose files were changed counts as damaged from now on. The next command that links it stores it again. If
     no other tool was at work, this costs one `stat` for each registered environment, and for root one more for each
-    distribution of some of these.
+    of its distributions.
     """
     seen = venv_times.VenvTimes(store.root)
     names = seen.changed()

@@ -5,8 +5,7 @@ time of site-packages. A changed time means that another tool may have written t
 has a file of these times in `cache/`. Without it, every environment counts as changed once.
 
 One exception: `pip install --ignore-installed` of the same version changes only the time of the `.dist-info` folder.
-Only root can write through links in this way, so root also looks at those times. Environments have a hundred such
-folders, so each command looks at those of a few environments. The next change looks at those of the next ones.
+Only root can write through links in this way, so root also looks at those times.
 """
 
 from __future__ import annotations
@@ -21,10 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _MOST_BYTES = 1 << 24
-_MOST_INSIDE = 16  # environments whose `.dist-info` folders one command looks at
-
-_looked_inside: set[str] = set()
-"""The registry files of the environments whose `.dist-info` folders were looked at since the last note."""
 
 
 VenvTime = tuple[int, str]
@@ -47,20 +42,13 @@ class VenvTimes:
     def changed(self, *, looks_inside: bool = True) -> list[str]:
         """Return the names of the registry files whose environments have changed, or were never seen.
 
-        If it `looks_inside`, the times of `.dist-info` folders count in those environments whose turn it is.
+        Unless it `looks_inside`, the times of `.dist-info` folders do not count.
         """
         found = []
-        registered = self._registered()
-        inside = set(registered)
-        if not looks_inside:
-            inside = set()
-        elif len(registered) > _MOST_INSIDE:
-            inside = set([name for name in self._rows if name in inside][:_MOST_INSIDE])
-        for name in registered:
+        for name in self._registered():
             row = self._rows.get(name)
-            if row is None or _has_changed(row, looks_inside=name in inside):
+            if row is None or _has_changed(row, looks_inside=looks_inside):
                 found.append(name)
-        _looked_inside.update(inside)
         return found
 
     def knows(self, name: str, changed_at_ns: int) -> bool:
@@ -70,8 +58,7 @@ class VenvTimes:
     def note(self, rows: Mapping[str, VenvTime]) -> None:
         """Note the times of environments, by the names of the registry files.
 
-        Environments that are no longer registered are forgotten. Those that were looked into come last. If this
-        user can't write the file, it is unchanged.
+        Environments that are no longer registered are forgotten. If this user can't write the file, it is unchanged.
         """
         import contextlib
 
@@ -79,9 +66,7 @@ class VenvTimes:
         if all(self._rows.get(name) == row for name, row in rows.items()):
             return
         registered = set(self._registered())
-        known = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
-        self._rows = dict(sorted(known.items(), key=lambda item: item[0] in _looked_inside))
-        _looked_inside.clear()
+        self._rows = {name: row for name, row in {**self._read(), **rows}.items() if name in registered}
         text = "".join(f"{name}\t{time_ns}\t{folder}\n" for name, (time_ns, folder) in self._rows.items())
         with contextlib.suppress(OSError):
             user_cache.write(self._folder, _NAME, text.encode("utf-8", "surrogateescape"))
