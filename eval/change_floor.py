@@ -32,8 +32,8 @@ _RECORD = """
 import json, sys
 calls, file = [], sys.argv.pop(1)
 def note(event, values):
-    if event in ("subprocess.Popen", "os.posix_spawn"):
-        calls.append([list(map(str, values[1])), dict(values[3 if event == "subprocess.Popen" else 2])])
+    if event == "subprocess.Popen":
+        calls.append([list(map(str, values[1])), values[3]])
 sys.addaudithook(note)
 sys.argv[0] = "pepip"
 from pepip.__main__ import main

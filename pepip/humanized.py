@@ -1,4 +1,7 @@
-"""Sizes, counts and lists as a person reads and writes them, on the command line and in the app."""
+"""Sizes, counts and lists as a person reads and writes them, on the command line and in the app.
+
+humanize rounds sizes. It is imported for the first size that is shown; a quiet install shows none.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +10,15 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SMALLEST_ROUNDED = 1000
-_UNITS = ("kB", "MB", "GB", "TB", "PB", "EB")
 
 
 def size(size_bytes: int) -> str:
     """Return a size in powers of 1000, as file managers show it: `12.4 MB`, `512 B`; a loss as `-172.0 kB`."""
     if abs(size_bytes) < _SMALLEST_ROUNDED:
         return f"{size_bytes} B"
-    number = float(size_bytes)
-    for unit in _UNITS:
-        number /= 1000
-        shown = f"{number:.1f} {unit}"
-        if len(shown.lstrip("-")) <= len(f"999.9 {unit}"):
-            break
-    return shown
+    import humanize
+
+    return humanize.naturalsize(size_bytes)
 
 
 def parse_size(text: str) -> float | None:

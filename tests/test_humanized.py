@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import humanize
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -45,16 +44,6 @@ def test_a_size_is_shown_to_three_digits_and_more(size_bytes: int) -> None:
 
     assert abs(float(number) * UNITS[unit] - size_bytes) <= (UNITS[unit] * 0.0501 if UNITS[unit] > 1 else 0)
     assert abs(float(number)) < 1000
-
-
-@given(st.integers(-(10**17), 10**17))
-@example(999_950)
-@example(999_949_999_999)
-@example(-1000)
-def test_a_size_is_shown_as_humanize_shows_it(size_bytes: int) -> None:
-    """From a thousand bytes on. Another program's sizes can be compared with pepip's."""
-    if abs(size_bytes) >= 1000:
-        assert humanized.size(size_bytes) == humanize.naturalsize(size_bytes)
 
 
 @pytest.mark.parametrize(

@@ -80,17 +80,10 @@ def run(
     `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
     variables for this run alone; an empty value removes the variable.
     """
-    command, variables = [program.path(), *arguments], _variables(settings)
-    if hasattr(os, "memfd_create") and not _has_threads():
-        from pepip.uv import direct_run
-
-        code, stdout, stderr = direct_run.run(command, stdin, variables, meanwhile)
-    else:
-        process = _start(command, stdin=bool(stdin), variables=variables)
-        stdout, stderr = _communicate(process, stdin, meanwhile)
-        code = process.returncode
-    if code not in accepts:
-        raise _failure(arguments, code, stderr, stdout)
+    process = _start([program.path(), *arguments], stdin=bool(stdin), variables=_variables(settings))
+    stdout, stderr = _communicate(process, stdin, meanwhile)
+    if process.returncode not in accepts:
+        raise _failure(arguments, process.returncode, stderr, stdout)
     return Result(stdout, stderr)
 
 
@@ -312,12 +305,6 @@ def _start(
     )
     _note_started(process)
     return process
-
-
-def _has_threads() -> bool:
-    """Tell whether threads run beside the main one: they may call `interrupt`."""
-    threading = sys.modules.get("threading")
-    return threading is not None and threading.active_count() > 1
 
 
 def _note_started(process: subprocess.Popen[str]) -> None:

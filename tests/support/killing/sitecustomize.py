@@ -20,7 +20,6 @@ _CHANGES = {
     "os.chown",
     "os.link",
     "os.mkdir",
-    "os.posix_spawn",
     "os.remove",
     "os.rename",
     "os.rmdir",
@@ -28,7 +27,6 @@ _CHANGES = {
     "os.truncate",
     "subprocess.Popen",
 }
-_STARTS = {"os.posix_spawn", "subprocess.Popen"}
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 
 
@@ -51,7 +49,7 @@ class _Watch:
             concerned = self._is_inside(path)
         elif event in _CHANGES:
             path = arguments[0]
-            concerned = event in _STARTS or any(map(self._is_inside, arguments))
+            concerned = event == "subprocess.Popen" or any(map(self._is_inside, arguments))
             concerned = concerned or self._has_folder_descriptor(event, arguments)
         else:
             return
