@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import stat
 import sys
 import time
 
@@ -156,27 +155,6 @@ def stored_ids(store: Store) -> list[str]:
     """Return the ids of all folders that may be entries of a store. No entry is read."""
     packages = paths.packages(store.root)
     return [f"{bucket}/{name}" for bucket in _children(packages) for name in _children(f"{packages}/{bucket}")]
-
-
-def layers_away(store: Store) -> dict[str, str]:
-    """Return the roots of the layers that can't be used now, each with the reason in words after `the layer`.
-
-    Such a layer may come back: it may be mounted again, and a user may get their permission or ticket again.
-    """
-    found = {layer.root: _absence(paths.packages(layer.root)) for layer in store.layers}
-    return {root: reason for root, reason in found.items() if reason}
-
-
-def _absence(folder: str) -> str:
-    """Return the reason why a folder of entries can't be used, empty if it can."""
-    try:
-        is_there = stat.S_ISDIR(os.stat(folder).st_mode)
-        is_closed = is_there and not os.access(folder, os.X_OK)
-    except PermissionError:
-        is_there = is_closed = True
-    except OSError:
-        is_there = is_closed = False
-    return "may not be read" if is_closed else "" if is_there else "is not there"
 
 
 def _all_in(root: str, prefix: str, memory: ScanCache | None, *, start: str = "") -> list[Stored]:

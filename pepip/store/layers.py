@@ -20,6 +20,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pepip.store.root import Store
+
 VARIABLE = "PEPIP_LAYERS"
 
 _MOST_BYTES = 1 << 16
@@ -91,3 +93,24 @@ def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
         content = "".join(f"{root}\n" for root in wanted).encode("utf-8", "surrogateescape")
         with contextlib.suppress(OSError):
             user_cache.write(user_cache.folder_in(paths.cache(store_root)), _NAME, content)
+
+
+def away(store: Store) -> dict[str, str]:
+    """Return the roots of the layers that can't be used now, each with the reason in words after `the layer`.
+
+    Such a layer may come back: it may be mounted again, and a user may get their permission or ticket again.
+    """
+    found = {layer.root: _absence(paths.packages(layer.root)) for layer in store.layers}
+    return {root: reason for root, reason in found.items() if reason}
+
+
+def _absence(folder: str) -> str:
+    """Return the reason why a folder of entries can't be used, empty if it can."""
+    try:
+        is_there = stat.S_ISDIR(os.stat(folder).st_mode)
+        is_closed = is_there and not os.access(folder, os.X_OK)
+    except PermissionError:
+        is_there = is_closed = True
+    except OSError:
+        is_there = is_closed = False
+    return "may not be read" if is_closed else "" if is_there else "is not there"
