@@ -223,6 +223,7 @@ def is_held(path: str) -> bool:
 
 
 FLOCK, POSIX, FOLDERS, NONE = "flock", "POSIX locks", "lock folders", "no locks"
+FAILING = "locks that fail now"
 
 
 def kind_in(folder: str) -> str:
@@ -406,8 +407,12 @@ else:
 
     def _kind_of(descriptor: int) -> str:
         """Return which locks the file system of an open file has, empty if none."""
-        if _try_flock(descriptor) is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return FLOCK
+        except OSError as error:
+            if error.errno not in _NO_LOCKS:
+                return FLOCK if error.errno == errno.EWOULDBLOCK else FAILING
         from pepip.host import posix_locks
 
         return POSIX if posix_locks.attempt(descriptor) is not None else ""

@@ -217,6 +217,8 @@ def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     sentence = f"{name} has {kind} ({folder})"
     if kind == locks.FLOCK:
         return HealthCheck("locks", OK, sentence)
+    if kind == locks.FAILING:
+        return HealthCheck("locks", ERROR, sentence, "see whether its file system and its server are well")
     if name == "uv's cache":
         hint = "set UV_CACHE_DIR to a folder on another file system"
         return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)

@@ -163,6 +163,7 @@ def test_a_lock_that_fails_for_a_while_is_an_error_and_never_free(
             assert not is_free
         assert locks.is_held(str(path))
         assert locks.is_in_use(str(tmp_path))
+        assert locks.kind_in(str(tmp_path)) == locks.FAILING
     assert [item.name for item in tmp_path.rglob("*")] == ["lock"]
 
 
