@@ -190,6 +190,41 @@ def test_x_links_its_environment(workbench: Workbench, words: tuple[str, ...]) -
     assert_whole(workbench)
 
 
+@pytest.mark.every(1)
+@pytest.mark.parametrize(
+    "words",
+    [("pen", "--help"), ("pen", "-n"), ("--with", "ink<2", "-p", "3", "pen"), ("--from=pen", "--", "pen")],
+    ids=" ".join,
+)
+def test_options_of_the_tool_are_not_uvs(workbench: Workbench, words: tuple[str, ...]) -> None:
+    """The environment is linked, also if the tool has an option of uv's. Its name is the tool's."""
+    workbench.pepip("x", *words, check=False)
+
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert found["name"] == "uvx pen"
+    assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
+def test_the_environment_is_found_in_a_cache_that_settings_name(workbench: Workbench) -> None:
+    """Settings may say where uv's cache is: a project's for `run`, the user's alone for tools."""
+    configuration = workbench.folder / "configuration"
+    for folder, name in ((workbench.folder, "of-project"), (configuration / "uv", "of-user")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "uv.toml").write_text(f"cache-dir = '{workbench.folder / name}'\n")
+    variables = {**workbench.variables, "XDG_CONFIG_HOME": str(configuration)}
+
+    for words in (("x", "pen"), ("run", "--with", "ink", "python", "-c", "import ink")):
+        command = ["env", "-u", "UV_CACHE_DIR", *PEPIP, *words]
+        workbench.machine.run(command, folder=workbench.folder, variables=variables)
+
+    environments = {
+        str(item["name"]): Path(item["environment"]) for item in workbench.ask("projects", "--kind", "run")
+    }
+    assert environments["uvx pen"].is_relative_to(workbench.folder / "of-user")
+    assert environments["run --with ink"].is_relative_to(workbench.folder / "of-project")
+    assert all(is_linked(workbench, place, "ink") for place in environments.values())
+
+
 def test_a_warm_x_becomes_uv(workbench: Workbench) -> None:
     """When the environment is linked, pepip itself does not stay: the process is replaced by uv."""
     workbench.pepip("x", "pen")
