@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.indexes import Index, counting_server
 from tests.support.machines import Output, site_packages_of, uv_executable
 from tests.support.signals import PASSED_ON, TELLING, told_by
 from tests.support.snapshots import snapshot
@@ -203,6 +204,20 @@ def test_options_of_the_tool_are_not_uvs(workbench: Workbench, words: tuple[str,
     (found,) = workbench.ask("projects", "--kind", "run")
     assert found["name"] == "uvx pen"
     assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
+def test_the_name_of_an_environment_holds_no_password(workbench: Workbench, tmp_path: Path) -> None:
+    """Others may read the name, which pepip notes in the environment."""
+    with counting_server() as server:
+        server.add("own", Index([INK], credentials="joe:secret"), tmp_path / "own")
+        url = f"{server.files('own').replace('://', '://joe:secret@')}/{INK.filename}"
+        workbench.pepip("run", "--with", f"ink @ {url}", "python", "-c", "import ink")
+
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert found["name"] == f"run --with ink @ {url.replace('joe:secret@', '')}"
+    notes = [path.read_text() for path in Path(str(found["environment"])).glob(".pepip*") if path.is_file()]
+    assert notes
+    assert not any("secret" in note for note in notes)
 
 
 def test_the_environment_is_found_in_a_cache_that_settings_name(workbench: Workbench) -> None:
