@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip.cli import options
 from pepip.errors import PepipError, UvError
 from pepip.uv import arguments, own_environments, process, writable_cache
 
@@ -32,7 +31,7 @@ _VALUES_OF_RUN = frozenset(
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip tool` with the words that follow its name. Returns uv's exit code."""
-    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    before, rest = _split(words)
     command = "".join(rest[:1])
     if command == "run":
         return _run_tool(["tool", *words], [*before, *rest[1:]])
@@ -48,9 +47,18 @@ def run_x(words: Sequence[str]) -> int:
 
 def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
     """Let uv run a tool by these words. `of_run` are the words without those that name the command of uv."""
-    of_uv, tool = options.split(of_run, values=_VALUES_OF_RUN | options.GLOBAL_VALUES | options.VALUES_OF_ALL)
+    of_uv, tool = _split(of_run)
     named = next(arguments.values_of(of_uv, "--from"), "") or next((word for word in tool if word != "--"), "")
     return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip())
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split words into uv's leading options and the rest. Without such options, argparse is not imported."""
+    if not words or not words[0].startswith("-"):
+        return [], list(words)
+    from pepip.cli import options
+
+    return options.split(words, values=_VALUES_OF_RUN | options.GLOBAL_VALUES | options.VALUES_OF_ALL)
 
 
 def run_as_uv(
