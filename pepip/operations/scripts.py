@@ -46,7 +46,8 @@ def sync_by_uv(
     for arrival in project.sync(request, compile_bytecode=compile_bytecode):
         yield Progress("build" if arrival.is_built else "download", arrival.name)
     venv_id.note_script(root, planned.script)
-    if not _wants_own_files(request):
+    may_be_filled = store.is_writable() or not store.exists()
+    if may_be_filled and not _wants_own_files(request):
         yield from own_environments.link(store, [root])
     after = _versions(store, root)
     added = {name: version for name, (version, _) in after.items() if before.get(name, ("", ""))[0] != version}
