@@ -265,9 +265,8 @@ def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[
     """Return the distributions with the sizes of their files and of the folders that links would replace."""
     holders: dict[str, str] = {}
     for copy, listed in found:
-        for folder in {path.rpartition("/")[0] for path in listed}:
-            for above in (*paths.ancestors(folder), folder):
-                holders[above] = copy.dist_info if holders.get(above, copy.dist_info) == copy.dist_info else ""
+        for folder in _folders_above(listed):
+            holders[folder] = copy.dist_info if holders.get(folder, copy.dist_info) == copy.dist_info else ""
     listed_anywhere = {path for item in found for path in item.listed}
     for path in (*tree.files.keys() - listed_anywhere, *tree.links):
         if paths.PYCACHE not in path and ".dist-info/" not in path:
@@ -290,8 +289,19 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
         group[0] += _mark(status) if status.st_nlink > 1 else 0
         group[1] += size
         group[2] += 1
+def _folders_above(files: Iterable[str]) -> set[str]:
+    """Return the folders that hold these files, and all folders above them. Looks at each folder once."""
+    found: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in files}:
+        above = folder
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
+
+
     groups = tuple(Inodes(row[0] & _MARKS, names, row[1], row[2]) for names, row in sorted(sums.items()))
-    folders = {folder for path in item.listed for folder in paths.ancestors(path)}
+    folders = _folders_above(item.listed)
     whole = set(_linked_whole(base, item.copy.dist_info, folders, set(item.listed), holders))
     whole -= _kept_real(base, item.listed, whole)
     statuses = [tree.folders[folder] for folder in whole if folder in tree.folders]
