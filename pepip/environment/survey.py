@@ -31,6 +31,8 @@ NO_RECORD = "it has no RECORD"
 SPECIAL = "it has a file that gives its users special rights"
 TWICE = "it is installed twice"
 NO_WHEEL = "its RECORD does not list the metadata of a wheel"
+EDITABLE = "it is editable"
+LOWER_LAYER = "it is in a lower layer of overlayfs (a container's image), where links free no space"
 _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
@@ -103,7 +105,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     tree = FileTree(root)
     found: list[_Found] = []
     linked = 0
-    for site_packages in _site_packages(root):
+    for site_packages in read_by_python(root):
         base = site_packages[len(root) + 1 :]
         present = contents.installed_in(site_packages, store_roots)
         all_names = [item.name for item in present]
@@ -130,8 +132,8 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     )
 
 
-def _site_packages(root: str) -> list[str]:
-    """Return the folder that the environment's Python reads. Folders of an older version of Python are left out."""
+def read_by_python(root: str) -> list[str]:
+    """Return the folder of packages that the environment's Python reads, none of an older version of Python."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))
     read = f"/python{'.'.join(version.split('.')[:2])}/site-packages"

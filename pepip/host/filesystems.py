@@ -84,6 +84,11 @@ def mount_point(path: str) -> str:
     return _mount_of(os.path.realpath(path), _mounts()).point
 
 
+def kind_of(path: str) -> str:
+    """Return the kind of the file system that holds the existing `path`, such as `ext4`. Empty except on Linux."""
+    return _mount_of(os.path.realpath(path), _mounts()).kind
+
+
 def may_be_remote(path: str, device: int) -> bool:
     """Tell whether other machines may see the folder `path`, which is on this device: a network file system, or FUSE.
 

@@ -14,7 +14,7 @@ from pepip.environment import contents, layout_check, makers
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, permissions, running_processes
+from pepip.host import filesystems, overlays, permissions, running_processes
 from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
@@ -172,7 +172,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
     settings = makers.settings_of(root)
     tool, python = makers.tool_of(root, settings), makers.python_of(settings)
     try:
-        survey = _remembered(root, memory) or _survey(store, root, memory)
+        survey = _without_lower_layers(root, _remembered(root, memory) or _survey(store, root, memory))
     except OSError as error:
         nothing = Survey((), 0, 0, 0, 0, 0, ())
         return FoundVenv(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
@@ -183,6 +183,22 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
 def _obstacle(root: str, python: str) -> str:
     """Return the reason why no distribution of an environment may be linked, in words; empty if there is none."""
     if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
+def _without_lower_layers(root: str, survey: Survey) -> Survey:
+    """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
+    infos = {
+        f"{folder}/{copy.dist_info}": copy
+        for folder in surveys.read_by_python(root)
+        for copy in survey.copies
+        if not copy.reason
+    }
+    lower = {infos[path] for path in overlays.in_lower_layer(infos)}
+    if not lower:
+        return survey
+    why = surveys.LOWER_LAYER
+    copies = (copy._replace(reason=why, content="") if copy in lower else copy for copy in survey.copies)
+    return survey._replace(copies=tuple(copies))
+
+
         return "its interpreter is gone"
     if python.startswith(_TOO_OLD):
         return f"pepip does not work with Python {python}"
