@@ -159,12 +159,11 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
-        return kept(EGG)
+        return kept(reason_of_egg(dist_info))
     prefix = f"{base}/{dist_info}"
     record_path = f"{prefix}/RECORD"
     if record_path in tree.links or f"{prefix}/METADATA" in tree.links:
-        target = links.read_link(f"{root}/{prefix}/METADATA")
-        is_of_pepip = f"/{dist_info}/METADATA" in target and paths.packages("") in target
+        is_of_pepip = _is_in_a_store(links.read_link(f"{root}/{prefix}/METADATA"))
         return kept("it is linked from another store of pepip" if is_of_pepip else LINKED_BY_OTHERS)
     if record_path not in tree.files or f"{prefix}/METADATA" not in tree.files:
         return kept(NO_RECORD if record_path not in tree.files else "it has no METADATA")
@@ -209,6 +208,18 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
     return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
+
+
+def reason_of_egg(file_name: str) -> str:
+    """Return the reason why a distribution without `.dist-info` can't be linked, by the name of its metadata."""
+    return EDITABLE if file_name.endswith(".egg-link") else EGG
+
+
+def _is_in_a_store(target: str) -> bool:
+    """Tell whether a link leads into an entry of some store. PDM's cache has a folder named `packages`, too."""
+    above, _, inside = target.rpartition(paths.packages("") + "/")
+    entry = "/".join(inside.split("/")[:2])
+    return bool(inside) and os.path.isfile(f"{paths.packages(above)}/{entry}/{paths.ENTRY_METADATA}")
 
 
 def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
@@ -260,7 +271,7 @@ def _origin(root: str, prefix: str, tree: FileTree) -> str:
     folder = origin.get("dir_info") if isinstance(origin, dict) else None
     if not isinstance(folder, dict):
         return ""
-    return "it is editable" if folder.get("editable") else "it was built from a folder on this machine"
+    return EDITABLE if folder.get("editable") else "it was built from a folder on this machine"
 
 
 def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[_Found]:
@@ -278,6 +289,17 @@ def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]
 
 
+def _folders_above(files: Iterable[str]) -> set[str]:
+    """Return the folders that hold these files, and all folders above them. Looks at each folder once."""
+    found: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in files}:
+        above = folder
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
+
+
 def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool) -> Copy:
     sums: dict[int, list[int]] = {}
     for path in item.listed:
@@ -291,17 +313,6 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
         group[0] += _mark(status) if status.st_nlink > 1 else 0
         group[1] += size
         group[2] += 1
-def _folders_above(files: Iterable[str]) -> set[str]:
-    """Return the folders that hold these files, and all folders above them. Looks at each folder once."""
-    found: set[str] = set()
-    for folder in {path.rpartition("/")[0] for path in files}:
-        above = folder
-        while above and above not in found:
-            found.add(above)
-            above = above.rpartition("/")[0]
-    return found
-
-
     groups = tuple(Inodes(row[0] & _MARKS, names, row[1], row[2]) for names, row in sorted(sums.items()))
     folders = _folders_above(item.listed)
     whole = set(_linked_whole(base, item.copy.dist_info, folders, set(item.listed), holders))

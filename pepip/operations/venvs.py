@@ -173,6 +173,7 @@ def open_environment(root: str, store: Store) -> Environment:
 
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
-    site_packages = environment.site_packages
-    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
-        raise VenvError(f"cannot change {environment.root}: no permission to write {site_packages}")
+    folder = environment.site_packages
+    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    if obstacle:
+        raise VenvError(f"cannot change {environment.root}: {obstacle}")

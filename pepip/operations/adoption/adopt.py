@@ -303,12 +303,12 @@ def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
 def _refuse_own(environment: Environment, distribution: Installed) -> None:
     """Raise OwnFilesError for a distribution with an egg's metadata, an editable, or one built from a folder."""
     if not distribution.dist_info.endswith(".dist-info"):
-        raise OwnFilesError(survey.EGG)
+        raise OwnFilesError(survey.reason_of_egg(distribution.dist_info))
     origin = contents.direct_url(environment, distribution) or {}
     folder = origin.get("dir_info")
     if isinstance(folder, dict):
         is_editable = folder.get("editable")
-        raise OwnFilesError("it is editable" if is_editable else "it was built from a folder on this machine")
+        raise OwnFilesError(survey.EDITABLE if is_editable else "it was built from a folder on this machine")
 
 
 def _cost(entry: Entry) -> Freed:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-_TOPIC = "surveys 2"
+_TOPIC = "surveys 3"
 _TOO_OLD = ("1.", "2.")
 _FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy blocks
 
@@ -53,11 +53,13 @@ class FoundVenv(NamedTuple):
 class AdoptionPreview(NamedTuple):
     """All environments that were found, and the space that linking them would free.
 
-    `conda` environments are left alone. `linkable` is the number of distributions that would be linked.
+    `conda` environments are left alone, and so are `other_folders` of packages, which are in no environment.
+    `linkable` is the number of distributions that would be linked.
     """
 
     venvs: list[FoundVenv]
     conda: list[str]
+    other_folders: list[str]
     unreadable: list[str]
     freed_space: FreedSpace
     linkable: int
@@ -122,7 +124,8 @@ def preview(
         venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(venvs, choice)
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
-    return AdoptionPreview(venvs, found.conda, found.unreadable, freed_space, len(candidates))
+    places = found.conda, found.other_folders, found.unreadable
+    return AdoptionPreview(venvs, *places, freed_space, len(candidates))
 
 
 def _candidates(venvs: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
@@ -180,9 +183,6 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
     return FoundVenv(root, tool, python, reason, survey, processes)
 
 
-def _obstacle(root: str, python: str) -> str:
-    """Return the reason why no distribution of an environment may be linked, in words; empty if there is none."""
-    if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
 def _without_lower_layers(root: str, survey: Survey) -> Survey:
     """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
     infos = {
@@ -199,6 +199,9 @@ def _without_lower_layers(root: str, survey: Survey) -> Survey:
     return survey._replace(copies=tuple(copies))
 
 
+def _obstacle(root: str, python: str) -> str:
+    """Return the reason why no distribution of an environment may be linked, in words; empty if there is none."""
+    if not any(os.path.exists(f"{root}/{path}") for path in interpreter.PROGRAMS):
         return "its interpreter is gone"
     if python.startswith(_TOO_OLD):
         return f"pepip does not work with Python {python}"
@@ -207,11 +210,13 @@ def _without_lower_layers(root: str, survey: Survey) -> Survey:
     owner = permissions.other_owner(root)
     if owner:
         return f"it belongs to {owner}"
-    folders = (folder[len(root) + 1 :] for folder in contents.site_packages_of(root))
+    folders = [folder[len(root) + 1 :] for folder in contents.site_packages_of(root)]
     outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
     if outside:
         return f"{outside} is a link that leads out of it"
-    return permissions.obstacle_to_changing(root)
+    obstacle = permissions.obstacle_to_changing(root).replace(root, "it")
+    obstacles = (permissions.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
+    return obstacle or next(filter(None, obstacles), "")
 
 
 def _without_access(store: Store, processes: Iterable[Process]) -> str:
