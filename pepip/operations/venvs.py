@@ -37,11 +37,11 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
     places = (f"{above}/.venv" for above in paths.upward(folder))
-    meant = (place if os.path.isdir(place) else _redirected(place) for place in places)
+    meant = (place if os.path.isdir(place) else redirected(place) for place in places)
     return next(filter(venv_creation.is_environment, meant), os.path.abspath(f"{folder}/.venv"))
 
 
-def _redirected(place: str) -> str:
+def redirected(place: str) -> str:
     """Return the path that a redirect file holds, empty if there is no such file. One line ending does not count."""
     try:
         content = files.read_regular(place, most_bytes=_MOST_BYTES_OF_REDIRECT, follows=True)

@@ -7,6 +7,7 @@ import os
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
+from pepip.operations import venv_creation, venvs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,8 +36,9 @@ class VenvSearch(NamedTuple):
 def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Generator[Progress, None, VenvSearch]:
     """Find the environments below `folders`, each once, ordered by path, and return a VenvSearch.
 
-    Links are not followed, and environments are not entered. Folders on other file systems, and folders that a tool
-    marks as its cache (CACHEDIR.TAG, except `.tox` and `.nox`), are entered only if they are among `folders`.
+    The environment of a project may be elsewhere: `.venv` may be a link, or a file with a path. No other link is
+    followed, and environments are not entered. Folders on other file systems, and folders that a tool marks as its
+    cache (CACHEDIR.TAG, except `.tox` and `.nox`), are entered only if they are among `folders`.
     Subfolders in `left_out` are never entered.
     """
     environments: set[str] = set()
@@ -64,6 +66,7 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
             if "pyvenv.cfg" in names:
                 environments.add(current)
                 continue
+            environments.update(_environment_elsewhere(current, names))
             other_folders.update(_folders_of_packages(current, names))
             if current != start and "CACHEDIR.TAG" in names and os.path.basename(current) not in _MARKED:
                 continue
@@ -74,6 +77,15 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
                     pending.append((child.path, device))
     outermost = [path for path in other_folders if other_folders.isdisjoint(_folders_above(path))]
     return VenvSearch(sorted(environments), sorted(conda), sorted(outermost), unreadable)
+
+
+def _environment_elsewhere(folder: str, names: Collection[str]) -> Iterator[str]:
+    """Yield the environment of the project in `folder` if its `.venv` is a link or a file that leads there."""
+    place = f"{folder}/.venv"
+    if ".venv" in names and (os.path.islink(place) or not os.path.isdir(place)):
+        root = os.path.realpath(place if os.path.isdir(place) else venvs.redirected(place) or place)
+        if venv_creation.is_environment(root):
+            yield root
 
 
 def _folders_of_packages(folder: str, names: Collection[str]) -> Iterator[str]:
