@@ -69,7 +69,8 @@ def run_eject(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())
-    return _eject(compare.environment_at(root), arguments)
+    root, _ = compare.environment_at(root)
+    return _eject(root, arguments)
 
 
 def _eject(root: str, arguments: argparse.Namespace) -> int:

@@ -162,6 +162,7 @@ class _Run:
         self._archives: dict[str, archives.Archives] = {}
         self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
         self._number = 0
+        self._arrived: set[str] = set()
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
 
@@ -173,9 +174,11 @@ class _Run:
             batch.prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
+        looked = self._look(batch, provable)
+        yield from self._small_downloads(batch, looked)
         yield Progress("store", "", self._done, self._wanted)
         self._writer.begin()
-        yield from self._prepare_all(batch, self._look(batch, provable))
+        yield from self._prepare_all(batch, looked)
         self._writer.settle()
 
         def appear(shaped: Prepared) -> None:
@@ -184,6 +187,15 @@ class _Run:
 
         self._store.each(appear, batch.prepared)
         return batch.following
+
+    def _small_downloads(self, batch: _Batch, looked: _Looked) -> Iterator[Progress]:
+        """Report the small downloads, of which uv does not tell: the wheels that are new in its cache."""
+        for item, _ in looked.trees:
+            size_bytes = batch.artifacts[item.name].size_bytes
+            if size_bytes and item.name not in self._arrived:
+                with contextlib.suppress(FileNotFoundError):
+                    if _was_made_since(item.wheel, self._need.began_at_ns):
+                        yield Progress("download", item.name, size_bytes, _download_bytes(self._need))
 
     def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
         """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
@@ -337,6 +349,7 @@ class _Run:
                 indexes=self._need.indexes.urls,
                 own_cache=own_cache,
             ):
+                self._arrived.add(arrival.name)
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files, user_cache
+from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -43,6 +44,11 @@ answer = json.dumps({
 })
 os.write(1, ("\\n" + START + answer + END + "\\n").encode("ascii"))
 """
+
+
+def is_environment(root: str) -> bool:
+    """Tell whether a virtual environment is at `root`."""
+    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
 
 
 def executable(environment: str) -> str:
@@ -94,7 +100,8 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    # The tags depend on the machine: a store may be shared by several, and the same file be on each.
+    key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
         known = _ask(path)
@@ -176,7 +183,10 @@ def _is_sound(facts: dict[str, Any]) -> bool:
     if not all(isinstance(text, str) for text in texts):
         return False
     tags = facts.get("tags")
-    are_tags = isinstance(tags, list) and all(isinstance(tag, str) and tag.count("-") == 2 for tag in tags)
+    try:  # an interpreter has a thousand tags
+        are_tags = isinstance(tags, list) and set(map(str.count, tags, itertools.repeat("-"))) <= {2}
+    except TypeError:
+        return False
     return are_tags and all(map(paths.is_inside, map(str, texts[2:])))
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pepip.environment import project_venv
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import links
 from pepip.model import Progress
-from pepip.operations import venv_creation, venvs
+from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -82,9 +84,9 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
 def _environment_elsewhere(folder: str, names: Collection[str]) -> Iterator[str]:
     """Yield the environment of the project in `folder` if its `.venv` is a link or a file that leads there."""
     place = f"{folder}/.venv"
-    if ".venv" in names and (os.path.islink(place) or not os.path.isdir(place)):
-        root = os.path.realpath(place if os.path.isdir(place) else venvs.redirected(place) or place)
-        if venv_creation.is_environment(root):
+    if ".venv" in names and (links.read_link(place) or not os.path.isdir(place)):
+        root = os.path.realpath(project_venv.meant_by(place))
+        if interpreter.is_environment(root):
             yield root
 
 
