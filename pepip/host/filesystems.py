@@ -36,6 +36,23 @@ def flush(path: str) -> None:
         os.sync()
 
 
+def prepare_to_flush() -> None:
+    """Import what `flush` needs. Afterwards a thread that flushes holds no lock of an import."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: F401
+
+
+def free_bytes(path: str) -> int:
+    """Return the room on the file system of `path`, less what is still to be written there. 0 if nobody can tell."""
+    if sys.platform == "win32":
+        return 0
+    try:
+        status = os.statvfs(path)
+    except OSError:
+        return 0
+    return status.f_bfree * status.f_frsize
+
+
 def memory_folder() -> str:
     """Return a folder in memory (tmpfs) where this user may make folders; empty if there is none, or too little room.
 

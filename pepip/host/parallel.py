@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -27,18 +28,36 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
     error is raised here. So `do` must accept that part of the work is done already. Changes that the second process
     makes in memory are lost.
     """
-    if sys.platform == "win32" or not there or not _may_fork():
+    with second_process(functools.partial(do, there) if there else None) as second:
         do(here)
+    if not second.has_done_all:
         do(there)
+
+
+class SecondProcess:
+    """The work of a second process. Once that has ended, `has_done_all` tells whether it has done its work."""
+
+    has_done_all = False
+
+
+@contextlib.contextmanager
+def second_process(work: Callable[[], object] | None, *, lockless_threads: int = 0) -> Iterator[SecondProcess]:
+    """Do `work` in a second process while the body runs, and wait for its end. See `in_two`.
+
+    If a second process would be no help, `work` is not done at all. As many as `lockless_threads` may run beside the
+    caller's: threads that hold no lock which `work` needs.
+    """
+    second = SecondProcess()
+    if sys.platform == "win32" or work is None or not _may_fork(lockless_threads):
+        yield second
         return
     # A signal before the child is noted would end this process alone.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        child = os.fork()
+        child = _fork()
     except OSError:  # too many processes, or no memory
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        do(here)
-        do(there)
+        yield second
         return
     if child == 0:
         code = 1
@@ -47,17 +66,15 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, signal.SIG_DFL)  # only the first process cleans up
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            do(there)
+            work()
             code = 0
         finally:
             os._exit(code)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        do(here)
+        yield second
     finally:  # otherwise the second process could still write while the caller cleans up
-        is_done = _has_ended_well(child)
-    if not is_done:
-        do(there)
+        second.has_done_all = _has_ended_well(child)
 
 
 def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
@@ -176,11 +193,22 @@ class Tasks:
             self._threads.__exit__(None, None, None)
 
 
-def _may_fork() -> bool:
+def _may_fork(lockless_threads: int) -> bool:
     """Tell whether a second process is useful, and safe: no other thread may hold a lock that it would inherit."""
     threading = sys.modules.get("threading")
-    has_threads = threading is not None and threading.active_count() > 1
+    has_threads = threading is not None and threading.active_count() > 1 + lockless_threads
     return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
+
+
+def _fork() -> int:
+    """Start a second process. Python 3.12 and newer warn of any other thread."""
+    if sys.platform == "win32":
+        raise OSError("Windows has no fork")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _has_ended_well(child: int) -> bool:

@@ -101,12 +101,16 @@ def acquire(
             f"the store {store.root} does not hold {names}, and you have no permission to add to it",
             hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
         )
-    from pepip.operations import storing
+    indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
+    from pepip.operations import preparing, storing
 
-    indexes = resolve.indexes(request, [*missing, *private], environment)
-    need = storing.Need(request, missing, environment, indexes, began_at_ns, is_checked=is_checked)
+    need = preparing.Need(request, missing, environment, indexes, began_at_ns, is_checked=is_checked)
     stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
+
+
+def _prepare_to_store() -> None:
+    from pepip.operations import storing  # noqa: F401
 
 
 def folders_of_private(

@@ -7,48 +7,29 @@ uv's cache was changed or removed, or if uv can't stage a batch as a whole.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import time
 
-from pepip.errors import InvalidWheelError, StoreError, UvError
+from pepip.errors import StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, parallel
-from pepip.host.transfer import Transfer
+from pepip.host import filesystems
 from pepip.humanized import count
 from pepip.model import Progress
-from pepip.store import from_installed, hash_pool, publish, staged, staging, trash
+from pepip.operations.preparing import Batch, Need, Preparer
+from pepip.store import publish, staging, trash
 from pepip.uv import archives, arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity
-from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterator
 
     from pepip.errors import PepipError
-    from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.publish import Prepared, Proof
+    from pepip.model import Artifact, Entry
+    from pepip.store.publish import Prepared
     from pepip.store.root import Store
-    from pepip.store.staged import StagedWheel, WheelTree
-    from pepip.uv.resolve import Indexes
 
 _LAG_NS = 10_000_000  # a kernel of 100 ticks a second may stamp a file this much earlier than the clock
-
-
-class Need(NamedTuple):
-    """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
-
-    Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
-    checked all hashes that the request demands.
-    """
-
-    request: Request
-    artifacts: Sequence[Artifact]
-    environment: Environment
-    indexes: Indexes
-    began_at_ns: int
-    is_checked: bool
 
 
 class NewEntries(NamedTuple):
@@ -83,26 +64,18 @@ def _is_of_full_disk(store: Store, error: PepipError) -> bool:
 
 
 def _store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
-    yield Progress("download", count(len(need.artifacts), "distribution"), 0, _download_bytes(need))
     with staging.area(store) as area, staging.prefixes(area) as prefixes, staging.Writer(area) as writer:
         began_at_ns = (need.began_at_ns or time.time_ns()) - _LAG_NS
         need = need._replace(began_at_ns=began_at_ns)
         run = _Run(store, need, area, prefixes=prefixes, writer=writer, already=already)
-        batches = [_Batch(need.artifacts)]
+        batches = [Batch(need.artifacts)]
         while batches:
             batches += yield from run.store(batches.pop(), replacing=replacing)
-    return NewEntries(run.added, run.unshared)
+    return run.new_entries
 
 
 def _download_bytes(need: Need) -> int:
     return sum(artifact.size_bytes for artifact in need.artifacts)
-
-
-class _Batch(NamedTuple):
-    """Artifacts to be staged by one call of uv. A batch that `is_fresh` is fetched anew, past uv's cache."""
-
-    artifacts: Sequence[Artifact]
-    is_fresh: bool = False
 
 
 class _NotStagedError(Exception):
@@ -115,18 +88,17 @@ class _Run:
     def __init__(
         self, store: Store, need: Need, area: str, *, prefixes: str, writer: staging.Writer, already: int
     ) -> None:
-        self.added: dict[str, Entry] = {}
-        self.unshared: dict[str, str] = {}
         self._store, self._need, self._writer = store, need, writer
         self._area, self._prefixes = area, prefixes
-        self._seen = DigestCache()
-        self._archives: dict[str, archives.Archives] = {}
-        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
+        self._preparer = Preparer(store, need, area, already=already)
         self._number = 0
-        self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
-        self._done, self._wanted = already, already + len(need.artifacts)
 
-    def store(self, batch: _Batch, *, replacing: str) -> Generator[Progress, None, list[_Batch]]:
+    @property
+    def new_entries(self) -> NewEntries:
+        """What this run has stored so far."""
+        return NewEntries(self._preparer.added, self._preparer.unshared)
+
+    def store(self, batch: Batch, *, replacing: str) -> Generator[Progress, None, list[Batch]]:
         """Store a batch. Return the batches that must follow it."""
         settling = batch.is_fresh or bool(replacing)  # a doubt about the bytes is settled by reading them
         provable = (
@@ -136,121 +108,28 @@ class _Run:
             prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
-        yield Progress("store", "", self._done, self._wanted)
+        yield self._preparer.progress
         self._writer.begin()
-        artifacts = {artifact.name: artifact for artifact in batch.artifacts}
-        found = [item for item in staged.discover(prefix) if item.name in artifacts]
-        for name in artifacts.keys() - {item.name for item in found}:
-            self.unshared[name] = "uv's cache does not show its unpacked wheel"
-        contested = staged.contested(found) if len(artifacts) > 1 else set()
-        following = [_Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
-        trees: list[tuple[StagedWheel, WheelTree]] = []
-        untouched: set[str] = set()
-        undated: set[str] = set()
-        checked: set[str] = set()
-        for item in found:
-            if item.name not in contested:
-                with _unless_cleaned(artifacts[item.name], batch, following):
-                    tree = staged.look(item.wheel)
-                    moved_at_ns = self._moved_at_ns(item.wheel)
-                    if not moved_at_ns and not any(known.saw(item.wheel) for known in self._archives.values()):
-                        undated.add(item.name)
-                    if self._is_untouched(tree, moved_at_ns):
-                        untouched.add(item.name)
-                        if item.name in provable and self._is_new(item.wheel):
-                            checked.add(item.name)
-                    trees.append((item, tree))
-        prepared: list[Prepared] = []
-        in_turn = not self._store.is_remote
-        read = hash_pool.in_order(trees, self._seen, without=checked)
-        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
-            for item, tree in in_order:
-                artifact = artifacts[item.name]
-                with _unless_cleaned(artifact, batch, following):
-                    proof = publish.prove(item, tree, self._seen, is_checked=item.name in checked)
-                    is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
-                    is_uvs = is_recent and item.name in untouched
-                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
-                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
-                    is_doubtful = (proof.differing and not is_uvs) or proof.absent
-                    if is_doubtful and not batch.is_fresh:
-                        if proof.absent or not (is_recent and item.name in undated):  # else RECORD may be wrong
-                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                        following.append(_Batch([artifact], is_fresh=True))
-                        continue
-                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
-                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    made = self._prepared(item, tree, proof, artifact, prefix)
-                    tasks.add(functools.partial(_collect, prepared, made, artifact, batch, following))
-                    self._done += 1
-                    yield Progress("store", item.name, self._done, self._wanted)
+        prepared, following = yield from self._preparer.prepare(batch, prefix, provable)
+        self._writer.begin()
+        filesystems.remove_tree(prefix)  # while the disk is busy
         self._writer.settle()
 
         def appear(shaped: Prepared) -> None:
             entry = publish.publish(self._store, shaped, replacing=replacing)
-            self.added[entry.name] = entry
+            self._preparer.added[entry.name] = entry
 
         self._store.each(appear, prepared)
         return following
 
-    def _one_by_one(self, batch: _Batch, reason: str) -> list[_Batch]:
+    def _one_by_one(self, batch: Batch, reason: str) -> list[Batch]:
         """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
         if len(batch.artifacts) > 1:
-            return [_Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        self.unshared[batch.artifacts[0].name] = reason
+            return [Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
+        self._preparer.unshared[batch.artifacts[0].name] = reason
         return []
 
-    def _prepared(
-        self, item: StagedWheel, tree: WheelTree, proof: Proof, artifact: Artifact, prefix: str
-    ) -> Iterator[Prepared]:
-        """Yield the prepared entry of a wheel, or note why there can be none.
-
-        If an adopted entry is equal to the wheel, that entry is noted instead.
-        """
-        launchers = staged.launchers(prefix, item, self._python)
-        replaces_adopted = content_identity.is_of_content(artifact.identity)
-        if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
-            self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
-            return
-        try:
-            equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
-            if equal is not None:
-                self.added[equal.name] = equal
-                return
-            yield publish.prepare(
-                self._store,
-                item,
-                tree,
-                proof,
-                artifact,
-                launchers=launchers,
-                workshop=f"{self._area}/{self._number}.{item.name}",
-                digest_cache=self._seen,
-                transfer=self._transfer,
-            )
-        except InvalidWheelError as error:
-            self.unshared[item.name] = error.message
-
-    def _is_new(self, wheel: str) -> bool:
-        """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
-        is_new = any(known.are_without(wheel) for known in self._archives.values())
-        return is_new and _was_made_since(wheel, self._need.began_at_ns)
-
-    def _moved_at_ns(self, wheel: str) -> int:
-        """Return when uv moved an unpacked wheel into its cache, 0 if that can't be known."""
-        return next((known.moved_at_ns(wheel) for known in self._archives.values() if known.hold(wheel)), 0)
-
-    def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
-        """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
-
-        Forgets the digests of the other files: a writer may have set their times back.
-        """
-        later = [file.status for file in tree.files if file.status.st_ctime_ns > moved_at_ns]
-        for status in later:
-            self._seen.forget(status)
-        return not later
-
-    def _stage(self, batch: _Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
+    def _stage(self, batch: Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
         """Let uv stage a batch, and return the prefix. Raises UvError, or _NotStagedError.
 
         The files of `provable` distributions need not be read if uv unpacks them now.
@@ -273,18 +152,19 @@ class _Run:
                 raise
         return prefix
 
-    def _stage_into(self, prefix: str, batch: _Batch, provable: Collection[str]) -> Iterator[Progress]:
+    def _stage_into(self, prefix: str, batch: Batch, provable: Collection[str]) -> Iterator[Progress]:
         os.mkdir(prefix)
         request = self._need.request
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
         cache = own_cache or cacheable.cache_folder(request.common_options)
         sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
-        if cache not in self._archives:
-            self._archives[cache] = archives.Archives(cache)
+        known, seen = self._preparer.archives, self._preparer.seen
+        if cache not in known:
+            known[cache] = archives.Archives(cache)
         unproven = sizes.keys() - provable
-        reading = readahead.Readahead(unproven, self._seen, cache=cache) if unproven else contextlib.nullcontext()
-        with self._archives[cache].watched(), reading:
+        reading = readahead.Readahead(unproven, seen, cache=cache) if unproven else contextlib.nullcontext()
+        with known[cache].watched(), reading:
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
@@ -294,49 +174,23 @@ class _Run:
                 indexes=self._need.indexes.urls,
                 own_cache=own_cache,
             ):
+                if not arrival.name:
+                    if self._number == 1:
+                        wanted = count(len(self._need.artifacts), "distribution")
+                        yield Progress("download", wanted, 0, _download_bytes(self._need))
+                    _prepare_to_link()
+                    continue
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
 
 
-def _collect(
-    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: _Batch, following: list[_Batch]
-) -> None:
-    with _unless_cleaned(artifact, batch, following):
-        prepared.extend(made)
-
-
-@contextlib.contextmanager
-def _unless_cleaned(artifact: Artifact, batch: _Batch, following: list[_Batch]) -> Iterator[None]:
-    """Add a fresh batch for an artifact if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
-    try:
-        yield
-    except FileNotFoundError:
-        if batch.is_fresh:
-            raise
-        following.append(_Batch([artifact], is_fresh=True))
+def _prepare_to_link() -> None:
+    """Import what the end of an install needs: the processor has time while files arrive."""
+    from pepip.environment import outdated  # noqa: F401
+    from pepip.operations import recover, relinking  # noqa: F401
+    from pepip.store import leases  # noqa: F401
 
 
 def _has_hash(artifact: Artifact) -> bool:
     """Tell whether uv compares the wheel of an artifact with a hash. A wheel that uv builds itself has none."""
     return bool(artifact.wheel and artifact.identity) and not content_identity.is_of_content(artifact.identity)
-
-
-def _was_made_since(folder: str, began_at_ns: int) -> bool:
-    """Tell whether uv put a folder in its place since that time.
-
-    False if the file system stamps in whole seconds: then nobody can tell.
-    """
-    made_at_ns = os.stat(folder).st_ctime_ns
-    return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
-
-
-def _differs(item: StagedWheel, proof: Proof) -> str:
-    """Return in words how an unpacked wheel differs from its RECORD."""
-    first = next(iter((*proof.differing, *proof.absent)))
-    more = len(proof.differing) + len(proof.absent) - 1
-    said = f"{first} and {count(more, 'more file')}" if more else first
-    if proof.differing:
-        where = "differ from" if more else "differs from"
-    else:
-        where = "are missing, though they are listed in" if more else "is missing, though it is listed in"
-    return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"

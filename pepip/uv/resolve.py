@@ -6,6 +6,7 @@ environment. `uv pip compile --format pylock.toml` names the files and their has
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
@@ -168,11 +169,11 @@ def _compile(
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
-        output = _run_compile(request, options, requirements, files, environment)
+        output = _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
         return _shareable(request, _read_lock(output, os.getcwd(), environment, request))
     with temp_dirs.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
-        _run_compile(request, options, requirements, files, environment)
+        _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
             return _shareable(request, _read_lock(file.read(), folder, environment, request))
 
@@ -183,6 +184,8 @@ def _run_compile(
     requirements: Sequence[str],
     files: Sequence[str],
     environment: Environment,
+    *,
+    meanwhile: Callable[[], None],
 ) -> str:
     from pepip.uv import process
 
@@ -192,7 +195,7 @@ def _run_compile(
         command += ["-c", path]
     sources = [*files, *(["-"] if requirements else [])]
     stdin = "".join(f"{line}\n" for line in requirements)
-    return process.run([*command, *options, "--", *sources], stdin=stdin).stdout
+    return process.run([*command, *options, "--", *sources], meanwhile, stdin=stdin).stdout
 
 
 def _as_constraints(pins: Sequence[str], folder: str) -> list[str]:
@@ -218,28 +221,42 @@ class Indexes(NamedTuple):
         ]
 
 
-def indexes(request: Request, artifacts: Sequence[Artifact], environment: Environment) -> Indexes:
+def indexes(
+    request: Request,
+    artifacts: Sequence[Artifact],
+    environment: Environment,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Indexes:
     """Return the indexes from which a resolution took these artifacts, as far as uv reports them.
 
     uv's locks of pip requests do not name the indexes. uv caches its downloads by index, so without the index it
-    would download cached files again. No index is asked anew for this.
+    would download cached files again. No index is asked anew for this. `meanwhile` is called if uv works, while it
+    does.
     """
-    from pepip.host import temp_dirs
-
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
     if not unnamed or any(map(arguments.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
+    is_plain = cacheable.is_plain(request)  # only options name an index
+    if is_plain and not settings.mention("output-file"):
+        with contextlib.suppress(UvError):
+            options.append("--no-deps")
+            return read_indexes(_run_compile(request, options, pins, (), environment, meanwhile=meanwhile))
+        return Indexes((), {})
+    from pepip.host import temp_dirs
+
     with temp_dirs.folder() as folder:
         options += ["--output-file", f"{folder}/requirements.txt"]
         given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
         try:
-            if cacheable.is_plain(request):  # only options name an index
-                _run_compile(request, [*options, "--no-deps"], pins, (), environment)
+            if is_plain:
+                _run_compile(request, [*options, "--no-deps"], pins, (), environment, meanwhile=meanwhile)
             else:
                 files = request.requirement_files
-                _run_compile(request, [*options, *given], _requirements(request), files, environment)
+                _run_compile(
+                    request, [*options, *given], _requirements(request), files, environment, meanwhile=meanwhile
+                )
             with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
                 return read_indexes(file.read())
         except (UvError, OSError):
@@ -271,6 +288,16 @@ def artifacts_of_lock(
     """Return the artifacts that a lock, made in this folder, names for the distributions that uv plans to add."""
     artifacts = _read_lock(lock, os.getcwd(), environment)
     return _shareable(request, _matching(artifacts, wanted))
+
+
+def _prepare_to_read_lock() -> None:
+    """Import what reading a lock needs."""
+    import sys
+
+    from pepip.uv import markers, pylock, shareable  # noqa: F401
+
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: F401
 
 
 def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:

@@ -1,0 +1,306 @@
+"""Preparing staged wheels: each wheel that uv has unpacked is proved, and laid out as an entry in the staging area.
+
+Two processes share the work if it is much. A second process takes only wheels that need not be read, and leaves all
+that is odd to the first. The first process publishes all entries.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import time
+
+from pepip.errors import InvalidWheelError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import filesystems, parallel
+from pepip.host.transfer import Transfer
+from pepip.humanized import count
+from pepip.model import Progress
+from pepip.store import document as documents
+from pepip.store import from_installed, hash_pool, publish, staged
+from pepip.uv import arguments
+from pepip.wheel import content_identity
+from pepip.wheel.digest_cache import DigestCache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Generator, Iterator, Sequence
+
+    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.store.publish import Prepared, Proof
+    from pepip.store.root import Store
+    from pepip.store.staged import StagedWheel, WheelTree
+    from pepip.uv.archives import Archives
+    from pepip.uv.resolve import Indexes
+
+_LARGE_RECORDS_BYTES = 100_000  # of some thousand files: a second process then saves more time than it takes
+
+
+class Need(NamedTuple):
+    """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
+
+    Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
+    checked all hashes that the request demands.
+    """
+
+    request: Request
+    artifacts: Sequence[Artifact]
+    environment: Environment
+    indexes: Indexes
+    began_at_ns: int
+    is_checked: bool
+
+
+class Batch(NamedTuple):
+    """Artifacts to be staged by one call of uv. A batch that `is_fresh` is fetched anew, past uv's cache."""
+
+    artifacts: Sequence[Artifact]
+    is_fresh: bool = False
+
+
+class _Work(NamedTuple):
+    """A staged batch, and what comes of it: prepared entries, and batches that must follow.
+
+    `launchers` are the texts of launchers by file name, for each distribution. uv has just checked the archives of
+    the distributions `checkable`.
+    """
+
+    batch: Batch
+    launchers: dict[str, dict[str, str]]
+    artifacts: dict[str, Artifact]
+    checkable: set[str]
+    following: list[Batch]
+    prepared: list[Prepared]
+
+
+class Preparer:
+    """Prepares the batches of one run in the staging `area`.
+
+    `added` are entries by distribution name, among them adopted ones that are equal to a wheel. `unshared` has the
+    reasons why distributions can't be entries. `seen` has the digests of files that were read, and `archives` the
+    unpacked wheels of each cache that uv used.
+    """
+
+    def __init__(self, store: Store, need: Need, area: str, *, already: int) -> None:
+        self.added: dict[str, Entry] = {}
+        self.unshared: dict[str, str] = {}
+        self.seen = DigestCache()
+        self.archives: dict[str, Archives] = {}
+        self._store, self._need, self._area = store, need, area
+        self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
+        self._number = 0
+        self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
+        self._done, self._wanted = already, already + len(need.artifacts)
+
+    @property
+    def progress(self) -> Progress:
+        """The number of distributions that are ready."""
+        return Progress("store", "", self._done, self._wanted)
+
+    def prepare(
+        self, batch: Batch, prefix: str, provable: Collection[str]
+    ) -> Generator[Progress, None, tuple[list[Prepared], list[Batch]]]:
+        """Prepare the wheels that uv has staged in `prefix`. Return prepared entries, and batches that must follow.
+
+        `prefix` is needed no more at the end, and may be gone. The files of `provable` distributions need not be read
+        if uv has unpacked them since this run began.
+        """
+        self._number += 1
+        artifacts = {artifact.name: artifact for artifact in batch.artifacts}
+        found = [item for item in staged.discover(prefix) if item.name in artifacts]
+        for name in artifacts.keys() - {item.name for item in found}:
+            self.unshared[name] = "uv's cache does not show its unpacked wheel"
+        contested = staged.contested(found) if len(artifacts) > 1 else set()
+        following = [Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
+        wheels = [item for item in found if item.name not in contested]
+        checkable = {item.name for item in wheels if item.name in provable and self._is_new(item.wheel)}
+        launchers = {item.name: staged.launchers(prefix, item, self._python) for item in wheels}
+        work = _Work(batch, launchers, artifacts, checkable, following, [])
+        here, there = self._shares(work, wheels)
+        in_second = functools.partial(self._prepare_plain, work, there, prefix) if there else None
+        with parallel.second_process(in_second, lockless_threads=1) as second:  # the thread of `staging.Writer`
+            yield from self._prepare(work, here)
+        yield from self._prepare(work, self._take_over(work, there) if second.has_done_all else there)
+        yield self.progress
+        return work.prepared, following
+
+    def _shares(
+        self, work: _Work, wheels: Sequence[StagedWheel]
+    ) -> tuple[Sequence[StagedWheel], Sequence[StagedWheel]]:
+        """Return the wheels that this process prepares, and those for a second process, by the size of their RECORDs.
+
+        Only wheels that need not be read are for the second process. It gets less than half, since it removes the
+        prefix, too: that takes a fifth of the time that all preparation takes.
+        """
+        sizes = {}
+        if not self._store.is_remote:
+            with contextlib.suppress(FileNotFoundError):  # somebody has cleaned uv's cache
+                sizes = {item.name: os.stat(f"{item.wheel}/{item.dist_info}/RECORD").st_size for item in wheels}
+        if sum(sizes.values()) < _LARGE_RECORDS_BYTES:
+            return wheels, ()
+        rest = sum(sizes.values()) * 2 // 5
+        there = []
+        for item in sorted(wheels, key=lambda item: -sizes[item.name]):
+            if item.name in work.checkable and sizes[item.name] <= rest:
+                there.append(item)
+                rest -= sizes[item.name]
+        return [item for item in wheels if item not in there], there
+
+    def _prepare_plain(self, work: _Work, wheels: Sequence[StagedWheel], prefix: str) -> None:
+        """Prepare the wheels that are as uv unpacked them and as their RECORD says. Leave no trace of the others.
+
+        At the end remove `prefix`.
+        """
+        for item in wheels:
+            tree = staged.look(item.wheel)
+            if self._is_untouched(tree, self._moved_at_ns(item.wheel)):
+                proof = publish.prove(item, tree, self.seen, is_checked=True)
+                if not proof.is_as_listed or not any(self._prepared(work, item, tree, proof)):
+                    filesystems.remove_tree(self._workshop(item))
+        filesystems.remove_tree(prefix)
+
+    def _take_over(self, work: _Work, wheels: Sequence[StagedWheel]) -> list[StagedWheel]:
+        """Take the wheels that a second process has prepared, and return the others."""
+        others = []
+        for item in wheels:
+            workshop = self._workshop(item)
+            if os.path.isdir(workshop):
+                work.prepared.append(publish.Prepared(workshop, documents.read(workshop)))
+                self._done += 1
+            else:
+                others.append(item)
+        return others
+
+    def _prepare(self, work: _Work, wheels: Sequence[StagedWheel]) -> Iterator[Progress]:
+        """Prepare wheels, which are read first unless uv has just checked them."""
+        batch, artifacts, following = work.batch, work.artifacts, work.following
+        trees: list[tuple[StagedWheel, WheelTree]] = []
+        untouched: set[str] = set()
+        undated: set[str] = set()
+        for item in wheels:
+            filesystems.remove_tree(self._workshop(item))  # a second process may have begun with it
+            with _unless_cleaned(artifacts[item.name], batch, following):
+                tree = staged.look(item.wheel)
+                moved_at_ns = self._moved_at_ns(item.wheel)
+                if not moved_at_ns and not any(known.saw(item.wheel) for known in self.archives.values()):
+                    undated.add(item.name)
+                if self._is_untouched(tree, moved_at_ns):
+                    untouched.add(item.name)
+                trees.append((item, tree))
+        checked = untouched & work.checkable
+        in_turn = not self._store.is_remote
+        read = hash_pool.in_order(trees, self.seen, without=checked)
+        with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
+            for item, tree in in_order:
+                artifact = artifacts[item.name]
+                with _unless_cleaned(artifact, batch, following):
+                    proof = publish.prove(item, tree, self.seen, is_checked=item.name in checked)
+                    is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
+                    is_uvs = is_recent and item.name in untouched
+                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
+                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
+                    is_doubtful = (proof.differing and not is_uvs) or proof.absent
+                    if is_doubtful and not batch.is_fresh:
+                        if proof.absent or not (is_recent and item.name in undated):  # else RECORD may be wrong
+                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                        following.append(Batch([artifact], is_fresh=True))
+                        continue
+                    if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
+                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                    made = self._prepared(work, item, tree, proof)
+                    tasks.add(functools.partial(_collect, work.prepared, made, artifact, batch, following))
+                    self._done += 1
+                    yield Progress("store", item.name, self._done, self._wanted)
+
+    def _prepared(self, work: _Work, item: StagedWheel, tree: WheelTree, proof: Proof) -> Iterator[Prepared]:
+        """Yield the prepared entry of a wheel, or note why there can be none.
+
+        If an adopted entry is equal to the wheel, that entry is noted instead.
+        """
+        artifact, launchers = work.artifacts[item.name], work.launchers[item.name]
+        replaces_adopted = content_identity.is_of_content(artifact.identity)
+        if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+            self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
+            return
+        try:
+            equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+            if equal is not None:
+                self.added[equal.name] = equal
+                return
+            yield publish.prepare(
+                self._store,
+                item,
+                tree,
+                proof,
+                artifact,
+                launchers=launchers,
+                workshop=self._workshop(item),
+                digest_cache=self.seen,
+                transfer=self._transfer,
+            )
+        except InvalidWheelError as error:
+            self.unshared[item.name] = error.message
+
+    def _workshop(self, item: StagedWheel) -> str:
+        return f"{self._area}/{self._number}.{item.name}"
+
+    def _is_new(self, wheel: str) -> bool:
+        """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
+        with contextlib.suppress(FileNotFoundError):  # somebody has cleaned uv's cache
+            is_new = any(known.are_without(wheel) for known in self.archives.values())
+            return is_new and _was_made_since(wheel, self._need.began_at_ns)
+        return False
+
+    def _moved_at_ns(self, wheel: str) -> int:
+        """Return when uv moved an unpacked wheel into its cache, 0 if that can't be known."""
+        return next((known.moved_at_ns(wheel) for known in self.archives.values() if known.hold(wheel)), 0)
+
+    def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
+        """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
+
+        Forgets the digests of the other files: a writer may have set their times back.
+        """
+        later = [file.status for file in tree.files if file.status.st_ctime_ns > moved_at_ns]
+        for status in later:
+            self.seen.forget(status)
+        return not later
+
+
+def _collect(
+    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: Batch, following: list[Batch]
+) -> None:
+    with _unless_cleaned(artifact, batch, following):
+        prepared.extend(made)
+
+
+@contextlib.contextmanager
+def _unless_cleaned(artifact: Artifact, batch: Batch, following: list[Batch]) -> Iterator[None]:
+    """Add a fresh batch for an artifact if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
+    try:
+        yield
+    except FileNotFoundError:
+        if batch.is_fresh:
+            raise
+        following.append(Batch([artifact], is_fresh=True))
+
+
+def _was_made_since(folder: str, began_at_ns: int) -> bool:
+    """Tell whether uv put a folder in its place since that time.
+
+    False if the file system stamps in whole seconds: then nobody can tell.
+    """
+    made_at_ns = os.stat(folder).st_ctime_ns
+    return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
+
+
+def _differs(item: StagedWheel, proof: Proof) -> str:
+    """Return in words how an unpacked wheel differs from its RECORD."""
+    first = next(iter((*proof.differing, *proof.absent)))
+    more = len(proof.differing) + len(proof.absent) - 1
+    said = f"{first} and {count(more, 'more file')}" if more else first
+    if proof.differing:
+        where = "differ from" if more else "differs from"
+    else:
+        where = "are missing, though they are listed in" if more else "is missing, though it is listed in"
+    return f"{item.name} {item.version}: {said} {where} the RECORD of the wheel"
