@@ -18,6 +18,7 @@ from pepip.cli.output import LiveReporter
 from pepip.host import filesystems
 from pepip.model import Progress
 from pepip.store import staging
+from pepip.uv import interpreter as interpreters
 from tests.support.indexes import served
 from tests.support.machines import Machine
 from tests.support.projects import write_simple_index
@@ -132,6 +133,21 @@ def test_a_disk_gets_to_work_as_soon_as_much_is_to_be_written(
         (tmp_path / "much").write_bytes(os.urandom(1 << 20) * 48)
 
         assert began.wait(3)
+
+
+def test_a_new_environment_of_pepips_own_python_is_not_asked(machine: Machine, tmp_path: Path) -> None:
+    """Its facts are those that its interpreter would report."""
+    machine.uv("venv", "--python", os.path.realpath(sys.executable), tmp_path / "new", folder=tmp_path)
+    (tmp_path / "cache").mkdir()
+    asked = interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "no cache"))
+
+    known = interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "cache"), is_new=True)
+
+    assert known == asked
+    (tmp_path / "new/bin/python").unlink()
+    (tmp_path / "new/bin/python").symlink_to("/bin/false")
+    with pytest.raises(interpreters.VenvError):
+        interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "cache"), is_new=True)
 
 
 def test_an_open_bar_is_hidden_while_a_second_process_starts() -> None:

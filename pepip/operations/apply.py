@@ -81,7 +81,7 @@ def carry_out(
         with locks.in_use(root):
             if made:
                 store.create()
-            environment = venvs.open_environment(root, store)
+            environment = venvs.open_environment(root, store, is_new=made)
             if "PEPIP_PURGE_AFTER" in os.environ:
                 from pepip.operations import purges
 

@@ -116,7 +116,7 @@ def make_skeleton(
 def _make_by_uv(root: str, python: str) -> None:
     from pepip.uv import stage
 
-    stage.make_environment(root, python)
+    stage.make_environment(root, python, meanwhile=interpreter.prepare_to_inspect)
 
 
 @contextlib.contextmanager
@@ -158,14 +158,14 @@ def is_own(root: str) -> bool:
     return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
 
 
-def open_environment(root: str, store: Store) -> Environment:
+def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    Raises VenvError if it can't be used, StoreError if it is the store.
+    It `is_new` if this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
     layout_check.check(root, store.known_roots)
-    facts, tags = interpreter.inspect(root, paths.cache(store.root))
+    facts, tags = interpreter.inspect(root, paths.cache(store.root), is_new=is_new)
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
     return environment
