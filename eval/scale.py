@@ -25,11 +25,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pepip.environment import linking
+from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.environment.metadata import Installation
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Artifact, Entry
 from pepip.operations import registering, venvs
-from pepip.store import publish, staged
+from pepip.store import proving, publish, staged
 from pepip.store import staging as store_staging
 from pepip.store.root import Store
 from pepip.store.staged import StagedWheel
@@ -89,7 +90,7 @@ def make(folder: Path, entries: int, environments: int, packages: int) -> None:
         chosen[linkable[first].name] = linkable[first]
         registering.register(store, str(root), [entry.id for entry in chosen.values()])
         additions = [Installation(entry, None, "") for entry in chosen.values()]
-        linking.change(environment, store.known_roots, linked={}, additions=additions, removals=[], foreign=[])
+        linking.change(environment, store.known_roots, LinkState({}, []), LinkChange(additions))
     (folder / "done").touch()
     print(f"{environments} environments linked in {time.monotonic() - started:.0f} s")
 
@@ -103,7 +104,7 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
         for number in range(count):
             wheel, artifact = lay_out(staging / str(number), number)
             tree = staged.look(wheel.wheel)
-            proof = publish.prove(wheel, tree, digest_cache)
+            proof = proving.prove(wheel, tree, digest_cache)
             prepared = publish.prepare(
                 store,
                 wheel,

@@ -36,7 +36,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def parse_age(text: str) -> float | None:
-    """Return the seconds of a time such as `12h`, `30d` or `8w`; None if the text is none."""
+    """Return the seconds of a time such as `12h`, `30d` or `8w`; None if the text is no such time."""
     import re
 
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())

@@ -1,6 +1,6 @@
 """The hook by which Ray starts its workers as its driver was started: by `pepip run`.
 
-`RAY_RUNTIME_ENV_HOOK=pepip.ray.hook pepip run driver.py` does for pepip what Ray's own hook does for `uv run`. Ray
+`RAY_RUNTIME_ENV_HOOK=pepip.ray.hook pepip run driver.py` does the same for pepip as Ray's own hook for `uv run`. Ray
 calls the hook in the driver, within `ray.init`. On each node Ray unpacks the `working_dir`, and starts each worker
 there by the `py_executable` that the hook returns. Nothing of Ray is imported before the hook is called.
 """
@@ -27,9 +27,9 @@ if the user gives it, the process has the name of uv, and the hook does nothing.
 def hook(runtime_env: dict[str, Any] | None) -> dict[str, Any]:
     """Return a runtime environment whose workers start by the same `pepip run` as this process.
 
-    It is returned unchanged if this process was not started by `pepip run`, or if it names a `py_executable`. Without
-    a `working_dir`, the current folder is taken. Raises UsageError if it also asks Ray to install packages, or if the
-    workers would lack the project or a file of requirements.
+    `runtime_env` is returned unchanged if this process was not started by `pepip run`, or if it names a
+    `py_executable`. Without a `working_dir`, the current folder is taken. Raises UsageError if `runtime_env` also
+    asks Ray to install packages, or if the workers would lack the project or a file of requirements.
     """
     wanted = dict(runtime_env or {})
     command = _command_of_driver()

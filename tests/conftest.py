@@ -11,11 +11,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support import filesystems, forking
 from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.machines import Machine, any_interpreter
 from tests.support.offices import Office
+
+# No database of examples is kept, and a slow run on a busy machine is no failure.
+_CALM = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", _CALM, derandomize=True, max_examples=50)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,12 +34,26 @@ def pytest_configure(config: pytest.Config) -> None:
 
     `nohup` and background jobs of shells start programs with these signals ignored. Then the tests' programs could
     not be interrupted. The long list starts an interpreter for each run of pepip; the default run forks.
+
+    Hypothesis tries a few fixed examples, or as many random ones as `PEPIP_TEST_EXAMPLES` says. A failing one is
+    printed; add it to the test as an explicit `@example`.
     """
+    examples = os.environ.get("PEPIP_TEST_EXAMPLES")
+    if examples:
+        settings.register_profile("many", _CALM, derandomize=False, max_examples=int(examples), print_blob=True)
+    settings.load_profile("many" if examples else "few")
     if config.option.start_anew or config.option.markexpr == "real_world":
         forking.is_wanted = False
     for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, usual)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """With `-m unit`, skip files without such tests: to read all files takes longer than the unit tests."""
+    if config.option.markexpr == "unit" and collection_path.match("test_*.py"):
+        return None if "pytest.mark.unit" in collection_path.read_text() else True
+    return None
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests import ROOT
 from tests.support.machines import Machine, interpreter_of, require_interpreter
 
 pytestmark = [pytest.mark.real_world, pytest.mark.timeout(1200)]
@@ -178,7 +179,7 @@ def test_sixteen_actors_start_from_the_store_and_leave_nothing(cluster: Cluster)
 
 def test_workers_follow_their_driver(cluster: Cluster) -> None:
     """With the hook, a driver by `pepip run` names neither a command nor a folder, and its workers start alike."""
-    root = str(Path(__file__).parents[1])
+    root = str(ROOT)
     hook = {"RAY_RUNTIME_ENV_HOOK": "pepip.ray.hook", "PYTHONPATH": root}
 
     (answers,) = cluster.drive({}, 4, by=("pepip", "run", "--frozen", "python"), more=hook)

@@ -115,7 +115,7 @@ def _tell(item: Adopted, seen: AdoptionPreview) -> None:
 
 
 def _command(words: Sequence[str]) -> str:
-    """Return the command that adopts what a dry run with these words shows."""
+    """Return the command that adopts the environments which a dry run with these words lists."""
     import shlex
 
     return shlex.join(["pepip", "adopt", *(word for word in words if word not in {"--dry-run", "-v", "--verbose"})])

@@ -20,10 +20,10 @@ _MOST_ROWS = 20
 
 
 def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
-    """Print a preview. `command` adopts what it shows; it is empty if a question follows.
+    """Print a preview. `command` adopts its environments; it is empty if a question follows.
 
-    Without `is_complete`, it shows only the environments that would free most, and groups the packages that stay by
-    their reasons. With `looks_everywhere`, the folders of tools were searched.
+    Without `is_complete`, only the environments that would free most are listed, and the packages that stay are
+    grouped by their reasons. With `looks_everywhere`, the folders of tools were searched.
     """
     if seen.venvs:
         _show_environments(seen, is_complete=is_complete)

@@ -96,7 +96,7 @@ options:
   -V, --version    show the version
 
 examples:
-  pepip adopt --dry-run                 show what sharing would free here; changes nothing
+  pepip adopt --dry-run                 show the space that sharing would free here
   pepip install requests 'numpy<2'      install into .venv here, made if it is missing
   pepip sync                            sync the project here with uv.lock
   pepip run pytest                      run a command in the project's environment

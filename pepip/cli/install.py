@@ -29,7 +29,7 @@ examples:
   pepip install -r requirements.txt         also pyproject.toml and pylock.toml
   pepip install -e .                        this project itself, editable
   pepip install -U black --python 3.12      newest version, in an environment on Python 3.12
-  pepip install torch --dry-run             only show what would be linked and downloaded
+  pepip install torch --dry-run             only list the links and the downloads
 """
 
 _SYNC = """\
@@ -116,7 +116,7 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python for a new environment")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
-    parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
     parser.add_uv_options(options.PIP_OPTIONS)
 

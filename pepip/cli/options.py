@@ -1,7 +1,7 @@
 """The parser of all commands, and the options of uv that pepip passes on.
 
-pepip doesn't interpret the options of uv. It only needs to know which of them take a value, and which commands of uv
-know them.
+pepip doesn't interpret the options of uv. The parser only needs to know which of them take a value, and which
+commands of uv know them.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def _cache(words: Sequence[str]) -> int:
         return process.become(meant[words[0]])
     raise UsageError(
         "uv does not use pip's cache",
-        hint="`pepip store list` shows what is stored; `pepip pip cache purge` empties uv's cache",
+        hint="`pepip store list` lists the entries; `pepip pip cache purge` empties uv's cache",
     )
 
 

@@ -73,6 +73,12 @@ def run(words: Sequence[str]) -> int:
         for item in shares:
             _describe(item)
         return 0
+    _show(shares)
+    return 0
+
+
+def _show(shares: Sequence[VenvShare]) -> None:
+    """Print a row for each environment, and the reason for each state that is not `ok`."""
     rows = [
         (
             item.known.name,
@@ -94,7 +100,6 @@ def run(words: Sequence[str]) -> int:
     for item in shares:
         if item.known.reason:
             output.say(f"{item.known.name}: {item.known.reason}")
-    return 0
 
 
 def _count_unlinked(item: VenvShare) -> int:
@@ -180,7 +185,7 @@ def run_uses(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.take_effect(arguments)
     if arguments.several == bool(arguments.requirement):
-        raise UsageError("name a package, or give --several", hint="`pepip uses --help` shows what there is")
+        raise UsageError("name a package, or give --several", hint="`pepip uses --help` explains both")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
     if arguments.several:

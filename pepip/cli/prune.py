@@ -40,28 +40,7 @@ def run(words: Sequence[str]) -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
     from pepip.operations import census, prune
 
-    parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
-    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only entries that match, as shell patterns")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
-    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
-    parser.add_argument(
-        "--older-than", metavar="AGE", default="0s", help="only entries not linked for this time: 12h, 30d, 8w"
-    )
-    parser.add_argument("--max-size", metavar="SIZE", help="stop when the store has this size: 20GB")
-    parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="keep entries that match")
-    parser.add_argument(
-        "--environment",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="also remove the environment of this path, project or script, and the entries that only it links",
-    )
-    parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
-    place = parser.add_mutually_exclusive_group()
-    place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
-    place.add_argument("--trash", action="store_true", help="keep the removed entries in the trash, for --undo")
-    place.add_argument("--undo", action="store_true", help="bring back the entries of the last prune from the trash")
-    arguments = parser.read(words)
+    arguments = _parser().read(words)
     options.take_effect(arguments)
     choice = prune.PruneOptions(
         patterns=tuple(arguments.patterns),
@@ -92,17 +71,9 @@ def run(words: Sequence[str]) -> int:
     if preview.blocked:
         raise StoreError(preview.blocked, hint=preview.hint)
     if not arguments.yes:
-        if not sys.stdin.isatty() or arguments.json:
-            raise UsageError(
-                "prune asks before it removes, and there is no terminal",
-                hint="--yes removes without asking; --dry-run only shows",
-            )
-        _show(preview, would=True)
-        if not (preview.orphans or preview.freed_bytes or preview.trashed_bytes):
-            return 0
-        if not output.confirm("Remove them?", default=False):
-            output.say("Nothing was removed")
-            return 1
+        refusal = _ask(preview, arguments)
+        if refusal is not None:
+            return refusal
         choice = choice._replace(only=frozenset(orphan.stored.id for orphan in preview.orphans))
     done = output.follow(prune.prune(store, choice), output.reporter(arguments))
     if arguments.json:
@@ -110,6 +81,50 @@ def run(words: Sequence[str]) -> int:
     else:
         _show(done, would=False)
     return 0
+
+
+def _parser() -> options.Parser:
+    parser = options.Parser("pepip prune", description=_DESCRIPTION, examples=_EXAMPLES)
+    parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="only entries that match, as shell patterns")
+    parser.add_argument("--dry-run", action="store_true", help="list the entries to remove, and remove none")
+    parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
+    parser.add_argument(
+        "--older-than", metavar="AGE", default="0s", help="only entries not linked for this time: 12h, 30d, 8w"
+    )
+    parser.add_argument("--max-size", metavar="SIZE", help="stop when the store has this size: 20GB")
+    parser.add_argument("--keep", metavar="PATTERN", action="append", default=[], help="keep entries that match")
+    parser.add_argument(
+        "--environment",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="also remove the environment of this path, project or script, and the entries that only it links",
+    )
+    parser.add_argument("--uv-cache", action="store_true", help="also remove these packages from uv's cache")
+    place = parser.add_mutually_exclusive_group()
+    place.add_argument("--now", action="store_true", help="free the space at once, and empty the trash")
+    place.add_argument("--trash", action="store_true", help="keep the removed entries in the trash, for --undo")
+    place.add_argument("--undo", action="store_true", help="bring back the entries of the last prune from the trash")
+    return parser
+
+
+def _ask(preview: prune.PrunePreview, arguments: argparse.Namespace) -> int | None:
+    """Show the preview, and ask. Return None if the user agrees, otherwise the exit code.
+
+    Raises UsageError if there is no terminal.
+    """
+    if not sys.stdin.isatty() or arguments.json:
+        raise UsageError(
+            "prune asks before it removes, and there is no terminal",
+            hint="--yes removes without asking; --dry-run only shows",
+        )
+    _show(preview, would=True)
+    if not (preview.orphans or preview.freed_bytes or preview.trashed_bytes):
+        return 0
+    if not output.confirm("Remove them?", default=False):
+        output.say("Nothing was removed")
+        return 1
+    return None
 
 
 def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
@@ -199,7 +214,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     for known in preview.unreachable:
         kept = "all entries" if known.entries is None else humanized.count(len(known.entries), "entry", "entries")
         output.say(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
-    for environment in preview.found:
+    for environment in preview.unregistered:
         output.say(f"kept: the entries of {environment}, which was not registered")
     for orphan in preview.refused:
         output.say(f"kept: {orphan.stored.id} belongs to another user")
@@ -270,7 +285,7 @@ def _document(preview: prune.PrunePreview) -> dict[str, object]:
             for known in preview.unreachable
         ],
         "gone": [known.environment for known in preview.gone],
-        "found": preview.found,
+        "found": preview.unregistered,
         "blocked": preview.blocked,
         "refused": [orphan.stored.id for orphan in preview.refused],
         "leased": sorted(preview.leased),

@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument(
         "--look", metavar="DIR", action="append", default=[], help="look there for environments not shared yet"
     )
-    parser.add_argument("-y", "--yes", action="store_true", help="remove what --free picks")
+    parser.add_argument("-y", "--yes", action="store_true", help="remove the bundles that --free picks")
     arguments = parser.read(words)
     options.take_effect(arguments)
     idle_seconds = humanized.parse_age(arguments.idle)

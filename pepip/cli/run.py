@@ -143,7 +143,7 @@ def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None
     """Sync the environment of a script with inline metadata. Options that mean nothing for scripts are left out."""
     if "--active" in arguments.sync_options:
         return
-    settings.count_script(os.path.abspath(script))
+    settings.include_script(os.path.abspath(script))
     replaced = [word for word in arguments.reinstall_options if word not in {"--no-frozen", "--no-locked"}]
     request = sync.request_of(arguments)._replace(
         script=script, selection_options=(), sync_options=(), reinstall_options=tuple(replaced)

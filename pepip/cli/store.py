@@ -137,7 +137,7 @@ def _show(words: Sequence[str]) -> int:
         return store_files.show(store, name, version, is_json=arguments.json)
     found = entry_details.show(store, name, version)
     if not found:
-        raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` shows what it has")
+        raise StoreError(f"the store has no {arguments.name}", hint="`pepip store list` lists its entries")
     weights = savings.sizes(store, [item.stored for item in found])
     if arguments.json:
         documents = [

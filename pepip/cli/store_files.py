@@ -22,7 +22,7 @@ def show(store: Store, name: str, version: str, *, is_json: bool) -> int:
     found = entry_files.find(store, name, version)
     if not found:
         pin = f"{name}=={version}" if version else name
-        raise StoreError(f"the store has no {pin}", hint="`pepip store list` shows what it has")
+        raise StoreError(f"the store has no {pin}", hint="`pepip store list` lists its entries")
     trees = [(stored, entry_files.of(stored)) for stored in found]
     if is_json:
         output.write_json(

@@ -65,7 +65,7 @@ def run_sync(words: Sequence[str]) -> int:
     parser.add_argument(
         "--exact", action="store_true", help="remove packages that the project does not need (the default)"
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would happen, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     parser.add_argument(
         "--output-format", choices=("text", "json"), help="`json`: print the JSON document of `uv sync`"
     )
@@ -82,7 +82,7 @@ def run_sync(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     request = request_of(arguments)
     if arguments.script:
-        settings.count_script(os.path.abspath(arguments.script))
+        settings.include_script(os.path.abspath(arguments.script))
         request = request._replace(script=arguments.script)
     if arguments.inexact:
         request = request._replace(sync_options=(*request.sync_options, "--inexact"))

@@ -49,7 +49,7 @@ def run_as_uv(words: Sequence[str], *, label: str, name: str = "", first: Sequen
     user's command starts. If the same words were run before, and uv has made no environment since, this process
     becomes uv at once. Otherwise returns uv's exit code.
     """
-    from pepip.operations import own_environments as linking
+    from pepip.operations import own_environments as environment_links
 
     if writable_cache.is_temporary() and words[0] == "tool":
         with contextlib.suppress(UvError):
@@ -57,16 +57,16 @@ def run_as_uv(words: Sequence[str], *, label: str, name: str = "", first: Sequen
     store = _store(words)
     cache = own_environments.cache_of(words)
     making = first or words
-    if store is None or not cache or not _HELP.isdisjoint(words) or linking.is_linked(store.root, making):
+    if store is None or not cache or not _HELP.isdisjoint(words) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
     code = process.run_uv_attached(making, name=name)
-    after = linking.state(cache)
+    after = environment_links.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
     if new:
         _link(store, new, label=label)
     if code == 0 and store.exists():
-        linking.note_linked(store.root, making, after)
+        environment_links.note_linked(store.root, making, after)
     if first and code == 0:
         return process.become(words, name=name)
     return _as_exit_code(code)
@@ -109,9 +109,9 @@ def _store(words: Sequence[str]) -> Store | None:
 
 def _link(store: Store, roots: Iterable[str], *, label: str = "") -> None:
     from pepip.cli import output
-    from pepip.operations import own_environments as linking
+    from pepip.operations import own_environments as environment_links
 
-    output.follow(linking.link(store, roots, label=label), output.Reporter(verbosity=0))
+    output.follow(environment_links.link(store, roots, label=label), output.Reporter(verbosity=0))
 
 
 def _as_exit_code(code: int) -> int:

@@ -42,7 +42,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, or its interpreter")
-    parser.add_argument("--dry-run", action="store_true", help="show what would be removed, and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")
     options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)

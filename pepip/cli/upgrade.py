@@ -28,7 +28,7 @@ as by `pepip install --upgrade`. If one of them fails, the others are upgraded a
 _EXAMPLES = """\
 examples:
   pepip upgrade numpy                                       in the project here
-  pepip upgrade numpy --projects --dry-run                  what would change in all environments that have it
+  pepip upgrade numpy --projects --dry-run                  the changes in all environments that have it
   pepip upgrade 'urllib3<3' idna --projects ~/code/api ruff in a project and a tool
 """
 
@@ -54,7 +54,7 @@ def run(words: Sequence[str]) -> int:
         default=[],
         help="environments, projects, scripts and tools; without a PATH, or with `all`: all that have the packages",
     )
-    parser.add_argument("--dry-run", action="store_true", help="say what would happen and change nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     arguments = parser.read(_apart(words))
     options.take_effect(arguments)
     store, folder = open_store(), os.getcwd()
@@ -65,7 +65,7 @@ def run(words: Sequence[str]) -> int:
     meant = upgrades.targets(seen, arguments.packages, wanted, folder)
     if not meant.chosen and not meant.skipped:
         wanted_packages = humanized.listed(arguments.packages) or "any package"
-        raise StoreError(f"no environment has {wanted_packages}", hint="`pepip projects` lists what there is")
+        raise StoreError(f"no environment has {wanted_packages}", hint="`pepip projects` lists the environments")
     reporter = output.reporter(arguments)
     if arguments.dry_run:
         plan = output.follow(upgrades.preview(store, meant), reporter)

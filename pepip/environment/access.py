@@ -18,8 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed
+    from pepip.environment.change_plan import LinkChange, PlannedChange
+    from pepip.model import Environment
 
 
 class PermissionCheck:
@@ -114,38 +114,48 @@ class PermissionCheck:
 _HINT = "nothing was changed: make the place writable, or let its owner run the command"
 
 
-def check_removals(
-    check: PermissionCheck,
-    environment: Environment,
-    distributions: Iterable[Installed],
-    leaving: without_record.Departure,
-) -> None:
-    """Check that distributions can be removed. `leaving` lists the files of distributions that have no RECORD."""
+def check(environment: Environment, planned: PlannedChange) -> None:
+    """Raise VenvError if this user lacks a permission that a planned change needs."""
+    permission = PermissionCheck(environment)
+    _check_links(permission, environment, planned)
+    _check_metadata(permission, environment, planned)
+    _check_removals(permission, environment, planned.change)
+    base = environment.interpreter.site_packages
+    permission.makes_in(f"{base}/{folder}" for folder in planned.change.reserved)
+
+
+def _check_links(permission: PermissionCheck, environment: Environment, planned: PlannedChange) -> None:
+    """Check that each link that differs between the plans can be made or removed."""
+    before, after, root = planned.before.links, planned.after.links, environment.root
+    new = [path for path, link in after.items() if planned.known.get(path) != link]
+    if planned.change.is_recovery:  # most links exist already
+        new = [path for path in new if not links.is_link_to(f"{root}/{path}", after[path].target)]
+    permission.makes(new)
+    permission.removes(path for path, link in before.items() if after.get(path) != link)
+
+
+def _check_metadata(permission: PermissionCheck, environment: Environment, planned: PlannedChange) -> None:
+    """Check that the metadata and scripts of additions can be made, and RECORD of refolded entries replaced."""
+    interpreter = environment.interpreter
+    for addition in planned.change.additions:
+        names = metadata.script_names(environment, addition.entry)
+        permission.makes(f"{interpreter.scripts}/{name}" for name in names)
+        place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
+        if permission.has(place):
+            permission.removes_tree(place)
+        else:
+            permission.makes([place])
+    permission.makes(f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in planned.refolded)
+
+
+def _check_removals(permission: PermissionCheck, environment: Environment, change: LinkChange) -> None:
+    """Check that the distributions that go can be removed."""
     base, tree = environment.interpreter.site_packages, Tree(environment)
-    for distribution in distributions:
+    for distribution in change.removals:
         if not without_record.lacks_record(distribution):
             contents.check_record(environment, distribution)
-            check.removes(removal.reached_files(environment, tree, distribution))
-            check.removes_tree(f"{base}/{distribution.dist_info}")
-    for name in (*leaving.names, *leaving.metadata):
-        check.removes_tree(f"{base}/{name}")
-    check.makes(f"{base}/{name}" for name, _ in leaving.contents)
-
-
-def check_metadata(
-    check: PermissionCheck, environment: Environment, additions: Iterable[Installation], refolded: Iterable[Entry]
-) -> None:
-    """Check that the metadata and scripts of `additions` can be made.
-
-    Check also that RECORD can be replaced for the `refolded` entries: other folders of these will be linked whole.
-    """
-    interpreter = environment.interpreter
-    for addition in additions:
-        names = metadata.script_names(environment, addition.entry)
-        check.makes(f"{interpreter.scripts}/{name}" for name in names)
-        place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
-        if check.has(place):
-            check.removes_tree(place)
-        else:
-            check.makes([place])
-    check.makes(f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in refolded)
+            permission.removes(removal.reached_files(environment, tree, distribution))
+            permission.removes_tree(f"{base}/{distribution.dist_info}")
+    for name in (*change.leaving.names, *change.leaving.metadata):
+        permission.removes_tree(f"{base}/{name}")
+    permission.makes(f"{base}/{name}" for name, _ in change.leaving.contents)

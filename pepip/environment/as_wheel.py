@@ -108,7 +108,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
                 raise OwnFilesError(survey.LINKED_BY_OTHERS)
             changed.append(row.path)
             continue
-        if permissions.has_special(f"{environment.root}/{path}", status):
+        if permissions.gives_rights(f"{environment.root}/{path}", status):
             raise OwnFilesError(survey.SPECIAL, (row.path,))
         content = _restored(environment, path, shown, dist_info)
         if not (_matches(environment, path, row, status, digest_cache) or _is_row_of_wheel(row, content)):

@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 26
 def usual(folder: str) -> tuple[int, int, int]:
     """Return the modes that an installer gives to a file, a program and a folder inside `folder`.
 
-    They follow from the mode of `folder`, which shows the umask under which the environment was made.
+    These modes follow from the mode of `folder`, which shows the umask under which the environment was made.
     """
     allowed = stat.S_IMODE(os.stat(folder).st_mode) & 0o777
     return 0o666 & allowed | 0o600, 0o777 & allowed | 0o700, allowed | 0o700

@@ -71,8 +71,9 @@ def places(
 ) -> Iterator[str]:
     """Yield, for each pair of a module's path and source, the file to which its bytecode is to be compiled.
 
-    This is the file that Python itself would write, if this user owns its folder, so that the next image and the next
-    import find it. Else it is a file in `scratch`: also in `layers`, the roots of stores that are only read.
+    If this user owns the folder of the file that Python itself would write, it is this file: then the next image and
+    the next import find it. Otherwise, and for sources in `layers`, it is a file in `scratch`. `layers` are the roots
+    of stores that are only read.
     """
     read_only = tuple(f"{os.path.realpath(layer)}/" for layer in layers)
     is_own: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""Removes what an unfinished change has made: links, files and scripts of entries, anywhere in the environment."""
+"""Removes the traces of an unfinished change: links, files and scripts of entries, anywhere in the environment."""
 
 from __future__ import annotations
 

@@ -18,29 +18,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from pepip.environment.change_plan import LinkState
     from pepip.environment.placement import Placer
-    from pepip.model import Entry, Environment, Installed, Link
+    from pepip.model import Environment, Link
 
 
-def has_any(environment: Environment, linked: dict[str, Entry], foreign: list[Installed], names: set[str]) -> bool:
-    """Tell whether an environment has outdated files of the distributions in `names`.
+def has_any(environment: Environment, state: LinkState, names: set[str]) -> bool:
+    """Tell whether an environment has outdated files of the linked distributions in `names`."""
+    placer = placer_for(environment, state.linked.values())
+    return any(True for _ in _found(environment, placer, state, names))
 
-    `linked` and `foreign` are as in `linking.change`.
+
+def replace(environment: Environment, state: LinkState, names: set[str]) -> None:
+    """Replace the outdated files of the linked distributions in `names`, each by one rename.
+
+    The caller holds the environment's lock. Raises OSError; each file is the old or the new one.
     """
-    placer = placer_for(environment, linked.values())
-    return any(True for _ in _found(environment, placer, linked, foreign, names))
-
-
-def replace(environment: Environment, linked: dict[str, Entry], foreign: list[Installed], names: set[str]) -> None:
-    """Replace the outdated files of the distributions in `names`, each by one rename.
-
-    The caller holds the environment's lock. The arguments are those of `has_any`. Raises OSError; each file is the
-    old or the new one.
-    """
-    placer = placer_for(environment, linked.values())
-    for path, link in list(_found(environment, placer, linked, foreign, names)):
+    placer = placer_for(environment, state.linked.values())
+    for path, link in list(_found(environment, placer, state, names)):
         place = f"{environment.root}/{path}"
-        made, entry = f"{place}.{os.getpid()}~", linked[link.owner]
+        made, entry = f"{place}.{os.getpid()}~", state.linked[link.owner]
         try:
             with contextlib.suppress(FileNotFoundError):  # the folder was deleted meanwhile
                 placer.place(entry, link.target[len(entry.path) + 1 :], made, is_directory=False)
@@ -49,13 +46,11 @@ def replace(environment: Environment, linked: dict[str, Entry], foreign: list[In
             links.unlink(made)
 
 
-def _found(
-    environment: Environment, placer: Placer, linked: dict[str, Entry], foreign: list[Installed], names: set[str]
-) -> Iterator[tuple[str, Link]]:
-    """Yield the links of a plan in whose places other files are, except files of `foreign` distributions."""
+def _found(environment: Environment, placer: Placer, state: LinkState, names: set[str]) -> Iterator[tuple[str, Link]]:
+    """Yield the links of the current plan in whose places other files are, except files of foreign distributions."""
     tree = Tree(environment)
-    taken = {path for item in foreign for path in contents.files_of(environment, item)}
-    for path, link in plan_on_disk.current(environment, tree, linked, foreign).links.items():
+    taken = {path for item in state.foreign for path in contents.files_of(environment, item)}
+    for path, link in plan_on_disk.current(environment, tree, state.linked, state.foreign).links.items():
         if link.owner not in names or link.is_directory or path in taken or not tree.reaches(path):
             continue
         place = f"{environment.root}/{path}"

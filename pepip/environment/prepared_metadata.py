@@ -1,6 +1,6 @@
 """Scripts and `.dist-info` folders of added distributions.
 
-They are prepared in the environment's scratch folder, so that a full disk shows before the environment changes. Each
+Both are prepared in the environment's scratch folder, so that a full disk shows before the environment changes. Each
 `.dist-info` folder then appears as a whole, after all files of its distribution.
 """
 
@@ -15,7 +15,7 @@ from pepip.host import filesystems
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pepip.environment.metadata import Installation
     from pepip.environment.placement import Placer
@@ -28,7 +28,7 @@ _MANY_DISTRIBUTIONS = 40  # from this number on, a second process saves more tim
 
 def check_scripts(
     environment: Environment,
-    additions: list[Installation],
+    additions: Sequence[Installation],
     vanishing: set[str],
     *,
     linked: dict[str, Entry],
@@ -54,7 +54,7 @@ def check_scripts(
 
 
 def prepare(
-    environment: Environment, additions: list[Installation], placer: Placer, *, folders: Mapping[str, set[str]]
+    environment: Environment, additions: Sequence[Installation], placer: Placer, *, folders: Mapping[str, set[str]]
 ) -> None:
     """Write the scripts and `.dist-info` folders of additions into the scratch folder.
 
@@ -90,7 +90,9 @@ def prepare(
     parallel.in_two(build, *_halves(environment, additions))
 
 
-def _halves(environment: Environment, additions: list[Installation]) -> tuple[list[Installation], list[Installation]]:
+def _halves(
+    environment: Environment, additions: Sequence[Installation]
+) -> tuple[list[Installation], list[Installation]]:
     """Split additions into two lists of about equal work.
 
     Additions that have a script of the same name are all in the first list, in order.
@@ -124,7 +126,7 @@ def _work(entry: Entry, script_count: int) -> int:
     return 24 + 3 * script_count + os.stat(f"{entry.path}/{entry.dist_info}/RECORD").st_size // 6_000
 
 
-def place(environment: Environment, additions: list[Installation], placer: Placer) -> None:
+def place(environment: Environment, additions: Sequence[Installation], placer: Placer) -> None:
     """Move the prepared scripts and metadata into place. Each `.dist-info` appears whole and after all its files."""
     scratch = paths.scratch(environment.root)
     made = {item.entry.dist_info: item for item in additions if item.mode}

@@ -183,7 +183,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         status = tree.files.get(inside)
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
-        if status is not None and permissions.has_special(f"{root}/{inside}", status):
+        if status is not None and permissions.gives_rights(f"{root}/{inside}", status):
             reason = reason or SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made
@@ -273,7 +273,7 @@ def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[
         if paths.PYCACHE not in path and ".dist-info/" not in path:
             for above in paths.ancestors(path):
                 holders[above] = ""
-    may_clone = reflinks.clones(filesystems.mount_point(root))
+    may_clone = reflinks.may_clone(filesystems.mount_point(root))
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]
 
 

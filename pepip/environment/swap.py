@@ -56,7 +56,7 @@ class Swap:
     def carry_out(self, *, may_clone: bool = False) -> Usage:
         """Make all exchanges, and remove the old files. Return their disk usage, less the usage of the new files.
 
-        `may_clone` is as in `disk_usage.given_back_by_removing`. Raises OSError if an exchange fails; all exchanges
+        `may_clone` is as in `disk_usage.freed_by_removing`. Raises OSError if an exchange fails; all exchanges
         are then taken back.
         """
         note = f"{self._folder}/{_NOTE}"
@@ -78,8 +78,8 @@ class Swap:
         os.unlink(note)
         before = [f"{self._folder}/{step.number}" for step in self._steps if not step.is_new]
         after = [f"{self._root}/{step.path}" for step in self._steps]
-        freed = disk_usage.given_back_by_removing(before, may_clone=may_clone)
-        taken = disk_usage.given_back_by_removing(after, may_clone=may_clone)
+        freed = disk_usage.freed_by_removing(before, may_clone=may_clone)
+        taken = disk_usage.freed_by_removing(after, may_clone=may_clone)
         filesystems.remove_tree(self._folder)
         return Usage(freed.allocated_bytes - taken.allocated_bytes, freed.inodes - taken.inodes)
 

@@ -148,8 +148,8 @@ def are_unchanged(root: str, folders: list[list[Any]]) -> bool:
         return False
 
 
-def given_back_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
-    """Return what removing `trees` frees. If files `may_clone`, blocks that they share with others do not count."""
+def freed_by_removing(trees: Iterable[str], *, may_clone: bool) -> Usage:
+    """Return the space that a removal of `trees` frees. If files `may_clone`, shared blocks do not count."""
     names, statuses, places = names_in(trees)
     size_bytes = inodes = 0
     for inode, status in statuses.items():

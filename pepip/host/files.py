@@ -79,7 +79,7 @@ def read_with_status(
     follows: bool = False,
     leaves_no_trace: bool = False,
 ) -> tuple[bytes, os.stat_result]:
-    """Return what `read_regular` returns, and the status that the file had before it was read."""
+    """Return the content of a file as `read_regular` does, and the status that the file had before."""
     descriptor, status = _open_regular(path, is_trusted=is_trusted, follows=follows, leaves_no_trace=leaves_no_trace)
     try:
         content = os.read(descriptor, min(status.st_size, most_bytes) + 1)

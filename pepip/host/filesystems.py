@@ -162,9 +162,9 @@ def identity(path: str) -> int:
 class Place(NamedTuple):
     """The place of a folder: the mount point of its file system, and its `location`.
 
-    Two locations are the same text only if the same folder is seen by the same path. They differ between two disks,
-    between two containers, between a chroot and the system around it, and between two mounted folders of one disk.
-    A location stays the same after a restart, except on a file system without a UUID.
+    Two locations are the same text only if the same folder is seen by the same path. Two disks, two
+    containers, a chroot and the system around it, and two mounted folders of one disk have different locations. A
+    location stays the same after a restart, except on a file system without a UUID.
     """
 
     mount_point: str

@@ -1,6 +1,6 @@
-"""The space that a removal of trees gives back, as `df` will see it.
+"""The space that a removal of trees frees, as `df` will see it.
 
-A file's blocks come back when its last name goes, and blocks that it shares with clones when the last clone goes.
+A file's blocks are free when its last name goes, and blocks that it shares with clones when the last clone goes.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Gain(NamedTuple):
 
 
 def by_removing(trees: Iterable[str], *, place: str) -> Gain:
-    """Return what the removal of all `trees` together gives back. `place` is a folder of their file system.
+    """Return the space that a removal of all `trees` together frees. `place` is a folder of their file system.
 
     Blocks that only two of the files share count as freed, although a third clone outside the trees may keep them.
     """
     names, statuses, places = disk_usage.names_in(trees)
-    may_clone = reflinks.clones(filesystems.mount_point(place))
+    may_clone = reflinks.may_clone(filesystems.mount_point(place))
     inode_bytes = filesystems.inode_bytes(place)
     freed = kept = 0
     shared: dict[tuple[int, int], int] = {}

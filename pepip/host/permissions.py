@@ -293,7 +293,7 @@ def closed_to_others(path: str) -> str:
     return next((folder for folder in folders if not os.stat(folder).st_mode & stat.S_IXOTH), "")
 
 
-def has_special(path: str, status: os.stat_result) -> bool:
+def gives_rights(path: str, status: os.stat_result) -> bool:
     """Tell whether a file gives its users rights by its mode (set-user-ID, set-group-ID) or by a capability.
 
     `status` is its status. Links to another file of the same bytes would not give these rights, or give them to more

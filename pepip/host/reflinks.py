@@ -15,7 +15,7 @@ _MOST_EXTENTS = 64
 _CLONING = {"btrfs", "xfs", "bcachefs"}
 
 
-def clones(mount_point: str) -> bool:
+def may_clone(mount_point: str) -> bool:
     """Tell whether files of the file system at `mount_point` may share blocks, and whether it reports that."""
     if sys.platform != "linux":
         return False

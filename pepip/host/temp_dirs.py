@@ -1,6 +1,6 @@
 """Temporary folders of one run, outside of any store. The next run removes the folders of killed runs.
 
-They lie in a folder of the user's own, below the system's folder for temporary files.
+All lie in a folder of the user's own, below the system's folder for temporary files.
 """
 
 from __future__ import annotations

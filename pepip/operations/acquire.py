@@ -79,6 +79,7 @@ def acquire(
     began_at_ns: int = 0,
     is_checked: bool = False,
     replacing: str = "",
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
@@ -86,8 +87,8 @@ def acquire(
     unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
     that the request demands. The file that uv checked may have another hash than the one in the resolution. So all
     artifacts count as missing, even those that the store holds, and are staged for comparison. All artifacts count as
-    missing, too, if `replacing` is set: the path of an entry to be replaced. Raises UvError or StoreError; entries
-    that were published before the failure stay.
+    missing, too, if `replacing` is set: the path of an entry to be replaced. `meanwhile` is called while uv fetches.
+    Raises UvError or StoreError; entries that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
@@ -104,7 +105,9 @@ def acquire(
     indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
     from pepip.operations import preparing, storing
 
-    need = preparing.Need(request, missing, environment, indexes, began_at_ns, is_checked=is_checked)
+    need = preparing.Need(
+        request, missing, environment, indexes, began_at_ns, is_checked=is_checked, meanwhile=meanwhile
+    )
     stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
 
@@ -121,7 +124,7 @@ def folders_of_private(
     Folders are relative to site-packages. They must be real: uv must never write through a link to an entry. To find
     them, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
     (relative). The result is empty if this user may not write the store. Raises UvError if a distribution can't be
-    built: nothing has changed then, except that uv keeps what it has built.
+    built: nothing has changed then, except that uv keeps the wheels that it has built.
     """
     if not store.is_writable():
         return set()

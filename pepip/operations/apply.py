@@ -1,7 +1,8 @@
 """The steps of every command that changes an environment. uv decides on the change.
 
-The steps are: decide, look up, stage what is missing, publish, register, link. A command brings a `ChangeJob`: how uv
-decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real files.
+The steps are: decide, look up, stage missing distributions, publish, register, link. A command brings a `ChangeJob`:
+how uv decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real
+files.
 """
 
 from __future__ import annotations

@@ -91,14 +91,14 @@ class KnownVenv(NamedTuple):
 class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
-    `found` are environments that are not registered but lie beside known ones, with the ids of the entries they link.
+    `unregistered` are environments beside known ones that the registry lacks, with the ids of the entries they link.
     `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
     """
 
     stored: list[Stored]
     projects: list[KnownVenv]
     damaged: list[Registration]
-    found: dict[str, frozenset[str]]
+    unregistered: dict[str, frozenset[str]]
     layered: tuple[Stored, ...] = ()
 
     def users(self) -> dict[str, list[str]]:
@@ -107,7 +107,7 @@ class Census(NamedTuple):
         for known in self.projects:
             for entry_id in known.entries or ():
                 found.setdefault(entry_id, []).append(known.environment)
-        for environment, entry_ids in self.found.items():
+        for environment, entry_ids in self.unregistered.items():
             for entry_id in entry_ids:
                 found.setdefault(entry_id, []).append(environment)
         return found
@@ -130,9 +130,9 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
         for item, purpose in readable
     ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
-    found = _beside(store, roots, memory)
+    unregistered = _beside(store, roots, memory)
     layered = tuple(entries.stored_in_layers(store)) if with_layers else ()
-    return Census(stored, projects, [item for item in registered if item.is_damaged], found, layered)
+    return Census(stored, projects, [item for item in registered if item.is_damaged], unregistered, layered)
 
 
 def _look(

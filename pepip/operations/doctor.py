@@ -24,7 +24,7 @@ OK, WARNING, ERROR = "ok", "warning", "error"
 
 
 class HealthCheck(NamedTuple):
-    """One check and its result. `state` is `ok`, `warning` or `error`; `hint` says what to do about it."""
+    """One check and its result. `state` is `ok`, `warning` or `error`; `hint` is the remedy."""
 
     topic: str
     state: str

@@ -45,8 +45,8 @@ class Details(NamedTuple):
 
     `dependencies` are requirement lines. `dependants` are the ids of entries whose requirements name its
     distribution. `opened` are the folders that are real in every environment, each with the reason in a sentence.
-    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is in
-    its words.
+    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` has
+    the words of its metadata.
     """
 
     stored: Stored

@@ -120,7 +120,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     try:
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
             with trash.grave(store) as grave:
-                check.mend(path, flaws, grave, like=store.like)
+                check.correct(path, flaws, grave, like=store.like)
             if shown:
                 yield Progress("warning", f"{said}: repaired")
         else:
@@ -152,6 +152,7 @@ def _keep_there(store: Store, root: str) -> bool:
     deletes an environment, a linked distribution may have lost its METADATA already.
     """
     from pepip.environment import eject_links
+    from pepip.environment.change_plan import LinkChange
     from pepip.environment.tree import Tree
     from pepip.operations import relinking
 
@@ -168,12 +169,12 @@ def _keep_there(store: Store, root: str) -> bool:
             borrowed = [path for path in files if not tree.reaches(path)]
             if not borrowed:
                 return False
-            relinking.change_links(store, environment, present, [], [])
+            relinking.change_links(store, environment, present, LinkChange())
             _copy_linked(environment, borrowed)
             names = {item.name for item in private}
             replaced = [item for item in present if item.store_id and item.name in names]
             if replaced:
-                relinking.change_links(store, environment, present, [], replaced)
+                relinking.change_links(store, environment, present, LinkChange(removals=replaced))
             # A tool that installed the same version wrote its metadata over that of the linked distribution.
             eject_links.make_real(environment, store.known_roots, borrowed)
     return bool(borrowed)

@@ -19,7 +19,7 @@ PERIODS = (30, 90, 365)
 
 
 class Day(NamedTuple):
-    """One day of a period. `sample` is that day's or an earlier one, None before the first of all."""
+    """One day of a period. `sample` is the sample of that day or else the last one before, None if there is none."""
 
     number: int
     sample: Sample | None

@@ -1,4 +1,4 @@
-"""`pip install` and `pip sync`: install what uv's pip interface would install, linked from the store."""
+"""`pip install` and `pip sync`: the same result as with uv's pip interface, linked from the store."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class Graph(NamedTuple):
 
 
 class Graphs:
-    """Makes graphs of environments. Remembers what it has read of entries, so many environments are quick."""
+    """Makes graphs of environments. Remembers the requirements of entries, so many environments are quick."""
 
     def __init__(self, store: Store) -> None:
         self._packages = paths.packages(store.root)

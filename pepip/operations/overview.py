@@ -1,4 +1,4 @@
-"""The overview of a store: its entries with their sizes and users, and what sharing saves."""
+"""The overview of a store: its entries with their sizes and users, and the savings."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def of(known: KnownVenv) -> list[OwnRequirement]:
     if kind == purposes.TOOL:
         return list(_of_tool(_document(settings.content(f"{known.environment}/{makers.TOOL_RECEIPT}"))))
     if kind == purposes.SCRIPT and known.purpose.script is not None:
-        settings.count_script(known.purpose.script.path)
+        settings.include_script(known.purpose.script.path)
         document = _document(settings.content(known.purpose.script.path))
         return list(_parsed(document.get("dependencies"), "the script"))
     if kind == purposes.PROJECT and project.has_lock(known.name):

@@ -27,9 +27,9 @@ _FILTER = "filter."
 class Preferences(NamedTuple):
     """The settings. `theme` is empty for the app's own. `hidden` are keys of columns of the list of entries.
 
-    `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps what is removed, such as
-    `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more` has
-    settings of another pepip, which are kept as they are.
+    `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps removed entries, such
+    as `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more`
+    has settings of another pepip, which are kept as they are.
     """
 
     theme: str = ""
@@ -99,7 +99,8 @@ def seconds_of(trash: str) -> float | None:
 
 def _unreadable(place: str, reason: str) -> UsageError:
     return UsageError(
-        f"the settings in {place} can't be read: {reason}", hint="mend the file or remove it; the defaults hold now"
+        f"the settings in {place} can't be read: {reason}",
+        hint="fix the file or remove it; the defaults hold now",
     )
 
 

@@ -18,17 +18,18 @@ from pepip.host.transfer import Transfer
 from pepip.humanized import count
 from pepip.model import Progress
 from pepip.store import document as documents
-from pepip.store import from_installed, hash_pool, publish, staged
+from pepip.store import from_installed, hash_pool, proving, publish, staged
 from pepip.uv import arguments
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Request
-    from pepip.store.publish import Prepared, Proof
+    from pepip.store.proving import Proof
+    from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.archives import Archives
@@ -41,7 +42,7 @@ class Need(NamedTuple):
     """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
 
     Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
-    checked all hashes that the request demands.
+    checked all hashes that the request demands. `meanwhile` is called while uv fetches.
     """
 
     request: Request
@@ -50,28 +51,51 @@ class Need(NamedTuple):
     indexes: Indexes
     began_at_ns: int
     is_checked: bool
+    meanwhile: Callable[[], None]
 
 
-class Batch(NamedTuple):
-    """Artifacts to be staged by one call of uv. A batch that `is_fresh` is fetched anew, past uv's cache."""
+class Batch:
+    """Artifacts to be staged by one call of uv, by name. A batch that `is_fresh` is fetched anew, past uv's cache.
 
-    artifacts: Sequence[Artifact]
-    is_fresh: bool = False
-
-
-class _Work(NamedTuple):
-    """A staged batch, and what comes of it: prepared entries, and batches that must follow.
-
-    `launchers` are the texts of launchers by file name, for each distribution. uv has just checked the archives of
-    the distributions `checkable`.
+    `prefix` is the folder into which uv has staged it. `launchers` has the texts of launchers by file name, for each
+    distribution. `prepared` are its entries before they are published, and
+    `following` the batches that must follow it.
     """
 
-    batch: Batch
-    launchers: dict[str, dict[str, str]]
-    artifacts: dict[str, Artifact]
-    checkable: set[str]
-    following: list[Batch]
-    prepared: list[Prepared]
+    def __init__(self, artifacts: Iterable[Artifact], *, is_fresh: bool = False) -> None:
+        self.artifacts = {artifact.name: artifact for artifact in artifacts}
+        self.is_fresh = is_fresh
+        self.prefix = ""
+        self.launchers: dict[str, dict[str, str]] = {}
+        self.prepared: list[Prepared] = []
+        self.following: list[Batch] = []
+
+    def fetch_anew(self, name: str) -> None:
+        """Let a fresh batch with one of the artifacts follow."""
+        self.following.append(Batch([self.artifacts[name]], is_fresh=True))
+
+    @contextlib.contextmanager
+    def unless_cleaned(self, name: str) -> Iterator[None]:
+        """Fetch an artifact anew if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
+        try:
+            yield
+        except FileNotFoundError:
+            if self.is_fresh:
+                raise
+            self.fetch_anew(name)
+
+
+class _Looked(NamedTuple):
+    """The unpacked wheels of a batch with their files, and three sets of their names.
+
+    No file of an `untouched` wheel was written since uv moved the wheel into its cache. Nobody knows when uv moved an
+    `undated` wheel there. uv has just compared the archive of a `checked` wheel with its hash.
+    """
+
+    trees: list[tuple[StagedWheel, WheelTree]]
+    untouched: set[str]
+    undated: set[str]
+    checked: set[str]
 
 
 class Preparer:
@@ -98,35 +122,30 @@ class Preparer:
         """The number of distributions that are ready."""
         return Progress("store", "", self._done, self._wanted)
 
-    def prepare(
-        self, batch: Batch, prefix: str, provable: Collection[str]
-    ) -> Generator[Progress, None, tuple[list[Prepared], list[Batch]]]:
-        """Prepare the wheels that uv has staged in `prefix`. Return prepared entries, and batches that must follow.
+    def prepare(self, batch: Batch, provable: Collection[str]) -> Iterator[Progress]:
+        """Prepare the wheels of a staged batch. Its prefix is needed no more at the end, and may be gone.
 
-        `prefix` is needed no more at the end, and may be gone. The files of `provable` distributions need not be read
-        if uv has unpacked them since this run began.
+        The files of `provable` distributions need not be read if uv has unpacked them since this run began.
         """
         self._number += 1
-        artifacts = {artifact.name: artifact for artifact in batch.artifacts}
-        found = [item for item in staged.discover(prefix) if item.name in artifacts]
-        for name in artifacts.keys() - {item.name for item in found}:
+        found = [item for item in staged.discover(batch.prefix) if item.name in batch.artifacts]
+        for name in batch.artifacts.keys() - {item.name for item in found}:
             self.unshared[name] = "uv's cache does not show its unpacked wheel"
-        contested = staged.contested(found) if len(artifacts) > 1 else set()
-        following = [Batch([artifacts[name]], batch.is_fresh) for name in sorted(contested)]
+        contested = staged.contested(found) if len(batch.artifacts) > 1 else set()
+        batch.following += [Batch([batch.artifacts[name]], is_fresh=batch.is_fresh) for name in sorted(contested)]
         wheels = [item for item in found if item.name not in contested]
+        batch.launchers = {item.name: staged.launchers(batch.prefix, item, self._python) for item in wheels}
         checkable = {item.name for item in wheels if item.name in provable and self._is_new(item.wheel)}
-        launchers = {item.name: staged.launchers(prefix, item, self._python) for item in wheels}
-        work = _Work(batch, launchers, artifacts, checkable, following, [])
-        here, there = self._shares(work, wheels)
-        in_second = functools.partial(self._prepare_plain, work, there, prefix) if there else None
+        here, there = self._shares(wheels, checkable)
+        in_second = functools.partial(self._prepare_plain, batch, there) if there else None
         with parallel.second_process(in_second, lockless_threads=1) as second:  # the thread of `staging.Writer`
-            yield from self._prepare(work, here)
-        yield from self._prepare(work, self._take_over(work, there) if second.has_done_all else there)
+            yield from self._prepare_all(batch, self._look(batch, here, checkable))
+        rest = self._take_over(batch, there) if second.has_done_all else there
+        yield from self._prepare_all(batch, self._look(batch, rest, checkable))
         yield self.progress
-        return work.prepared, following
 
     def _shares(
-        self, work: _Work, wheels: Sequence[StagedWheel]
+        self, wheels: Sequence[StagedWheel], checkable: Collection[str]
     ) -> tuple[Sequence[StagedWheel], Sequence[StagedWheel]]:
         """Return the wheels that this process prepares, and those for a second process, by the size of their RECORDs.
 
@@ -142,93 +161,102 @@ class Preparer:
         rest = sum(sizes.values()) * 2 // 5
         there = []
         for item in sorted(wheels, key=lambda item: -sizes[item.name]):
-            if item.name in work.checkable and sizes[item.name] <= rest:
+            if item.name in checkable and sizes[item.name] <= rest:
                 there.append(item)
                 rest -= sizes[item.name]
         return [item for item in wheels if item not in there], there
 
-    def _prepare_plain(self, work: _Work, wheels: Sequence[StagedWheel], prefix: str) -> None:
+    def _prepare_plain(self, batch: Batch, wheels: Sequence[StagedWheel]) -> None:
         """Prepare the wheels that are as uv unpacked them and as their RECORD says. Leave no trace of the others.
 
-        At the end remove `prefix`.
+        At the end remove the batch's prefix.
         """
         for item in wheels:
             tree = staged.look(item.wheel)
             if self._is_untouched(tree, self._moved_at_ns(item.wheel)):
-                proof = publish.prove(item, tree, self.seen, is_checked=True)
-                if not proof.is_as_listed or not any(self._prepared(work, item, tree, proof)):
+                proof = proving.prove(item, tree, self.seen, is_checked=True)
+                if not proof.is_as_listed or self._prepared(batch, item, tree, proof) is None:
                     filesystems.remove_tree(self._workshop(item))
-        filesystems.remove_tree(prefix)
+        filesystems.remove_tree(batch.prefix)
 
-    def _take_over(self, work: _Work, wheels: Sequence[StagedWheel]) -> list[StagedWheel]:
+    def _take_over(self, batch: Batch, wheels: Sequence[StagedWheel]) -> list[StagedWheel]:
         """Take the wheels that a second process has prepared, and return the others."""
         others = []
         for item in wheels:
             workshop = self._workshop(item)
             if os.path.isdir(workshop):
-                work.prepared.append(publish.Prepared(workshop, documents.read(workshop)))
+                batch.prepared.append(publish.Prepared(workshop, documents.read(workshop)))
                 self._done += 1
             else:
                 others.append(item)
         return others
 
-    def _prepare(self, work: _Work, wheels: Sequence[StagedWheel]) -> Iterator[Progress]:
-        """Prepare wheels, which are read first unless uv has just checked them."""
-        batch, artifacts, following = work.batch, work.artifacts, work.following
-        trees: list[tuple[StagedWheel, WheelTree]] = []
-        untouched: set[str] = set()
-        undated: set[str] = set()
+    def _look(self, batch: Batch, wheels: Sequence[StagedWheel], checkable: Collection[str]) -> _Looked:
+        """List the files of unpacked wheels, and judge the wheels by the times of these files.
+
+        uv has just checked the archives of the distributions `checkable`.
+        """
+        looked = _Looked([], set(), set(), set())
         for item in wheels:
             filesystems.remove_tree(self._workshop(item))  # a second process may have begun with it
-            with _unless_cleaned(artifacts[item.name], batch, following):
+            with batch.unless_cleaned(item.name):
                 tree = staged.look(item.wheel)
                 moved_at_ns = self._moved_at_ns(item.wheel)
                 if not moved_at_ns and not any(known.saw(item.wheel) for known in self.archives.values()):
-                    undated.add(item.name)
+                    looked.undated.add(item.name)
                 if self._is_untouched(tree, moved_at_ns):
-                    untouched.add(item.name)
-                trees.append((item, tree))
-        checked = untouched & work.checkable
+                    looked.untouched.add(item.name)
+                    if item.name in checkable:
+                        looked.checked.add(item.name)
+                looked.trees.append((item, tree))
+        return looked
+
+    def _prepare_all(self, batch: Batch, looked: _Looked) -> Iterator[Progress]:
+        """Compare each wheel with its RECORD, and prepare its entry. A doubtful wheel follows in a fresh batch."""
         in_turn = not self._store.is_remote
-        read = hash_pool.in_order(trees, self.seen, without=checked)
+        read = hash_pool.in_order(looked.trees, self.seen, without=looked.checked)
         with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
-                artifact = artifacts[item.name]
-                with _unless_cleaned(artifact, batch, following):
-                    proof = publish.prove(item, tree, self.seen, is_checked=item.name in checked)
+                with batch.unless_cleaned(item.name):
+                    proof = proving.prove(item, tree, self.seen, is_checked=item.name in looked.checked)
                     is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
-                    is_uvs = is_recent and item.name in untouched
+                    is_uvs = is_recent and item.name in looked.untouched
                     # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
                     # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
                     is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
-                        if proof.absent or not (is_recent and item.name in undated):  # else RECORD may be wrong
+                        if proof.absent or not (is_recent and item.name in looked.undated):  # RECORD may be wrong
                             yield Progress("warning", _differs(item, proof) + ": fetching it again")
-                        following.append(Batch([artifact], is_fresh=True))
+                        batch.fetch_anew(item.name)
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
-                    made = self._prepared(work, item, tree, proof)
-                    tasks.add(functools.partial(_collect, work.prepared, made, artifact, batch, following))
+                    tasks.add(functools.partial(self._prepare, batch, item, tree, proof))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
 
-    def _prepared(self, work: _Work, item: StagedWheel, tree: WheelTree, proof: Proof) -> Iterator[Prepared]:
-        """Yield the prepared entry of a wheel, or note why there can be none.
+    def _prepare(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> None:
+        with batch.unless_cleaned(item.name):
+            shaped = self._prepared(batch, item, tree, proof)
+            if shaped is not None:
+                batch.prepared.append(shaped)
 
-        If an adopted entry is equal to the wheel, that entry is noted instead.
+    def _prepared(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> Prepared | None:
+        """Return the prepared entry of a wheel. If an adopted entry is equal to the wheel, that is taken instead.
+
+        If the wheel can't be an entry, the reason is noted in `unshared`. The result is None then.
         """
-        artifact, launchers = work.artifacts[item.name], work.launchers[item.name]
+        artifact, launchers = batch.artifacts[item.name], batch.launchers[item.name]
         replaces_adopted = content_identity.is_of_content(artifact.identity)
         if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
             self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
-            return
+            return None
         try:
             equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
             if equal is not None:
                 self.added[equal.name] = equal
-                return
-            yield publish.prepare(
+                return None
+            return publish.prepare(
                 self._store,
                 item,
                 tree,
@@ -241,6 +269,7 @@ class Preparer:
             )
         except InvalidWheelError as error:
             self.unshared[item.name] = error.message
+            return None
 
     def _workshop(self, item: StagedWheel) -> str:
         return f"{self._area}/{self._number}.{item.name}"
@@ -248,13 +277,13 @@ class Preparer:
     def _is_new(self, wheel: str) -> bool:
         """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
         with contextlib.suppress(FileNotFoundError):  # somebody has cleaned uv's cache
-            is_new = any(known.are_without(wheel) for known in self.archives.values())
+            is_new = any(known.is_new(wheel) for known in self.archives.values())
             return is_new and _was_made_since(wheel, self._need.began_at_ns)
         return False
 
     def _moved_at_ns(self, wheel: str) -> int:
         """Return when uv moved an unpacked wheel into its cache, 0 if that can't be known."""
-        return next((known.moved_at_ns(wheel) for known in self.archives.values() if known.hold(wheel)), 0)
+        return next((known.moved_at_ns(wheel) for known in self.archives.values() if known.holds(wheel)), 0)
 
     def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
         """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
@@ -265,24 +294,6 @@ class Preparer:
         for status in later:
             self.seen.forget(status)
         return not later
-
-
-def _collect(
-    prepared: list[Prepared], made: Iterator[Prepared], artifact: Artifact, batch: Batch, following: list[Batch]
-) -> None:
-    with _unless_cleaned(artifact, batch, following):
-        prepared.extend(made)
-
-
-@contextlib.contextmanager
-def _unless_cleaned(artifact: Artifact, batch: Batch, following: list[Batch]) -> Iterator[None]:
-    """Add a fresh batch for an artifact if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
-    try:
-        yield
-    except FileNotFoundError:
-        if batch.is_fresh:
-            raise
-        following.append(Batch([artifact], is_fresh=True))
 
 
 def _was_made_since(folder: str, began_at_ns: int) -> bool:

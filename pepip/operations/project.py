@@ -67,7 +67,7 @@ def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gene
 def add(
     store: Store, words: Sequence[str], package: str, request: ProjectRequest
 ) -> Generator[Progress, None, Outcome]:
-    """Let uv add dependencies to the project, or to `package` of its workspace, and sync what `request` selects.
+    """Let uv add dependencies to the project, or to `package` of its workspace, and sync the selection of `request`.
 
     `words` are the arguments of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are restored if anything fails.
     """
@@ -78,7 +78,7 @@ def add(
 
 
 def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Generator[Progress, None, Outcome]:
-    """Let uv remove dependencies from the project, and sync what `request` selects.
+    """Let uv remove dependencies from the project, and sync the selection of `request`.
 
     `words` are the arguments of `uv remove`. As with uv, `pyproject.toml` stays changed if the sync fails.
     """
@@ -311,7 +311,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
 def _for_dry_run(request: ProjectRequest, planned: project.SyncPreview) -> Iterator[str]:
     """Yield the environment for a dry run: the project's own, or a temporary one like it.
 
-    It is a temporary one if uv would make the project's environment, or make it anew.
+    If uv would make the project's environment, or make it anew, the dry run needs a temporary one.
     """
     if not planned.is_made:
         yield planned.environment

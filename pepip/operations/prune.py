@@ -34,8 +34,9 @@ class PruneOptions(NamedTuple):
 
     `patterns` and `keep` are shell patterns of names. `older_than_seconds` counts from the last link. Orphans go only
     until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that were
-    chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, what is removed
-    stays in the trash for so long. Without it, the space is free at once, and the whole trash is emptied.
+    chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, the
+    removed entries stay in the trash for so long. Without it, the space is free at once, and the whole trash is
+    emptied.
     `environments` are the paths of registered environments that go, too. With `with_cache`, the packages of removed
     entries go from uv's cache, in all versions.
     """
@@ -60,13 +61,14 @@ class Orphan(NamedTuple):
 class PrunePreview(NamedTuple):
     """The result of a prune, or of its preview.
 
-    `shared_bytes` stay on disk because uv's cache has the same files. `gone` are environments that were deleted, or
-    whose scripts were, or that were chosen: the latter two go, too. `unreachable` ones keep the entries that they
-    linked last. `found` are environments that nobody had registered. `blocked` says why nothing at all may be
-    removed, and `hint` what helps then. `refused` are orphans of another user. `leased` are the ids of entries that
-    only leases of a layer's readers keep. `trashed_bytes` stay in the trash, and are free when it is emptied;
-    `freed_bytes` does not include them. `kept_until`, in seconds since 1970, is when the trash of this prune may be
-    emptied, 0 if at once. `emptied_bytes` are those of `freed_bytes` that lie in the trash before the prune.
+    `shared_bytes` stay on disk because uv's cache has the same files. `gone` are the environments whose links do not
+    count: deleted ones, those of deleted scripts, and chosen ones. The prune removes the latter two. `unreachable`
+    environments keep the entries that they linked last. `unregistered` environments were found beside known ones.
+    `blocked` is the reason why nothing at all may be removed, and `hint` the remedy. `refused` are orphans of another
+    user. `leased` are the ids of entries that only leases of a layer's readers keep. `trashed_bytes` stay in the
+    trash, and are free when it is emptied; `freed_bytes` does not include them. `kept_until` is the time until which
+    the trash keeps the removed entries, in seconds since 1970; 0 if it keeps none. `emptied_bytes` is the part of
+    `freed_bytes` that was in the trash before the prune.
     """
 
     orphans: list[Orphan]
@@ -74,7 +76,7 @@ class PrunePreview(NamedTuple):
     shared_bytes: int
     gone: list[KnownVenv]
     unreachable: list[KnownVenv]
-    found: list[str]
+    unregistered: list[str]
     blocked: str
     refused: list[Orphan]
     hint: str = ""
@@ -85,7 +87,7 @@ class PrunePreview(NamedTuple):
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
-    """Return what a prune would do now. Changes nothing. `seen` is a census that was taken before."""
+    """Return the result that a prune would have now. Changes nothing. `seen` is a census that was taken before."""
     return _decide(store, options, seen or census.take(store))
 
 
@@ -115,15 +117,15 @@ def measure(
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
-    """Return what removing one entry frees, and the bytes that other files keep."""
+    """Return the bytes that the removal of one entry frees, and the bytes that other files keep."""
     return freed_space.by_removing([stored.path], place=os.path.dirname(stored.path))
 
 
 def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, PrunePreview]:
-    """Remove orphans, yielding progress, and return what was done. Raises StoreError if nothing may be removed.
+    """Remove orphans, yielding progress, and return the result. Raises StoreError if nothing may be removed.
 
     Environments are read again while nobody links, so entries that were linked since a preview stay. A killed run
-    leaves whole entries, in their place or in the trash. The next run empties the trash, except for what is kept.
+    leaves whole entries, in their place or in the trash. The next run empties the trash, except for kept graves.
     """
     yield Progress("wait", "for running installs to finish")
     with store.pruning():
@@ -131,7 +133,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         decided = _decide(store, options, seen)
         if decided.blocked:
             raise StoreError(decided.blocked, hint=decided.hint)
-        unkept = [root for root, linked in seen.found.items() if not _is_registered(store, root, linked)]
+        unkept = [root for root, linked in seen.unregistered.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
         # Without their registrations, environments beside them that are not registered would not be found again.
@@ -219,7 +221,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     seen = _without(seen, options.environments)
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
-    found = sorted(seen.found)
+    unregistered = sorted(seen.unregistered)
     blocked = unreadable(store, seen)
     unknown = [known for known in unreachable if known.entries is None]
     if unknown and not blocked:
@@ -229,7 +231,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     if policy and not blocked and not policy.takes_leases and not options.older_than_seconds:
         blocked, hint = blocked_as_layer(store), _HINT_LAYER
     if blocked:
-        return PrunePreview([], 0, 0, gone, unreachable, found, blocked, [], hint)
+        return PrunePreview([], 0, 0, gone, unreachable, unregistered, blocked, [], hint)
     users = seen.users().keys()
     leased = leases.users(store).keys() - users if policy else frozenset()
     chosen = _choose(options, seen, {*users, *leased})
@@ -245,7 +247,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
         shared,
         gone,
         unreachable,
-        found,
+        unregistered,
         "",
         refused,
         leased=frozenset(leased),

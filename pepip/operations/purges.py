@@ -47,7 +47,7 @@ def seconds() -> float:
 
 
 def look(store: Store, environment: Environment) -> Generator[Progress, None, None]:
-    """Find entries of an environment that have lost files, so that they are stored anew. Touch what is in use.
+    """Find entries of an environment that have lost files, so that they are stored anew. Touch the files in use.
 
     A warning names each entry. Entries that somebody else must repair are named, too. Does nothing unless the user
     has named the time of a purge.

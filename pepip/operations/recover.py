@@ -6,6 +6,7 @@ import contextlib
 
 from pepip import humanized, paths
 from pepip.environment import contents, journal, plan_on_disk
+from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -13,7 +14,7 @@ from pepip.host import locks, permissions
 from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, registering, venvs
-from pepip.operations.relinking import change_links, entry_of, has_private, relink, roll_back
+from pepip.operations.relinking import change_links, entry_of, has_private, link_state, relink, roll_back
 from pepip.store import entries, registry
 from pepip.uv import resolve
 from pepip.wheel import record
@@ -99,7 +100,7 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
 
 
 def complete(store: Store, environment: Environment) -> str:
-    """Complete or take back what a killed run began: see `complete_interrupted`. The caller holds the locks."""
+    """Complete or take back the change of a killed run: see `complete_interrupted`. The caller holds the locks."""
     from pepip.environment import swap
 
     sentence = ""
@@ -140,7 +141,7 @@ def _reason(error: OSError | PepipError) -> str:
 def recover(
     store: Store, environment: Environment, request: Request, *, without_layers: bool = False
 ) -> Generator[Progress, None, None]:
-    """Complete what a killed run began. Then store and link again the entries that the store has lost.
+    """Complete the change that a killed run began. Then store and link again the entries that the store has lost.
 
     Raises StoreError if entries are lost because their layer is not there: it may come back. `without_layers`, they
     are stored anew. A warning names each distribution that can't be fetched again. If its entry is gone or can't be
@@ -152,7 +153,7 @@ def recover(
             yield Progress("warning", sentence)
         present = contents.installed(environment, store.known_roots)
         if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
-            change_links(store, environment, present, [], [], is_recovery=True)
+            change_links(store, environment, present, LinkChange(is_recovery=True))
     lost = [
         _Lost(item, contents.direct_url(environment, item))
         for item in contents.installed(environment, store.known_roots)
@@ -184,7 +185,7 @@ def recover(
         linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
-        relink(store, environment, present, additions, going, gives_way=True)
+        relink(store, environment, present, additions, going, foreign_files_stay=True)
     link_elsewhere(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
@@ -230,15 +231,9 @@ def _is_the_same(entry: Entry, environment: Environment, distribution: Installed
 
 
 def is_stale(store: Store, environment: Environment) -> bool:
-    """Tell whether the environment's links differ from what the current entries need: an entry was replaced."""
-    return not plan_on_disk.is_as_planned(environment, *_linked_and_foreign(store, environment))
-
-
-def _linked_and_foreign(store: Store, environment: Environment) -> tuple[dict[str, Entry], list[Installed]]:
-    """Return the entries that an environment links, by distribution name, and the distributions with own files."""
-    found = {item: entry_of(store, item) for item in contents.installed(environment, store.known_roots)}
-    linked = {item.name: entry for item, entry in found.items() if entry is not None}
-    return linked, [item for item, entry in found.items() if entry is None]
+    """Tell whether the environment's links differ from those that its entries need: an entry was replaced."""
+    state = link_state(store, contents.installed(environment, store.known_roots))
+    return not plan_on_disk.is_as_planned(environment, state.linked, state.foreign)
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
@@ -255,20 +250,21 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             continue
         with contextlib.suppress(OSError, PepipError):
             environment = venvs.open_environment(item.environment, store)
-            linked, foreign = _linked_and_foreign(store, environment)
-            names = {name for name, entry in linked.items() if entry.id in entry_ids}
-            if not (names and outdated.has_any(environment, linked, foreign, names)):
+            state = link_state(store, contents.installed(environment, store.known_roots))
+            names = {name for name, entry in state.linked.items() if entry.id in entry_ids}
+            if not (names and outdated.has_any(environment, state, names)):
                 continue
             if permissions.may_change(environment.site_packages):
                 with locks.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
-                    linked, foreign = _linked_and_foreign(store, environment)
-                    outdated.replace(environment, linked, foreign, names)
+                    state = link_state(store, contents.installed(environment, store.known_roots))
+                    outdated.replace(environment, state, names)
 
 
 def link_anew(store: Store, environment: Environment) -> None:
     """Make every wrong link of an environment again: entries may have been replaced."""
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        change_links(store, environment, contents.installed(environment, store.known_roots), [], [], is_recovery=True)
+        present = contents.installed(environment, store.known_roots)
+        change_links(store, environment, present, LinkChange(is_recovery=True))
 
 
 def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
@@ -366,4 +362,4 @@ def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -
             installations.append(Installation(entry, *addition[1:]))
     gone = {*unfinished.removals, *(installation.entry.dist_info for installation in installations)}
     stale = [item for item in present if item.dist_info in gone and item.name not in unfinished.private]
-    change_links(store, environment, present, installations, stale, is_recovery=True)
+    change_links(store, environment, present, LinkChange(installations, stale, is_recovery=True))

@@ -6,13 +6,14 @@ import contextlib
 import os
 
 from pepip.environment import contents, journal, linking, removal, set_aside, without_record
+from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
 from pepip.store import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed
@@ -28,27 +29,21 @@ def relink(
     *,
     reserved: Collection[str] = (),
     private: Collection[str] = (),
-    gives_way: bool = False,
+    foreign_files_stay: bool = False,
 ) -> list[Installed]:
     """Link `additions`, remove the distributions in `going`, and return those that are installed afterwards.
 
     An addition replaces the distribution of its name. Distributions named in `private` are removed, too: uv installs
-    them anew, in `UnfinishedChange`. `reserved` and `gives_way` are as in `linking.change`. The caller holds the
+    them anew, in `UnfinishedChange`. `reserved` and `foreign_files_stay` are as in `LinkChange`. The caller holds the
     environment's lock.
     """
     names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
         removals = [item for item in present if item.name in names]
-        change_links(
-            store,
-            environment,
-            present,
-            additions,
-            removals,
-            reserved=reserved,
-            private=private,
-            gives_way=gives_way,
+        change = LinkChange(
+            additions, removals, reserved=reserved, private=private, foreign_files_stay=foreign_files_stay
         )
+        change_links(store, environment, present, change)
         new = [addition.entry for addition in additions]
         store.each(lambda entry: entries.note_linked(store, entry), new)
     if any(addition.mode for addition in additions):
@@ -57,44 +52,27 @@ def relink(
     return sorted([*(item for item in present if item.name not in names), *linked])
 
 
-def change_links(
-    store: Store,
-    environment: Environment,
-    present: Sequence[Installed],
-    additions: list[Installation],
-    removals: list[Installed],
-    *,
-    reserved: Collection[str] = (),
-    private: Collection[str] = (),
-    gives_way: bool = False,
-    is_recovery: bool = False,
-) -> None:
-    """Change an environment's links. Finds out first which distributions are linked and which have real files.
+def change_links(store: Store, environment: Environment, present: Sequence[Installed], change: LinkChange) -> None:
+    """Change an environment's links, given its distributions. uv names the files of removals without a RECORD.
 
     A change that fails is taken back. If that fails too, the next command tries it again. A recovery that fails
     leaves the journal for `roll_back`.
     """
-    found = {item: entry_of(store, item) for item in present}
-    linked = {item.name: entry for item, entry in found.items() if entry is not None}
-    leaving = _departure(environment, [item for item in removals if without_record.lacks_record(item)])
+    leaving = _departure(environment, [item for item in change.removals if without_record.lacks_record(item)])
+    state = link_state(store, present)
     try:
-        linking.change(
-            environment,
-            store.known_roots,
-            linked=linked,
-            additions=additions,
-            removals=removals,
-            foreign=[item for item, entry in found.items() if entry is None],
-            reserved=reserved,
-            leaving=leaving,
-            private=private,
-            gives_way=gives_way,
-            is_recovery=is_recovery,
-        )
+        linking.change(environment, store.known_roots, state, change._replace(leaving=leaving))
     except (OSError, PepipError):
-        if not is_recovery:
+        if not change.is_recovery:
             _try_to_roll_back(store, environment)
         raise
+
+
+def link_state(store: Store, present: Iterable[Installed]) -> LinkState:
+    """Return the entries of linked distributions, and the distributions with files of their own."""
+    found = {item: entry_of(store, item) for item in present}
+    linked = {item.name: entry for item, entry in found.items() if entry is not None}
+    return LinkState(linked, [item for item, entry in found.items() if entry is None])
 
 
 class UnfinishedChange:
@@ -186,7 +164,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     leftovers.remove(environment, store.known_roots, unwanted, came, owned)
     set_aside.restore(environment, store.known_roots)
     present = contents.installed(environment, store.known_roots)
-    change_links(store, environment, present, [], [], is_recovery=True)
+    change_links(store, environment, present, LinkChange(is_recovery=True))
 
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:

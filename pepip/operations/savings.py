@@ -1,4 +1,4 @@
-"""What sharing saves, measured on disk. Each inode counts once, and the store counts, too."""
+"""The space that sharing saves, measured on disk. Each inode counts once, and the store counts, too."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class VenvShare(NamedTuple):
 class Savings(NamedTuple):
     """The sums over the store and its environments.
 
-    `on_disk_bytes` are those of all entries and of all environments that can be reached. `without_sharing_bytes` are
-    what copies in every environment would take. `with_hard_links_bytes` are what uv's hard links would take, with
-    uv's cache on the same file system: files count once, but folders and bytecode count in every environment. Files
-    that environments have of their own count in both as they are. `prunable_bytes` are those of entries that no
-    environment links, and of the trash. `layer_bytes` are those of `layer_entries` that environments link from
+    `on_disk_bytes` is the size of all entries and of all environments that can be reached. `without_sharing_bytes` is
+    the size with copies in every environment. `with_hard_links_bytes` is the size with uv's hard links, and with uv's
+    cache on the same file system: files count once, but folders and bytecode count in every environment. Files that
+    environments have of their own count in both as they are. `prunable_bytes` is the size of the trash and of the
+    entries that no environment links. `layer_bytes` is the size of the `layer_entries`, which environments link from
     layers: they don't count as this user's bytes on disk, and no prune frees them.
     """
 
@@ -54,7 +54,7 @@ class Savings(NamedTuple):
 
     @property
     def saved_bytes(self) -> int:
-        """What sharing saves against copies."""
+        """The bytes that sharing saves against copies."""
         return self.without_sharing_bytes - self.on_disk_bytes
 
 
@@ -167,7 +167,7 @@ def _children(folder: str) -> list[str]:
 
 
 def measure(store: Store, memory: ScanCache | None = None) -> tuple[Savings, list[VenvShare]]:
-    """Return what sharing saves, and each environment's share. Changes nothing.
+    """Return the savings, and each environment's share. Changes nothing.
 
     `memory` may tell which entries are linked; every size is measured now.
     """

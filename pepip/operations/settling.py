@@ -37,10 +37,10 @@ class Question(NamedTuple):
 
     @property
     def is_of_files(self) -> bool:
-        """Whether files say what is asked for: a project, or files of requirements.
+        """Whether files hold the request: a project, or files of requirements.
 
-        Such a command is repeated often. A command that names packages and has just changed an environment is not: if
-        it is repeated all the same, that run finds nothing to do, and notes it.
+        Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
+        environment. If it is, the second run finds nothing to do, and notes that.
         """
         from pepip import model
 
@@ -90,7 +90,7 @@ def note(
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
-    """Return the places that tell which environment is meant, and what the request demands."""
+    """Return the places that decide which environment is meant, and those that hold the request."""
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
@@ -143,7 +143,10 @@ def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
 
 
 def _purge_evidence(linked: Iterable[Entry]) -> list[str]:
-    """Return what tells of files that a purge by the site has deleted, and the time of the next touch."""
+    """Return the places that show whether a purge by the site has deleted files, and the time of the next touch.
+
+    Empty if the user has named no time of a purge.
+    """
     if "PEPIP_PURGE_AFTER" not in os.environ:
         return []
     from pepip.operations import purges

@@ -48,7 +48,7 @@ def several(projects: Iterable[KnownVenv]) -> list[SideBySide]:
 
 @functools.lru_cache(1 << 14)
 def order(version: str) -> tuple[bool, Version, str]:
-    """Return the key that sorts versions (PEP 440). What is no version comes before all others."""
+    """Return the key that sorts versions (PEP 440). A text that is no version comes before all versions."""
     try:
         return True, Version(version), version
     except InvalidVersion:

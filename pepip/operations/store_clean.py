@@ -32,7 +32,7 @@ class CleanPreview(NamedTuple):
 
 
 def preview(store: Store) -> CleanPreview:
-    """Return what `clean` would remove. Changes nothing.
+    """Return the effect that `clean` would have. Changes nothing.
 
     Raises StoreError if there is no store, or if this user may not remove it.
     """
@@ -48,11 +48,11 @@ def preview(store: Store) -> CleanPreview:
     broken = [known.environment for known in known_venvs if not all(map(paths.is_layered, known.entries or ()))]
     broken += [f"{lease.environment} on {lease.host}" for lease in leases.valid(store)]
     left = sorted(set(os.listdir(store_root)) - _names(store_root))
-    return CleanPreview(len(seen.stored), tuple(sorted({*broken, *seen.found})), tuple(left))
+    return CleanPreview(len(seen.stored), tuple(sorted({*broken, *seen.unregistered})), tuple(left))
 
 
 def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
-    """Remove a store, yielding progress, and return what was removed.
+    """Remove a store, yielding progress, and return the effect.
 
     One rename moves all entries away, so a killed run leaves no part of an entry in its place. Files that pepip did
     not make stay, and the store's folder with them. Raises StoreError.

@@ -37,7 +37,7 @@ class InitializedStore(NamedTuple):
 def initialize(
     store: Store, *, group: str = "", trusted: Sequence[str] = (), layer: leases.Policy | None = None
 ) -> InitializedStore:
-    """Make the folders of a store, or correct the modes of an existing one, and return what the store is now.
+    """Make the folders of a store, or correct the modes of an existing one, and return its new state.
 
     `group` may write the store. `trusted` says whose entries its users link beside their own, root's and the store
     owner's: names of users, or `members` for all members. `layer` makes the store a layer for others; a layer stays

@@ -70,7 +70,7 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     stored = [item for item in entries.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
     for pattern in patterns:
         if not any(entries.matches(item, [pattern]) for item in stored):
-            raise StoreError(f"the store has no entry {pattern}", hint="`pepip store list` shows what it has")
+            raise StoreError(f"the store has no entry {pattern}", hint="`pepip store list` lists its entries")
     return [item for item in stored if entries.matches(item, patterns)]
 
 

@@ -83,7 +83,7 @@ class _NotStagedError(Exception):
 
 
 class _Run:
-    """One run, of one batch or several. `prefixes` is the folder for what uv stages, `area` for everything else."""
+    """One run, of one batch or several. uv stages in the folder `prefixes`. Everything else goes to `area`."""
 
     def __init__(
         self, store: Store, need: Need, area: str, *, prefixes: str, writer: staging.Writer, already: int
@@ -101,32 +101,30 @@ class _Run:
     def store(self, batch: Batch, *, replacing: str) -> Generator[Progress, None, list[Batch]]:
         """Store a batch. Return the batches that must follow it."""
         settling = batch.is_fresh or bool(replacing)  # a doubt about the bytes is settled by reading them
-        provable = (
-            frozenset[str]() if settling else frozenset(item.name for item in batch.artifacts if _has_hash(item))
-        )
+        provable = [] if settling else [name for name, item in batch.artifacts.items() if _has_hash(item)]
         try:
-            prefix = yield from self._stage(batch, provable)
+            batch.prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
         yield self._preparer.progress
         self._writer.begin()
-        prepared, following = yield from self._preparer.prepare(batch, prefix, provable)
+        yield from self._preparer.prepare(batch, provable)
         self._writer.begin()
-        filesystems.remove_tree(prefix)  # while the disk is busy
+        filesystems.remove_tree(batch.prefix)  # while the disk is busy
         self._writer.settle()
 
         def appear(shaped: Prepared) -> None:
             entry = publish.publish(self._store, shaped, replacing=replacing)
             self._preparer.added[entry.name] = entry
 
-        self._store.each(appear, prepared)
-        return following
+        self._store.each(appear, batch.prepared)
+        return batch.following
 
     def _one_by_one(self, batch: Batch, reason: str) -> list[Batch]:
         """Return one batch for each artifact of a batch that can't be staged. A single artifact is left to uv."""
         if len(batch.artifacts) > 1:
-            return [Batch([artifact], batch.is_fresh) for artifact in batch.artifacts]
-        self._preparer.unshared[batch.artifacts[0].name] = reason
+            return [Batch([artifact], is_fresh=batch.is_fresh) for artifact in batch.artifacts.values()]
+        self._preparer.unshared[next(iter(batch.artifacts))] = reason
         return []
 
     def _stage(self, batch: Batch, provable: Collection[str]) -> Generator[Progress, None, str]:
@@ -158,7 +156,7 @@ class _Run:
         place = f"{self._area}/{self._number}"
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
         cache = own_cache or cacheable.cache_folder(request.common_options)
-        sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts}
+        sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts.values()}
         known, seen = self._preparer.archives, self._preparer.seen
         if cache not in known:
             known[cache] = archives.Archives(cache)
@@ -167,7 +165,7 @@ class _Run:
         with known[cache].watched(), reading:
             for arrival in stage.stage(
                 request,
-                [artifact.package for artifact in self._need.indexes.named(batch.artifacts)],
+                [artifact.package for artifact in self._need.indexes.named([*batch.artifacts.values()])],
                 self._need.environment.executable,
                 prefix=prefix,
                 lock=f"{self._area}/pylock.{self._number}.toml",
@@ -178,17 +176,10 @@ class _Run:
                     if self._number == 1:
                         wanted = count(len(self._need.artifacts), "distribution")
                         yield Progress("download", wanted, 0, _download_bytes(self._need))
-                    _prepare_to_link()
+                    self._need.meanwhile()
                     continue
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
                 yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
-
-
-def _prepare_to_link() -> None:
-    """Import what the end of an install needs: the processor has time while files arrive."""
-    from pepip.environment import outdated  # noqa: F401
-    from pepip.operations import recover, relinking  # noqa: F401
-    from pepip.store import leases  # noqa: F401
 
 
 def _has_hash(artifact: Artifact) -> bool:

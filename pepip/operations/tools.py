@@ -1,4 +1,4 @@
-"""The tools that uv keeps: upgrading and uninstalling them. uv does both, and what it installs is linked."""
+"""The tools that uv keeps: upgrading and uninstalling them. uv does both, and pepip links the installed packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary]:
-    """Let uv upgrade the tool of this environment with all its packages, and link what uv installs.
+    """Let uv upgrade the tool of this environment with all its packages, and link the packages that uv installs.
 
     uv does not upgrade only some packages of a tool. Raises UvError; the tool is then as it was.
     """
@@ -37,7 +37,7 @@ def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary
 
 
 def uninstall(store: Store, environment: str) -> Generator[Progress, None, Summary]:
-    """Let uv uninstall the tool of this environment, with its launchers. What only it linked becomes an orphan.
+    """Let uv uninstall the tool of this environment, with its launchers. Entries that only it linked become orphans.
 
     Raises UvError; the tool is then as it was.
     """

@@ -161,7 +161,7 @@ def way_of(known: KnownVenv) -> str:
 
 
 def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePlan]:
-    """Return what the upgrades would change, yielding progress. Changes nothing.
+    """Return the changes that the upgrades would make, yielding progress. Changes nothing.
 
     An environment for which uv finds no plan is in the result, with the reason.
     """
@@ -180,8 +180,8 @@ def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePl
 def upgrade(store: Store, target: Target) -> Generator[Progress, None, Summary]:
     """Upgrade the packages of one environment, yielding progress, and return the summary.
 
-    Raises PepipError. What is left on disk then is what the failed command of that way leaves: see `project.sync`,
-    `install.install` and `tools.upgrade`.
+    Raises PepipError. A failure leaves the same files on disk as a failure of the command that carries out the
+    upgrade: see `project.sync`, `install.install` and `tools.upgrade`.
     """
     with _at_home(target):
         if target.way == BY_TOOL:
@@ -217,7 +217,7 @@ def upgrade_all(
 
 
 def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
-    """Return what the upgrade of one environment would change."""
+    """Return the changes that the upgrade of one environment would make."""
     with _at_home(target):
         if target.way in {BY_LOCK, BY_SCRIPT}:
             options = project.ProjectOptions(dry_run=True)
@@ -225,10 +225,10 @@ def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
             _check_place(outcome.summary.environment, target)
             return outcome.summary
         requirements = _by_pip(target)
-        if target.way == BY_TOOL:  # uv has no dry run for tools, but upgrades a tool to what its receipt resolves to
+        if target.way == BY_TOOL:  # uv has no dry run for tools, but upgrades a tool to the resolution of its receipt
             requirements = tuple(str(own.requirement) for own in own_requirements.of(target.known))
             if not requirements:
-                raise VenvError("its receipt does not say what it was installed from")
+                raise VenvError("its receipt does not name the requirements of the tool")
         dry_run = install.InstallOptions(environment=target.environment, dry_run=True)
         return (yield from install.install(store, _request(requirements), dry_run))
 
@@ -238,7 +238,7 @@ def _refuse_another(target: Target) -> None:
     try:
         planned = uv_project.preview(ProjectRequest(lock_mode="frozen")).environment
     except PepipError:
-        return  # the upgrade itself says why
+        return  # the upgrade itself reports the error
     _check_place(planned, target)
 
 

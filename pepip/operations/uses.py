@@ -59,7 +59,7 @@ def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> lis
     ]
     rows += [
         (environment, (), entry_ids, census.OK, purposes.of(environment))
-        for environment, entry_ids in seen.found.items()
+        for environment, entry_ids in seen.unregistered.items()
     ]
     return [
         Use(environment, package, state, purpose)

@@ -96,9 +96,9 @@ def unmake(root: str) -> None:
 
 
 def remove_unfinished(roots: Iterable[str]) -> None:
-    """Wait for a run that makes one of these environments, and remove what a killed run left.
+    """Wait for a run that makes one of these environments, and remove the leftovers of a killed run.
 
-    uv itself would refuse to go on with these leftovers.
+    uv itself would refuse to go on with them.
     """
     for root in roots:
         if is_unfinished(root):
@@ -125,7 +125,7 @@ def state(roots: Iterable[str]) -> list[object]:
 
 
 def _remove_unfinished(root: str) -> None:
-    """Remove what a killed run left of making an environment. The caller holds the lock of the folder above."""
+    """Remove the leftovers of a killed run. The caller holds the lock of the folder above."""
     if not is_unfinished(root):
         return
     if not is_environment(root):

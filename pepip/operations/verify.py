@@ -45,10 +45,10 @@ class Verdict(NamedTuple):
 
 
 class Repaired(NamedTuple):
-    """The result of a repair: entries made whole, failures with the reason, and environments that were healed.
+    """The result of a repair: repaired entries, failures with the reason, and repaired environments.
 
     `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
-    that root should not change: their owners' next install heals them. `layered` are the ids of damaged entries of
+    that root should not change: their owners' next install repairs them. `layered` are the ids of damaged entries of
     layers: environments no longer link them, and the owner of the layer may repair them.
     """
 
@@ -68,7 +68,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     known = [*entries.stored(store), *entries.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
     if patterns and not chosen:
-        raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` shows what it has")
+        raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` lists its entries")
     findings, unproven = [], []
     found: dict[Stored, Sequence[Flaw]] = {}
     for number, item in enumerate(chosen):
@@ -99,65 +99,105 @@ def _inspect(stored: Stored) -> list[Flaw]:
 
 
 def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Generator[Progress, None, Repaired]:
-    """Repair damaged entries, heal the environments that link them or have broken links, and return the result.
+    """Repair damaged entries, and environments that link them or have broken links. Return the result.
 
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
-    adopted one by its name and version; `request` holds uv's options for that. An entry that can't be repaired is
-    named in the result, and stays as it is. An unproven entry is fetched again, too, and read. If that fails, there
-    is only a warning, and a later verification finds the same. Only an entry whose identity is lost goes to the
-    trash. No layer is changed: if environments link a damaged or missing entry of a layer, it is stored in the user's
-    own store instead.
+    adopted one by its name and version; `request` holds uv's options for these fetches. An entry that can't be
+    repaired stays as it is, and the result names it. An unproven entry is fetched again, too, and read. If that
+    fails, there is only a warning, and a later verification finds the same flaws. Only an entry whose identity is
+    lost goes to the trash. No layer is changed: if environments link a damaged or missing entry of a layer, this
+    entry is stored in the user's own store instead.
     """
     verdict = yield from verify(store, patterns)
-    findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
-    store.unusable.update(finding.stored.id for finding in verdict.findings if finding.stored.layer)
-    _update_modes(store, patterns, {finding.stored.id for finding in findings})
-    users = census.take(store)
-    by_entry = users.users()
-    mended: list[str] = []
-    settled: dict[str, Sequence[Flaw]] = {}  # the flaws that are left, by entry
-    failed: list[tuple[str, str]] = []
-    for finding in findings:
-        if not os.path.lexists(finding.stored.path):
-            continue  # pruned meanwhile
-        yield Progress("repair", f"{finding.stored.name} {finding.stored.version}", len(mended), len(findings))
-        remaining = finding.flaws
+    run = _Repair(store, request, patterns)
+    yield from run.repair_entries(verdict)
+    yield from run.repair_environments()
+    return run.result()
+
+
+class _Repair:
+    """One repair. It collects the fields of a `Repaired`."""
+
+    def __init__(self, store: Store, request: Request, patterns: Sequence[str]) -> None:
+        self._store, self._request, self._patterns = store, request, patterns
+        self._entries: list[str] = []
+        self._failed: list[tuple[str, str]] = []
+        self._environments: list[str] = []
+        self._left: list[str] = []
+
+    def repair_entries(self, verdict: Verdict) -> Iterator[Progress]:
+        """Repair the entries with flaws, and note the flaws that are left. Damaged entries of layers are unusable."""
+        store = self._store
+        findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
+        store.unusable.update(finding.stored.id for finding in verdict.findings if finding.stored.layer)
+        _update_modes(store, self._patterns, {finding.stored.id for finding in findings})
+        users = census.take(store).users()
+        settled: dict[str, Sequence[Flaw]] = {}  # the flaws that are left, by entry
+        for finding in findings:
+            entry_id = finding.stored.id
+            if not os.path.lexists(finding.stored.path):
+                continue  # pruned meanwhile
+            title = f"{finding.stored.name} {finding.stored.version}"
+            yield Progress("repair", title, len(self._entries), len(findings))
+            remaining = yield from self._repair_entry(finding, users.get(entry_id, []))
+            if remaining is not None:
+                settled[entry_id] = remaining
+                if len(remaining) < len(finding.flaws):
+                    self._entries.append(entry_id)
+        verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
+
+    def _repair_entry(
+        self, finding: Finding, users: Sequence[str]
+    ) -> Generator[Progress, None, Sequence[Flaw] | None]:
+        """Repair an entry, and return the flaws that are left. None if that failed."""
+        remaining: tuple[Flaw, ...] = finding.flaws
         try:
-            remaining = _mend_in_place(store, finding)
+            remaining = _repair_in_place(self._store, finding)
             if remaining:
-                yield from _store_anew(store, request, finding.stored, by_entry.get(finding.stored.id, []))
+                yield from _store_anew(self._store, self._request, finding.stored, users)
                 remaining = ()
         except (PepipError, OSError) as error:
             if any(flaw.kind != check.UNPROVEN for flaw in remaining):
-                failed.append((finding.stored.id, _reason(error)))
-                continue
+                self._failed.append((finding.stored.id, _reason(error)))
+                return None
             text = f"{finding.stored.id} differs from its RECORD, and its wheel can't be fetched: {_reason(error)}"
             yield Progress("warning", text)
-        settled[finding.stored.id] = remaining
-        if len(remaining) < len(finding.flaws):
-            mended.append(finding.stored.id)
-    verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
-    healed: list[str] = []
-    left: list[str] = []
-    seen = census.take(store)
-    ill = {entry_id for entry_id, _ in failed} & {item.id for item in seen.stored}
-    for known in seen.projects:
-        linked = known.entries or frozenset()
-        concerning = linked & set(mended)
-        unusable = linked & store.unusable
-        is_meant = concerning or unusable or not patterns
-        if known.state in {census.OK, census.BROKEN} and is_meant and not linked & ill:
-            try:
-                healed += yield from _heal(store, request, known, concerning, recovers=bool(unusable) or not patterns)
-            except PermissionError:
-                left.append(known.environment)
-            except (PepipError, OSError) as error:
-                if os.path.lexists(known.environment):  # otherwise the environment was deleted meanwhile
-                    failed.append((known.environment, _reason(error)))
-    there = {item.id for item in entries.stored(store)} - ill  # some were fetched again for an environment
-    mended += [entry_id for entry_id, _ in failed if entry_id in there]
-    failed = [(entry_id, reason) for entry_id, reason in failed if entry_id not in there]
-    return Repaired(mended, failed, healed, left, tuple(sorted(store.unusable)))
+        return remaining
+
+    def repair_environments(self) -> Iterator[Progress]:
+        """Repair the environments that link repaired or unusable entries; without patterns, all environments.
+
+        An environment that links an entry that could not be repaired stays as it is.
+        """
+        seen = census.take(self._store)
+        ill = {entry_id for entry_id, _ in self._failed} & {item.id for item in seen.stored}
+        for known in seen.projects:
+            linked = known.entries or frozenset()
+            replaced = linked & set(self._entries)
+            recovers = bool(linked & self._store.unusable) or not self._patterns
+            if known.state in {census.OK, census.BROKEN} and (replaced or recovers) and not linked & ill:
+                yield from self._repair_environment(known, replaced, recovers=recovers)
+        there = {item.id for item in entries.stored(self._store)} - ill  # some were fetched again for an environment
+        self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]
+        self._failed = [(entry_id, reason) for entry_id, reason in self._failed if entry_id not in there]
+
+    def _repair_environment(
+        self, known: KnownVenv, replaced: Collection[str], *, recovers: bool
+    ) -> Iterator[Progress]:
+        try:
+            is_changed = yield from _link_anew(self._store, self._request, known, replaced, recovers=recovers)
+            if is_changed:
+                self._environments.append(known.environment)
+        except PermissionError:
+            self._left.append(known.environment)
+        except (PepipError, OSError) as error:
+            if os.path.lexists(known.environment):  # otherwise the environment was deleted meanwhile
+                self._failed.append((known.environment, _reason(error)))
+
+    def result(self) -> Repaired:
+        """Return the result."""
+        layered = tuple(sorted(self._store.unusable))
+        return Repaired(self._entries, self._failed, self._environments, self._left, layered)
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
@@ -168,7 +208,7 @@ def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str
                 check.update_modes(item.path, like=store.like)
 
 
-def _mend_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
+def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
     """Correct modes and remove added files of an entry, if it has no worse damage. Return the flaws that are left.
 
     Raises StoreError if this user may not change the entry.
@@ -179,13 +219,13 @@ def _mend_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
     if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it belongs to another user, who may repair it")
     certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
-    # While root mends an entry, its owner could turn a folder of it into a link: replace it instead.
+    # While root repairs an entry, its owner could turn a folder of it into a link: replace it instead.
     if not store.keeps(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
         return flaws
     if certain:
         is_more = any(flaw.kind == "added" for flaw in certain)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
-            check.mend(stored.path, certain, grave, like=store.like)
+            check.correct(stored.path, certain, grave, like=store.like)
     return tuple(flaw for flaw in flaws if flaw.kind == check.UNPROVEN)
 
 
@@ -255,19 +295,18 @@ def _environment_for(store: Store, environments: Sequence[str], python: str) -> 
         yield venvs.open_environment(root, store)
 
 
-def _heal(
-    store: Store, request: Request, known: KnownVenv, concerning: Collection[str], *, recovers: bool
-) -> Generator[Progress, None, list[str]]:
-    """Make an environment's links anew if they lead nowhere or to a replaced entry.
+def _link_anew(
+    store: Store, request: Request, known: KnownVenv, replaced: Collection[str], *, recovers: bool
+) -> Generator[Progress, None, bool]:
+    """Make an environment's links anew if they lead nowhere or to a replaced entry. Return whether it was changed.
 
-    Returns the environment in a list if it was repaired, otherwise an empty list. `concerning` are those of its
-    entries that were repaired. With `recovers`, all entries that it has lost are fetched again, too. Raises
-    PermissionError if this user may not change the environment, or root should not.
+    `replaced` are the ids of those of its entries that were repaired. With `recovers`, all entries that it has lost
+    are fetched again, too. Raises PermissionError if this user may not change the environment, or root should not.
     """
     if not venvs.is_own(known.environment):
-        if known.state == census.BROKEN or concerning:
+        if known.state == census.BROKEN or replaced:
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), known.environment)
-        return []
+        return False
     environment = venvs.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):
@@ -276,9 +315,9 @@ def _heal(
             if recovers:
                 yield from recover.recover(store, environment, request, without_layers=True)
             recover.link_anew(store, environment)
-    elif known.state != census.BROKEN and not concerning:
-        return []
-    if concerning:
+    elif known.state != census.BROKEN and not replaced:
+        return False
+    if replaced:
         with locks.in_use(known.environment):
-            recover.make_anew(store, environment, concerning)
-    return [known.environment]
+            recover.make_anew(store, environment, replaced)
+    return True

@@ -61,23 +61,9 @@ def inspect(path: str) -> list[Flaw]:
 
     If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then.
     """
-    try:
-        document = documents.read(path)
-    except FileNotFoundError:
-        return [Flaw("missing", paths.ENTRY_METADATA)]
-    except (OSError, ValueError):
-        return [Flaw("altered", paths.ENTRY_METADATA)]
-    record_file = f"{document.dist_info}/RECORD"
-    try:
-        content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)
-    except FileNotFoundError:
-        return [Flaw("missing", record_file)]
-    except ValueError:
-        return [Flaw("altered", record_file)]
-    except OSError:
-        return [Flaw("mode", record_file)]
-    if document.record not in {"", record.hexadecimal(content)}:
-        return [Flaw("altered", record_file)]  # only RECORD says which files belong to the entry
+    document = _document_or_flaw(path)
+    if isinstance(document, Flaw):
+        return [document]
     like = os.stat(f"{path}/../../..")  # the root of the store: users who may read it must be able to read the entry
     expected = _baseline(path, document)
     listed = _listed(document, expected)
@@ -118,13 +104,34 @@ def inspect(path: str) -> list[Flaw]:
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
     data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
-    wrong = entries.of_one_environment(path, data_directory, document.data, document.format)
+    wrong = entries.scripts_of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
     found += _flaws_of_ready(path, document, like=like)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
-def mend(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
+def _document_or_flaw(path: str) -> Document | Flaw:
+    """Return the document of an entry, or the flaw of the document or of RECORD."""
+    try:
+        document = documents.read(path)
+    except FileNotFoundError:
+        return Flaw("missing", paths.ENTRY_METADATA)
+    except (OSError, ValueError):
+        return Flaw("altered", paths.ENTRY_METADATA)
+    record_file = f"{document.dist_info}/RECORD"
+    try:
+        content = files.read_regular(f"{path}/{record_file}", most_bytes=_MOST_BYTES)
+    except FileNotFoundError:
+        return Flaw("missing", record_file)
+    except ValueError:
+        return Flaw("altered", record_file)
+    except OSError:
+        return Flaw("mode", record_file)
+    # Only RECORD says which files belong to the entry.
+    return document if document.record in {"", record.hexadecimal(content)} else Flaw("altered", record_file)
+
+
+def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
     """Correct the modes of an entry, and move added files into the folder `grave`, where they keep their paths.
 
     `grave` may be empty if no flaw is `added`. Raises OSError if this user has no permission.

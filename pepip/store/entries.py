@@ -301,10 +301,12 @@ def is_whole(entry: Entry) -> bool:
             return False
     except FileNotFoundError:
         return False
-    return entry.format != 1 or not of_one_environment(entry.path, entry.data_directory, entry.data, entry.format)
+    return entry.format != 1 or not scripts_of_one_environment(
+        entry.path, entry.data_directory, entry.data, entry.format
+    )
 
 
-def of_one_environment(
+def scripts_of_one_environment(
     path: str, data_directory: str, data: Iterable[tuple[str, str]], format_number: int
 ) -> list[str]:
     """Return the scripts of an entry that start the interpreter of one environment. Only format 1 can have them.

@@ -12,7 +12,7 @@ from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError
 from pepip.host import files as host_files
 from pepip.model import Artifact
-from pepip.store import archive_aliases, check, entries, entry_content, publish, staged
+from pepip.store import archive_aliases, check, entries, entry_content, proving, publish, staged
 from pepip.store import document as documents
 from pepip.store.publish import Prepared
 from pepip.store.staged import StagedWheel
@@ -93,7 +93,7 @@ def prepare(
 ) -> Prepared:
     """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it is invalid or has changed."""
     tree = staged.look(item.wheel)
-    proof = publish.prove(item, tree, digest_cache)
+    proof = proving.prove(item, tree, digest_cache)
     if not proof.is_as_listed:
         changed = next(iter((*proof.differing, *proof.absent)))
         raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
@@ -139,7 +139,7 @@ def equal_entry(
     store: Store,
     item: StagedWheel,
     tree: WheelTree,
-    proof: publish.Proof,
+    proof: proving.Proof,
     artifact: Artifact,
     *,
     launchers: dict[str, str],
@@ -159,7 +159,7 @@ def equal_entry(
             content = content or content_of(item, tree, proof)
             alike = document.identity == content and document.launchers == launchers
             if alike and proof.unread_until_ns:  # RECORD alone says so: read the files
-                content = content_of(item, tree, publish.prove(item, tree, DigestCache()))
+                content = content_of(item, tree, proving.prove(item, tree, DigestCache()))
                 alike = document.identity == content
                 proof = proof._replace(unread_until_ns=0)
             if alike and document.metadata == item.metadata and not check.inspect(path):
@@ -171,7 +171,7 @@ def equal_entry(
     return None
 
 
-def content_of(item: StagedWheel, tree: WheelTree, proof: publish.Proof) -> str:
+def content_of(item: StagedWheel, tree: WheelTree, proof: proving.Proof) -> str:
     """Return the identity by content of a staged wheel. Raises OSError or ValueError if it can't be read."""
     runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
     return entry_content.content_of_wheel(item.wheel, item.dist_info, proof.absent, proof.digests, runnable)

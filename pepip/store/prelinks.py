@@ -1,6 +1,6 @@
 """Files and symbolic links that are the same in each environment, made once and kept in the entry.
 
-They are the symbolic links that lead into the entry, and the parts of its metadata that never differ. An environment
+These are the symbolic links that lead into the entry, and the parts of its metadata that never differ. An environment
 gets a hard link to such a file or symbolic link. A hard link costs neither an inode nor a block; on ext4 a symbolic
 link of 60 characters costs both.
 """

@@ -1,4 +1,4 @@
-"""Makes entries from unpacked wheels: check against RECORD, lay out, describe, seal, rename.
+"""Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
 RECORD. After a failure only the staging folder has changed.
@@ -23,10 +23,11 @@ from pepip.wheel import footprint, libraries, module_folders, record, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from pepip.host.transfer import Transfer
     from pepip.model import Artifact, Entry
+    from pepip.store.proving import Proof
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.wheel.digest_cache import DigestCache
@@ -37,65 +38,6 @@ class Prepared(NamedTuple):
 
     workshop: str
     document: Document
-
-
-class Proof(NamedTuple):
-    """The result of comparing the files of an unpacked wheel with its RECORD.
-
-    `differing` are the paths of files with another hash, `absent` paths of rows without a file, `unlisted` paths of
-    files without a row. `digests` has a RECORD hash for each file that no row proves. If files were not read,
-    `unread_until_ns` is their newest modification time, otherwise 0.
-    """
-
-    differing: tuple[str, ...]
-    absent: tuple[str, ...]
-    unlisted: tuple[str, ...]
-    digests: dict[str, str]
-    unread_until_ns: int
-
-    @property
-    def is_as_listed(self) -> bool:
-        """Whether every row has its file, with its hash or, if the file was not read, with its size."""
-        return not self.differing and not self.absent
-
-
-def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is_checked: bool = False) -> Proof:
-    """Compare an unpacked wheel with its RECORD. Reads files that `digest_cache` lacks. Raises OSError.
-
-    With `is_checked`, uv has unpacked the wheel in this run, and has compared the archive with its hash. Reading
-    would prove nothing more. So files are read only if RECORD can't be their baseline: without a row, for example, or
-    with another size.
-    """
-    record_path = f"{staged.dist_info}/RECORD"
-    statuses = dict(tree.files)
-    rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
-    differing, proved = [], {record_path}
-    unread_until_ns = 0
-    for path, row in rows.items():
-        status = statuses.get(path)
-        if status is None or not row.hash_value or path == record_path:
-            continue
-        if is_checked and record.may_match(row, status.st_size):
-            unread_until_ns = max(unread_until_ns, status.st_mtime_ns, 1)
-            proved.add(path)
-            continue
-        place, known = f"{staged.wheel}/{path}", digest_cache.digest(status)
-        is_same = record.matches(row, place, known)
-        if not is_same and known is not None:  # an earlier file may have had this inode and digest: read the file
-            digest_cache.forget(status)
-            is_same = record.matches(row, place)
-        if not is_same:
-            differing.append(path)
-        elif record.proves(row):
-            proved.add(path)
-    digests = {}
-    for path, status in statuses.items():
-        if path not in proved:
-            found = digest_cache.digest(status) or record.digest(f"{staged.wheel}/{path}", "sha256")
-            digests[path] = record.hash_value(found)
-    absent = tuple(path for path in rows if path not in statuses)
-    unlisted = tuple(path for path in statuses if path not in rows and path != record_path)
-    return Proof(tuple(differing), absent, unlisted, digests, min(unread_until_ns, time.time_ns()))
 
 
 def prepare(
@@ -177,11 +119,9 @@ def _describe(
     dist_info = staged.dist_info
     data_folder = dist_info.removesuffix(".dist-info") + ".data"
     data_prefix = f"{data_folder}/"
-    files, data = tree.files, []
+    files = tree.files
     if data_folder in tree.folders:
         files = [file for file in tree.files if not file.path.startswith(data_prefix)]
-        in_data = (path[len(data_prefix) :] for path, _ in tree.files if path.startswith(data_prefix))
-        data = [tuple(path.split("/", 1)) for path in in_data]
     run_paths = {
         path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
         for path, status in files
@@ -196,14 +136,7 @@ def _describe(
     filled = {folder for folder, content in tree.folders.items() if None in content.values()}
     above_filled = {above for folder in filled for above in paths.ancestors(folder)}
     hollow = tree.folders.keys() - filled - above_filled - {""}
-    for folder in hollow:
-        scheme, _, inside = folder[len(data_prefix) :].partition("/")
-        if folder.startswith(data_prefix) and inside:
-            data.append((scheme, f"{inside}/"))
-    for row in data:
-        if len(row) != 2 or row[0] not in documents.SCHEMES:
-            shown = f"{data_prefix}{'/'.join(row)}"
-            raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
+    data = _data_of(staged, [path for path, _ in tree.files], hollow, data_prefix)
     with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
     is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
@@ -222,7 +155,7 @@ def _describe(
         bytecode=shape.bytecode,
         compiled=tuple(path for path, _ in files if f"/{paths.PYCACHE}/" in path),
         executables=tuple(path for path, status in files if status.st_mode & 0o100),
-        data=tuple(sorted((scheme, path) for scheme, path in data)),
+        data=data,
         launchers=launchers,
         metadata=staged.metadata,
         record=record.hexadecimal(rows),
@@ -237,6 +170,26 @@ def _describe(
         file_count=len(tree.files),
         stored_at=int(time.time()),
     )
+
+
+def _data_of(
+    staged: StagedWheel, names: Iterable[str], hollow: Iterable[str], data_prefix: str
+) -> tuple[tuple[str, str], ...]:
+    """Return the scheme and the path of each file and each `hollow` folder below the folder `data_prefix`, sorted.
+
+    Raises InvalidWheelError if one is in no known scheme.
+    """
+    inside = [path[len(data_prefix) :] for path in names if path.startswith(data_prefix)]
+    below = (folder[len(data_prefix) :] for folder in hollow if folder.startswith(data_prefix))
+    inside += [f"{path}/" for path in below if "/" in path]
+    found = []
+    for path in inside:
+        scheme, slash, rest = path.partition("/")
+        if not slash or scheme not in documents.SCHEMES:
+            shown = f"{data_prefix}{path}"
+            raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
+        found.append((scheme, rest))
+    return tuple(sorted(found))
 
 
 def _allocated_bytes(statuses: Sequence[os.stat_result]) -> int:
@@ -311,8 +264,8 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that one.
 
-    The entry gets its plain name. It gets a name with a hash if the plain name is taken by another wheel, or by a
-    damaged entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
+    The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, or by a damaged
+    entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
     or damaged, in the bucket of the wheel's tag. The old entry goes to the trash, and the new entry gets its name.
     Raises StoreError if both names are taken, or if this user may not write there.
     """

@@ -1,8 +1,8 @@
 """The registry: one small file for each environment that links the store. Pruning starts from these files.
 
 The links of an environment show which entries it links. Its file also lists the entries after pepip's last change, in
-case the environment can't be reached later. And it has the device and mount point of that time, which tell a deleted
-folder from a disk that is not mounted.
+case the environment can't be reached later. The file also has the device and the mount point of that time, which
+tell a deleted folder from a disk that is not mounted.
 """
 
 from __future__ import annotations
@@ -102,8 +102,8 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
 def _forget_older(path: str, wanted: Registration) -> None:
     """Remove the registrations that `wanted` makes obsolete, as far as this user may.
 
-    They belong to an earlier environment at the same place, which exists no longer, or an older pepip has written
-    them for this environment.
+    Such a registration belongs to an earlier environment at the same place, which exists no longer, or an older pepip
+    has written it for this environment.
     """
     folder, name = os.path.split(path)
     project = f"{name.rpartition('.json')[0].removesuffix(f'-{_user()}').rpartition('-')[0]}-"

@@ -178,7 +178,7 @@ def _folders(path: str) -> list[str]:
 
 
 def empty(store: Store, *, kept: bool = False) -> None:
-    """Remove what lies in the trash, as far as this user may, without the graves of runs that still go on.
+    """Remove the graves in the trash, as far as this user may, except those of runs that still go on.
 
     Graves whose time is not over stay, unless `kept` is set. If two processes do so at once, one waits.
     """

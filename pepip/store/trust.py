@@ -1,7 +1,7 @@
 """Trust in a store that several users may write: each user links only the entries of trusted users.
 
 The owner of an entry can change it. A store of one user has no entries of others. In a shared store users link their
-own entries, root's entries, and entries of the store's owner. They link entries of other members only if the store's
+own entries, root's entries, and entries of the store's owner. Users link entries of other members only if the store's
 owner trusts these members, or all members. Any other entry counts as absent: the wheel is stored again, in the user's
 own bucket. A check of the entry's bytes would not help, because its owner can change them later.
 """

@@ -35,9 +35,9 @@ class PreviewDialog(Dialog):
         Binding("x", "answer('')", "Cancel", show=False),
     ]
 
-    def __init__(self, plan: PreviewedAction, queue: JobQueue, *, can_go_back: bool = False) -> None:
-        super().__init__(plan.title[:1].upper() + plan.title[1:], command=plan.preview.command)
-        self.action = plan
+    def __init__(self, action: PreviewedAction, queue: JobQueue, *, can_go_back: bool = False) -> None:
+        super().__init__(action.title[:1].upper() + action.title[1:], command=action.preview.command)
+        self.action = action
         self._queue = queue
         self._can_go_back = can_go_back
         self._shown = ""
@@ -103,24 +103,24 @@ class PreviewDialog(Dialog):
         hint = f"\n\nhint: {failure.hint}" if failure.hint else ""
         self.query_one("#preview-words", Static).update(Text(printable_lines(failure.output) + hint))
 
-    def _show(self, plan: Preview, warnings: Sequence[str]) -> None:
-        text = Text(plan.sentence)
+    def _show(self, preview: Preview, warnings: Sequence[str]) -> None:
+        text = Text(preview.sentence)
         for line in warnings:
             text.append(f"\n{line}", "italic")
         if self.action.note:
             text.append(f"\n{self.action.note}", "italic")
         self.query_one("#preview-sentence", Static).update(text)
-        self.query_one("#preview-error").display = bool(plan.words)
-        self.query_one("#preview-words", Static).update(Text(printable_lines(plan.words)))
-        self.set_class(bool(plan.words), "-with-words")
+        self.query_one("#preview-error").display = bool(preview.words)
+        self.query_one("#preview-words", Static).update(Text(printable_lines(preview.words)))
+        self.set_class(bool(preview.words), "-with-words")
         table = self.query_one("#preview", Table)
-        table.display = bool(plan.changes)
-        table.show([_row(number, change) for number, change in enumerate(plan.changes)])
+        table.display = bool(preview.changes)
+        table.show([_row(number, change) for number, change in enumerate(preview.changes)])
         go = self.query_one("#answer-go", Button)
-        go.disabled = not plan.has_work
+        go.disabled = not preview.has_work
         for instead in self.query("#answer-instead").results(Button):
             instead.disabled = False
-        if plan.has_work and not self.action.is_destructive:
+        if preview.has_work and not self.action.is_destructive:
             go.focus()
         else:
             self.query_one("#answer-", Button).focus()

@@ -250,6 +250,6 @@ def _notes(preview: PrunePreview) -> list[str]:
     for known in preview.unreachable:
         kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
         found.append(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
-    found += [f"kept: the entries of {environment}, which was not registered" for environment in preview.found]
+    found += [f"kept: the entries of {environment}, which was not registered" for environment in preview.unregistered]
     found += [f"kept: {orphan.stored.id} belongs to another user" for orphan in preview.refused]
     return [formatting.printable(line) for line in found]

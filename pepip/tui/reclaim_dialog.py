@@ -18,7 +18,7 @@ from textual.widgets import Button, Input, Static
 from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import reclaim, undo
-from pepip.operations.reclaim import Choice as Reclaimed
+from pepip.operations.reclaim import Choice as ReclaimChoice
 from pepip.tui import commands, formatting
 from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.catalog import name_of
@@ -107,7 +107,7 @@ class ReclaimDialog(Dialog):
     class Measured(Message):
         """The gain of a choice is known. With `is_picked`, pepip made the choice for the typed size."""
 
-        def __init__(self, choice: Reclaimed, gain: Gain, *, is_picked: bool = False) -> None:
+        def __init__(self, choice: ReclaimChoice, gain: Gain, *, is_picked: bool = False) -> None:
             super().__init__()
             self.choice, self.gain, self.is_picked = choice, gain, is_picked
 
@@ -122,7 +122,7 @@ class ReclaimDialog(Dialog):
         super().__init__("Reclaim space · ␣ ticks · / picks by size")
         self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
-        self._gains: dict[Reclaimed, Gain] = {}
+        self._gains: dict[ReclaimChoice, Gain] = {}
         self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
@@ -160,7 +160,7 @@ class ReclaimDialog(Dialog):
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
-    def _measure(self, found: Reclaimable, choice: Reclaimed) -> None:
+    def _measure(self, found: Reclaimable, choice: ReclaimChoice) -> None:
         self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
 
     def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
@@ -218,10 +218,10 @@ class ReclaimDialog(Dialog):
         return self.query_one(Switches)
 
     @property
-    def choice(self) -> Reclaimed:
+    def choice(self) -> ReclaimChoice:
         """The ticked bundles and the options."""
         switches = self._switches
-        return Reclaimed(frozenset(self._table.marks), switches.with_cache, at_once=not switches.is_kept)
+        return ReclaimChoice(frozenset(self._table.marks), switches.with_cache, at_once=not switches.is_kept)
 
     @property
     def options(self) -> PruneOptions | None:
@@ -268,7 +268,7 @@ class ReclaimDialog(Dialog):
             )
         self.say_command(command)
 
-    def _sentence(self, choice: Reclaimed, options: PruneOptions) -> str:
+    def _sentence(self, choice: ReclaimChoice, options: PruneOptions) -> str:
         gain = self._gains.get(choice)
         if not choice.keys:
             return "Nothing is ticked."

@@ -82,11 +82,11 @@ class Archives:
             return []  # uv makes its cache when it first needs it
         return [f"{self._cache}/{name}" for name in names if name.startswith(_BUCKET)]
 
-    def are_without(self, wheel: str) -> bool:
+    def is_new(self, wheel: str) -> bool:
         """Tell whether the unpacked wheel at this path came into the cache later. False if that can't be known."""
         if self._before is None or os.path.basename(wheel) in self._before:
             return False
-        return self.hold(wheel)
+        return self.holds(wheel)
 
     def moved_at_ns(self, wheel: str) -> int:
         """Return when uv moved the unpacked wheel at this path into its cache. 0 if nobody can tell.
@@ -94,7 +94,7 @@ class Archives:
         A file of the wheel with a later change time was written after uv had checked the wheel, or was linked.
         """
         times = _times(wheel)
-        noted = self._times.get(os.path.basename(wheel)) if self.hold(wheel) else None
+        noted = self._times.get(os.path.basename(wheel)) if self.holds(wheel) else None
         changed_at_ns, filled_at_ns = times
         # Nobody saw the wheel come. If the folder got its last child before its last change, that was the move.
         is_of_move = filled_at_ns < changed_at_ns - _TICK_NS if noted is None else noted == times
@@ -102,9 +102,9 @@ class Archives:
 
     def saw(self, wheel: str) -> bool:
         """Tell whether the times of the unpacked wheel at this path were noted when it appeared."""
-        return self.hold(wheel) and os.path.basename(wheel) in self._times
+        return self.holds(wheel) and os.path.basename(wheel) in self._times
 
-    def hold(self, wheel: str) -> bool:
+    def holds(self, wheel: str) -> bool:
         """Tell whether this path leads to an unpacked wheel in this cache, old or new."""
         bucket = os.path.dirname(wheel)
         cache, _, kind = bucket.rpartition("/")

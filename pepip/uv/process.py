@@ -183,8 +183,7 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
 
     The program inherits the open files of this process. Signals that this process gets are passed on to the program,
     and this process waits for the program to end, as `uv run` does. In the foreground of a terminal, SIGINT is not
-    passed on: the program gets it, too. A signal that this process ignores stays
-    ignored, also by the program.
+    passed on: the program gets it, too. The program also ignores the signals that this process ignores.
     With a `program_path`, the first word of `command` is only the name under which the program runs.
     """
     import signal

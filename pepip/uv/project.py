@@ -80,7 +80,7 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
         *request.sync_options,
     ]
     command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.reinstall_options]
-    result = versions.ask(command, meanwhile, **{**_variables(), **_set("UV_FROZEN", "UV_LOCKED")})
+    result = versions.ask(command, meanwhile, **{**_variables(), **_variables_if_set("UV_FROZEN", "UV_LOCKED")})
     with versions.readable():
         document = json.loads(result.stdout)
         changes = dry_run_output.read(document["sync"]["changes"], result.stderr)
@@ -120,7 +120,7 @@ def lock(request: ProjectRequest) -> None:
 
 def edit(command: str, words: Sequence[str]) -> None:
     """Run `uv add` or `uv remove` with these words, without the sync that follows. Raises UvError."""
-    _run(command, "--no-sync", "--color", "never", *words, **_set("UV_LOCKED"))
+    _run(command, "--no-sync", "--color", "never", *words, **_variables_if_set("UV_LOCKED"))
 
 
 def make_environment(request: ProjectRequest, *, elsewhere: str = "") -> None:
@@ -141,7 +141,7 @@ def words_of_environment(request: ProjectRequest) -> list[str]:
     `--active`, a variable names the environment.
     """
     if request.script:
-        settings.count_script(os.path.abspath(request.script))
+        settings.include_script(os.path.abspath(request.script))
     if settings.mention("workspace") or "--active" in request.sync_options:
         return []
     kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
@@ -206,7 +206,7 @@ def lay_out(request: ProjectRequest, executable: str, root: str, *, without: Seq
     options = [*request.common_options, *request.build_options, *request.selection_options]
     options += arguments.without(request.sync_options, {"--active", "--inexact"})
     command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT, *options, "--python", executable]
-    command += stage.quickly(staging_request(request))
+    command += stage.fast_options(staging_request(request))
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
@@ -296,8 +296,8 @@ def _run(*arguments: str, **variables: str) -> Result:
 
 def _variables() -> dict[str, str]:
     """Return the variables that choose a project's environment. Other calls of uv must not see them."""
-    return _set("UV_PYTHON", "VIRTUAL_ENV")
+    return _variables_if_set("UV_PYTHON", "VIRTUAL_ENV")
 
 
-def _set(*names: str) -> dict[str, str]:
+def _variables_if_set(*names: str) -> dict[str, str]:
     return {name: os.environ[name] for name in names if name in os.environ}

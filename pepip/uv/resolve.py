@@ -144,7 +144,7 @@ def _of_request(request: Request, wanted: Sequence[Change], environment: Environ
 
 
 def requirement_of(change: Change) -> str:
-    """Return the requirement line that names exactly what a change adds."""
+    """Return the requirement line that names exactly the distribution that a change adds."""
     return f"{change.name} @ {change.url}" if change.url else f"{change.name}=={change.version}"
 
 

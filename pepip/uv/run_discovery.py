@@ -2,7 +2,7 @@
 
 There are two: the folder from which uv looks for a project, and the kinds of scripts for which it looks for none.
 They decide how pepip asks uv. uv itself answers which project it uses, and which distributions the environment lacks.
-pepip repeats nothing else of uv's discovery. tests/test_run_discovery.py compares both rules with uv.
+pepip repeats nothing else of uv's discovery. tests/uv/test_run_discovery.py compares both rules with uv.
 Source: uv 0.13, `ParsedRunCommand` and `ScriptTag`; PEP 723.
 """
 
@@ -59,8 +59,8 @@ def kind_of(target: str, *, is_module: bool = False, is_script: bool = False) ->
 def is_ray_worker(target: str) -> bool:
     """Tell whether a target is the script that Ray starts for each of its workers.
 
-    It lies in Ray's package, so uv would look for the project above the folder where Ray is installed. Ray means the
-    project in the current folder, which is its `working_dir`.
+    The script lies in Ray's package, so uv would look for the project above the folder where Ray is installed. Ray
+    means the project in the current folder, which is its `working_dir`.
     """
     return target.endswith(_RAY_WORKER)
 
@@ -83,7 +83,7 @@ def project_start(target: str, kind: str) -> str:
 
 
 def has_inline_metadata(path: str) -> bool:
-    """Tell whether uv runs the script at `path` by its inline metadata (PEP 723), or refuses it because of them.
+    """Tell whether the script at `path` has inline metadata (PEP 723), by which uv runs or refuses the script.
 
     A pipe is not read, because uv could not read its content again.
     """
@@ -97,7 +97,7 @@ def has_inline_metadata(path: str) -> bool:
 
 
 def names_metadata(script: bytes) -> bool:
-    """Tell whether uv runs a script with this text by its inline metadata, or refuses it because of them.
+    """Tell whether a script with this text has inline metadata, by which uv runs or refuses the script.
 
     Only the first tag in the text counts, and only on a line of its own. uv refuses a script whose block is
     malformed.

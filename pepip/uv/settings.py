@@ -1,6 +1,6 @@
 """Searches uv's settings files for names of settings. Only uv interprets them; pepip asks whether one may matter.
 
-A script with inline metadata may have settings of its own. They count after a call of `count_script`.
+A script with inline metadata may have settings of its own. They count after a call of `include_script`.
 Source: uv's documentation of configuration files and of scripts; PEP 723.
 """
 
@@ -22,7 +22,7 @@ _read: dict[str, tuple[tuple[int, int, int], bytes]] = {}
 _scripts: list[str] = []
 
 
-def count_script(path: str) -> None:
+def include_script(path: str) -> None:
     """Let the settings in the inline metadata of the script at this absolute path count from now on."""
     if path not in _scripts:
         _scripts.append(path)

@@ -91,10 +91,11 @@ def check(image: str) -> None:
 
 
 def mount(image: str, folder: str) -> Mounted:
-    """Mount an image at an empty folder, read-only: for root by the kernel, otherwise or if that fails by squashfuse.
+    """Mount an image at an empty folder, read-only.
 
-    The kernel mounts it in a mount namespace of this process. That mount ends with the last process in the namespace,
-    even after a kill -9. Raises ImageError with the reason of each failure if no program can mount it.
+    If this user is root, the kernel mounts the image, in a mount namespace of this process. That mount ends with the
+    last process in the namespace, even after a kill -9. For other users, or if that fails, squashfuse mounts the
+    image. Raises ImageError with the reason of each failure if no program can mount it.
     """
     failures = []
     mounter = shutil.which("mount")

@@ -84,11 +84,11 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
             _copy_metadata(f"{root}/{site_packages}/{folder}", f"{prefix}/{site_packages}/{folder}")
     plain = request._replace(common_options=tuple(arguments.without(request.common_options, values={"--link-mode"})))
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT]
-    into = ["--python", executable, "--prefix", prefix, *quickly(request)]
+    into = ["--python", executable, "--prefix", prefix, *fast_options(request)]
     yield from arrivals([*command, *into, *arguments.as_given(plain)])
 
 
-def quickly(request: Request) -> list[str]:
+def fast_options(request: Request) -> list[str]:
     """Return the options by which uv lays out files fast, for reading only: links, unless uv has no cache."""
     return [] if arguments.wants_no_cache(request) else ["--link-mode", "symlink"]
 

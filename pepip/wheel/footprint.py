@@ -181,7 +181,7 @@ def _made_node(nodes: dict[str, Tree], folder: str) -> Tree:
 def is_namespace(name: str, node: Tree) -> bool:
     """Tell whether an import or a type checker may find a namespace package here (PEP 420, PEP 561).
 
-    It may if an import can name the folder and the folder has no `__init__` module of any kind.
+    True if an import can name the folder, and the folder has no `__init__` module of any kind.
     """
     return name.removesuffix("-stubs").isidentifier() and not is_regular(node)
 

@@ -26,9 +26,9 @@ _FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Do
 def find(tree: Tree) -> set[str]:
     """Return the module folders of a distribution, given the tree of its files and folders.
 
-    They are regular packages, also inside regular and namespace packages, and the folders of libraries that repairing
-    tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any package in
-    it: see `_is_data`. The topmost packages of a distribution always count.
+    Module folders are regular packages, also inside regular and namespace packages, and the folders of libraries that
+    repairing tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any
+    package in it: see `_is_data`. The topmost packages of a distribution always count.
     """
     found: set[str] = set()
 

@@ -401,6 +401,6 @@ BY_CHANCE = {"wrong-of-a-dependency-filled"}
 
 
 @parameters(ROWS, KNOWN_TO_FAIL, by_chance=BY_CHANCE, each=40, always=ALWAYS)
-def test_content_is_what_was_demanded(bench: Bench, row: Row) -> None:
+def test_content_has_the_demanded_hash(bench: Bench, row: Row) -> None:
     """A demanded hash is checked wherever it is written, and a right one refuses nothing."""
     bench.assert_same(row)

@@ -1,4 +1,4 @@
-"""Adopting what a preview shows: each environment by itself, under its lock, distribution by distribution.
+"""Adopting the environments of a preview: each by itself, under its lock, distribution by distribution.
 
 The steps are: read and hash, make missing entries from the files that are there, check again under the lock, link. A
 distribution that differs from its RECORD stays as it is. If one environment fails, the others are still adopted.
@@ -10,8 +10,7 @@ import contextlib
 import os
 import time
 
-from pepip.environment import adopt_links as linking
-from pepip.environment import as_wheel, contents, survey
+from pepip.environment import adopt_links, as_wheel, contents, survey
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -138,7 +137,7 @@ class _Run:
     def _attempt(
         self, environment: Environment, linked: list[tuple[str, str]], kept: dict[str, Kept]
     ) -> Generator[Progress, None, _Result]:
-        """Read an environment, and link what may be linked. Adds to `linked` and `kept`.
+        """Read an environment, and link each distribution that may be linked. Adds to `linked` and `kept`.
 
         The result is not complete if the environment or the store has changed meanwhile.
         """
@@ -186,19 +185,19 @@ class _Run:
         linked: list[tuple[str, str]],
         kept: dict[str, Kept],
     ) -> Freed:
-        """Link the distributions in `coming`, and return what this has freed. The caller holds the locks."""
+        """Link the distributions in `coming`, and return the freed space. The caller holds the locks."""
         here = {item.store_id for item in present if item.store_id}
         registering.register(self._store, environment.root, here | {entry.id for _, entry in coming.values()})
         present_entries = [entry for item in present if (entry := entry_of(self._store, item)) is not None]
         staying = [item for item in present if not item.entry_id and item.name not in coming]
-        plan = linking.plan(environment, present_entries, coming, staying)
+        plan = adopt_links.plan(environment, present_entries, coming, staying)
         freed = Freed()
-        may_clone = reflinks.clones(filesystems.mount_point(environment.root))
+        may_clone = reflinks.may_clone(filesystems.mount_point(environment.root))
         watch = _InstallerWatch(environment.root)
         for wheel, entry in coming.values():
             watch.check()
             try:
-                freed += Freed(*linking.link(environment, wheel, entry, plan, may_clone=may_clone))
+                freed += Freed(*adopt_links.link(environment, wheel, entry, plan, may_clone=may_clone))
             except OwnFilesError as error:
                 kept[wheel.name] = Kept(wheel.name, wheel.version, error.reason, error.changed)
                 continue
@@ -310,5 +309,5 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 def _cost(entry: Entry) -> Freed:
     """Return, as a negative `Freed`, the space of an entry's folders, and of its files without names elsewhere."""
-    cost = disk_usage.given_back_by_removing([entry.path], may_clone=False)
+    cost = disk_usage.freed_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

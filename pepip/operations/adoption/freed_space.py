@@ -71,7 +71,7 @@ class FreedSpace(NamedTuple):
 
 
 def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) -> FreedSpace:
-    """Return what linking all `candidates` would free. `stored` has the contents of the entries in the store."""
+    """Return the space that linking all `candidates` would free. `stored` has the contents of the store's entries."""
     by_content: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_content.setdefault(candidate.copy.content, []).append(candidate)
@@ -116,7 +116,7 @@ def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
 
 
 def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
-    """Return what removing a copy frees. Space that several copies share is divided equally, if it is freed."""
+    """Return the space that the removal of a copy frees. Freed space of several copies is divided equally."""
     kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
     size_bytes = copy.folders[0] + copy.bytecode[0]
     inodes = copy.folders[1] + copy.bytecode[1]
@@ -134,7 +134,8 @@ def _cost(copy: Copy, disk: Disk) -> Freed:
     files = sum(group.number for group in copy.inodes)
     ready = _links(copy, disk)
     folders = 3 + copy.new_folders  # of the entry, of its metadata, and of the links that it keeps ready
-    # Btrfs keeps small files in its metadata, and folders take no blocks there. The 2 is fitted to one set of wheels
+    # Btrfs keeps small files in its metadata, and folders take no blocks there. The 2 was fitted to
+    # one set of wheels.
     texts = -(-files * _ROW_BYTES // _BLOCK_BYTES) + (4 if disk.folder_bytes else 2)
     size_bytes = texts * _BLOCK_BYTES + folders * disk.folder_bytes
     return ready + Freed(-size_bytes, -(folders + 5))

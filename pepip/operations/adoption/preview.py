@@ -51,7 +51,7 @@ class FoundVenv(NamedTuple):
 
 
 class AdoptionPreview(NamedTuple):
-    """All environments that were found, and what linking them would free.
+    """All environments that were found, and the space that linking them would free.
 
     `conda` environments are left alone. `linkable` is the number of distributions that would be linked.
     """

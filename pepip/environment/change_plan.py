@@ -1,0 +1,180 @@
+"""Plans a change to the links of an environment: which links it will have, and which files are in their way.
+
+Reads the environment, and changes nothing. `linking` carries the change out.
+"""
+
+from __future__ import annotations
+
+from pepip import paths
+from pepip.environment import contents, obstacles, plan_on_disk, prepared_metadata, without_record
+from pepip.environment.tree import Tree
+from pepip.fast_namedtuple import NamedTuple
+from pepip.plan.merge import merge
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from pepip.environment.metadata import Installation
+    from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
+
+
+class LinkState(NamedTuple):
+    """The distributions of an environment: the entries that it links, by distribution name, and the foreign ones.
+
+    A foreign distribution has files of its own.
+    """
+
+    linked: dict[str, Entry]
+    foreign: list[Installed]
+
+
+class LinkChange(NamedTuple):
+    """A change to the links of an environment.
+
+    An addition with a mode gets real files instead of links, and is foreign afterwards. `leaving` lists the files of
+    those `removals` that have no RECORD. Folders in `reserved` (relative to site-packages) will get files that are
+    not links, so they stay real. `private` are the names of distributions that uv installs after the change.
+
+    Additions replace files of foreign distributions at the same paths. If `foreign_files_stay`, they don't: another
+    tool wrote these files after the additions were first linked. In a recovery, a killed run may have carried out any
+    part of the change, so each existing link is checked.
+    """
+
+    additions: Sequence[Installation] = ()
+    removals: Sequence[Installed] = ()
+    leaving: without_record.Departure = without_record.NOTHING
+    reserved: Collection[str] = ()
+    private: Collection[str] = ()
+    foreign_files_stay: bool = False
+    is_recovery: bool = False
+
+
+class PlannedChange(NamedTuple):
+    """A change, with all facts about the environment that carrying it out needs.
+
+    The environment's links follow the plan `before` now, and the plan `after` once the change is complete. `known`
+    are the links of `after` that exist already, and those whose places hold a file that stays. `entries` are the
+    entries that will be linked, by distribution name.
+
+    `staying_entries` are linked before and after. `refolded` are those of them whose folders change: other folders
+    than before are linked whole. `staying_foreign` are the foreign distributions that stay. `whole_before` and
+    `whole_after` are the paths at which whole folders are linked, by distribution name.
+    """
+
+    change: LinkChange
+    tree: Tree
+    before: Plan
+    after: Plan
+    known: dict[str, Link]
+    entries: dict[str, Entry]
+    staying_entries: list[Entry]
+    refolded: list[Entry]
+    staying_foreign: list[Installed]
+    whole_before: dict[str, set[str]]
+    whole_after: dict[str, set[str]]
+
+
+def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, change: LinkChange) -> PlannedChange:
+    """Return the planned change. `state` includes the distributions to be removed.
+
+    Raises VenvError if a file that no distribution owns is in the way of a link or script, or if two distributions
+    can't be in one environment.
+    """
+    additions = sorted(
+        change.additions, key=lambda item: item.entry.name
+    )  # for equal script names, the last one wins
+    new = {item.entry.name: item.entry for item in additions}
+    gone = new.keys() | {item.name for item in change.removals if item.entry_id}
+    staying = {name: entry for name, entry in state.linked.items() if name not in gone}
+    staying_foreign = [item for item in state.foreign if item not in change.removals and item.name not in new]
+    tree = Tree(environment)
+    before = plan_on_disk.current(environment, tree, state.linked, state.foreign)
+    is_as_before = not (change.is_recovery or plan_on_disk.has_drifted(tree, before))
+    known = _links_but_of(new.keys(), before) if is_as_before else {}
+    vanishing = _vanishing(environment, change)
+    ours = vanishing | before.links.keys()
+    owned = ours | {path for item in state.foreign for path in contents.files_of(environment, item)}
+    foreign_folders = contents.foreign_directories(environment, staying_foreign) | set(change.reserved)
+    modes = {item.entry.name: item.mode for item in additions if item.mode}
+    entries = {**staying, **new}
+    while True:
+        after = merge(entries.values(), environment.interpreter, foreign_directories=foreign_folders, modes=modes)
+        replacing = () if change.foreign_files_stay else new.keys()
+        known = {**known, **links_with_files_of(environment, tree, after, staying_foreign, replacing=replacing)}
+        filled = obstacles.find(
+            environment,
+            store_roots,
+            after,
+            known=known,
+            real=before.directories if is_as_before else (),
+            ours=ours,
+            owned=owned,
+            is_recovery=change.is_recovery,
+        )
+        if not filled:
+            break
+        foreign_folders |= filled
+    if not change.is_recovery:
+        prepared_metadata.check_scripts(environment, additions, vanishing, linked=state.linked, foreign=state.foreign)
+    whole_before, whole_after = _whole_folders(before), _whole_folders(after)
+    refolded = [
+        entry
+        for name, entry in staying.items()
+        if not is_as_before or whole_before.get(name) != whole_after.get(name)
+    ]
+    return PlannedChange(
+        change._replace(additions=additions),
+        tree,
+        before,
+        after,
+        known,
+        entries,
+        list(staying.values()),
+        refolded,
+        staying_foreign,
+        whole_before,
+        whole_after,
+    )
+
+
+def links_with_files_of(
+    environment: Environment,
+    tree: Tree,
+    plan: Plan,
+    distributions: Iterable[Installed],
+    *,
+    replacing: Collection[str] = (),
+) -> dict[str, Link]:
+    """Return the links of a plan in whose places files of foreign `distributions` lie.
+
+    Links of the distributions named in `replacing` are left out: they replace such files.
+    """
+    found = {}
+    for item in distributions:
+        for path in contents.intact_files(environment, item, plan.links.keys()):
+            if plan.links[path].owner not in replacing and tree.reaches(path):
+                found[path] = plan.links[path]
+    return found
+
+
+def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
+    """Return the links of a plan, without those of the distributions in `names`, which will be linked anew."""
+    return {path: link for path, link in plan.links.items() if link.owner not in names} if names else plan.links
+
+
+def _vanishing(environment: Environment, change: LinkChange) -> set[str]:
+    """Return the paths that the removals of a change list, and the folders above them."""
+    found = without_record.paths_of(environment, change.leaving)
+    for distribution in change.removals:
+        found.update(contents.files_of(environment, distribution))
+    return found.union(*map(paths.ancestors, found))
+
+
+def _whole_folders(plan: Plan) -> dict[str, set[str]]:
+    """Return the paths at which a plan links whole folders, by the name of their distribution."""
+    found: dict[str, set[str]] = {}
+    for path, link in plan.links.items():
+        if link.is_directory:
+            found.setdefault(link.owner, set()).add(path)
+    return found

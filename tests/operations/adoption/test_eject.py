@@ -1,0 +1,198 @@
+"""`pepip eject` gives an environment its own files. The environment then needs neither the store nor pepip."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.operations.adoption.test_adopt import NAMES, Attic, attic
+from tests.support.kills import changes_seen, killed_before
+from tests.support.machines import interpreter_of, site_packages_of
+from tests.support.parity import Level, differences, observe
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import problems_of
+
+__all__ = ["attic"]
+
+
+def links_into(folder: Path, store: Path) -> list[str]:
+    """Return the paths below a folder that lead into a store, by a symbolic link or a shared inode."""
+    inodes = {
+        (status.st_dev, status.st_ino)
+        for path in store.rglob("*")
+        if not path.is_dir() and (status := path.lstat()).st_nlink > 1
+    }
+    found = []
+    for path in folder.rglob("*"):
+        status = path.lstat()
+        is_link = path.is_symlink() and os.readlink(path).startswith(str(store))
+        if is_link or (not path.is_dir() and (status.st_dev, status.st_ino) in inodes):
+            found.append(str(path))
+    return found
+
+
+@pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
+def test_ejected_environment_is_as_before_it_was_adopted(attic: Attic, tool: str) -> None:
+    """Each file, also RECORD, has its bytes, mode and kind from before. The environment is no longer registered."""
+    environment, other = attic.make("one", tool), attic.make("two", "pip")
+    odd = site_packages_of(environment) / "camera" / "lenses" / "glass.txt"
+    odd.chmod(0o640)
+    before = snapshot(environment)
+    attic.adopt()
+    assert attic.linked(environment) == set(NAMES)
+
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    by_nature = ("__pycache__", "added: .lock")
+    assert [
+        line for line in changes(before, snapshot(environment)) if not any(map(line.__contains__, by_nature))
+    ] == []
+    assert links_into(environment, attic.machine.store) == []
+    assert problems_of(attic.machine.store) == []
+    shown = attic.machine.pepip("projects", folder=attic.folder).stdout
+    assert str(environment) not in shown
+    assert str(other) in shown
+
+
+def test_ejected_folders_have_their_modes(attic: Attic) -> None:
+    """A folder that was linked whole gets its mode from before, as uv gives it to wheels that it built."""
+    environment = attic.make("one", "uv copy", "camera")
+    package = site_packages_of(environment) / "camera"
+    (package / "lenses").chmod(0o777)
+    before = snapshot(package)
+    attic.adopt()
+    assert package.is_symlink()
+
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    assert [line for line in changes(before, snapshot(package)) if "__pycache__" not in line] == []
+
+
+def test_ejected_environment_needs_no_store(attic: Attic) -> None:
+    """Without the store, all modules can be imported, and pip and uv can still change the environment."""
+    environment = attic.machine.make_folder(attic.folder / "project") / ".venv"
+    attic.machine.pepip("install", "--python", attic.interpreter, *attic.source, *NAMES, folder=environment.parent)
+    before = observe(environment, attic.machine, level=Level.BEHAVIOUR)
+
+    attic.machine.pepip("detach", "--all", folder=environment.parent)
+    shutil.rmtree(attic.machine.store)
+
+    after = observe(environment, attic.machine, level=Level.BEHAVIOUR)
+    assert [line for line in differences(before, after) if not line.startswith("RECORD of")] == []
+    assert [item for item in after.distributions.values() if item.missing_files] == []
+    attic.install_by_pip(environment, "--force-reinstall", "--no-deps", "camera")
+    attic.machine.uv("pip", "uninstall", "--python", environment, *NAMES, folder=environment.parent)
+    assert not (site_packages_of(environment) / "camera").exists()
+
+
+def test_eject_names_the_ejected_distributions(attic: Attic) -> None:
+    """`--json` names the ejected distributions. A second eject says that there is nothing to do."""
+    environment = attic.make("one", "uv copy", "single")
+    attic.adopt()
+
+    first = attic.machine.pepip("eject", "--json", environment, folder=attic.folder)
+    second = attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    assert json.loads(first.stdout)["distributions"] == [{"name": "single", "version": "1.0"}]
+    assert second.stderr == f"Nothing to do: {environment} links nothing\n"
+
+
+def test_eject_refuses_a_missing_folder(attic: Attic) -> None:
+    """A missing folder is refused with an error, and is not made."""
+    output = attic.machine.pepip("eject", attic.folder / "nowhere", folder=attic.folder, check=False)
+
+    assert output.returncode == 1
+    assert output.stderr.startswith("error: ")
+    assert "Traceback" not in output.stderr
+    assert not (attic.folder / "nowhere").exists()
+
+
+def test_eject_of_a_lost_entry_changes_nothing(attic: Attic) -> None:
+    """A lost entry that can't be restored is named, and the other distributions still work."""
+    environment = attic.make("one", "uv copy", "single", "camera")
+    attic.adopt()
+    (entry,) = attic.machine.store.glob("packages/*/camera-1.0")
+    attic.machine.run(["chmod", "-R", "u+w", entry], folder=attic.folder)
+    shutil.rmtree(entry)
+
+    output = attic.machine.pepip("eject", environment, folder=attic.folder, check=False)
+
+    assert "camera" in output.stderr
+    assert "Traceback" not in output.stderr
+    attic.machine.python(environment, "-c", "import single")
+
+
+def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) -> None:
+    """A process that keeps importing modules during the eject never misses a file."""
+    environment = attic.make("one", "uv copy")
+    attic.adopt()
+    script = (
+        "import importlib, os, sys\n"
+        "print('ready', flush=True)\n"
+        "while not os.path.exists('stop'):\n"
+        "    for name in ('camera', 'camera.lenses', 'camera.contrib', 'single', 'old.one', 'cloud.core'):\n"
+        "        sys.modules.pop(name, None)\n"
+        "        importlib.invalidate_caches()\n"
+        "        importlib.import_module(name)\n"
+    )
+    process = attic.machine.start([interpreter_of(environment), "-c", script], folder=environment.parent)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+    (environment.parent / "stop").touch()
+    _, error = process.communicate(timeout=60)
+
+    assert process.returncode == 0, error
+
+
+KILLS = 12
+
+
+@pytest.mark.every(5)
+@pytest.mark.parametrize("part", range(KILLS))
+def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, part: int) -> None:
+    """After a kill before any change, each distribution is linked or the environment's own.
+
+    The next eject completes the work.
+    """
+    environment = attic.make("one", "uv copy")
+    before = observe(environment, attic.machine, level=Level.METADATA)
+    attic.adopt()
+    probe = replace(
+        attic, folder=attic.folder / "probe", machine=replace(attic.machine, store=attic.folder / "probe-s")
+    )
+    twin = probe.make("one", "uv copy")
+    probe.adopt()
+    killed_before(probe.machine, 0, ("eject", twin), folder=attic.folder, within=attic.folder)
+    count = len(changes_seen(attic.folder))
+
+    point = 1 + part * (count - 1) // (KILLS - 1)
+    output = killed_before(attic.machine, point, ("eject", environment), folder=attic.folder, within=attic.folder)
+
+    assert output.returncode == -9, output.stderr
+    attic.machine.python(environment, "-c", "import camera.contrib, old.two, cloud.core, single")
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+    assert links_into(environment, attic.machine.store) == []
+    assert differences(before, observe(environment, attic.machine, level=Level.METADATA)) == []
+    assert problems_of(attic.machine.store) == []
+
+
+def test_eject_gives_hard_links_of_the_store_files_of_their_own(attic: Attic) -> None:
+    """An environment with the link mode `hardlink` shares inodes with the store, but not after the eject."""
+    environment = attic.machine.make_folder(attic.folder / "project") / ".venv"
+    words = ("--link-mode", "hardlink", "--python", attic.interpreter, *attic.source, "camera")
+    attic.machine.pepip("install", *words, folder=environment.parent)
+    module = site_packages_of(environment) / "camera" / "__init__.py"
+    assert module.stat().st_nlink > 1
+
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    assert module.stat().st_nlink == 1
+    assert [path.name for path in environment.iterdir() if path.name.startswith(".pepip")] == []
+    assert attic.machine.pepip("projects", "--json", folder=attic.folder).stdout.strip() == "[]"

@@ -1,0 +1,266 @@
+"""Odd environments: the preview names what adopting leaves as it is, and the rest is linked and can be ejected."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.operations.adoption.test_adopt import Attic, attic
+from tests.support.machines import PLAIN_USER_ID, site_packages_of
+from tests.support.parity import Level, differences, observe
+from tests.support.snapshots import changes, snapshot
+from tests.support.stores import leftovers_of, problems_of
+
+__all__ = ["attic"]
+
+_CAPABILITY = bytes.fromhex("0100000200040000000000000000000000000000")
+"""The attribute that `setcap cap_net_bind_service+ep` gives a file."""
+
+
+def previewed(attic: Attic) -> dict[str, dict[str, Any]]:
+    """Return the environments of a dry run, by path."""
+    output = attic.machine.pepip("adopt", "--dry-run", "--json", attic.code, folder=attic.folder)
+    return {item["environment"]: item for item in json.loads(output.stdout)["environments"]}
+
+
+def _info(environment: Path, name: str) -> Path:
+    return site_packages_of(environment) / f"{name}-1.0.dist-info"
+
+
+def _copy_metadata(environment: Path) -> None:
+    shutil.copytree(_info(environment, "camera"), site_packages_of(environment) / "Camera-1.0.dist-info")
+
+
+def _left_by_pip(environment: Path) -> None:
+    """Leave a folder as pip does if it is stopped while it uninstalls."""
+    shutil.copytree(_info(environment, "camera"), site_packages_of(environment) / "~amera-1.0.dist-info")
+
+
+def _special_mode(environment: Path) -> None:
+    (site_packages_of(environment) / "camera" / "shutter").chmod(0o4755)
+
+
+def _capability(environment: Path) -> None:
+    try:
+        os.setxattr(site_packages_of(environment) / "camera" / "shutter", "security.capability", _CAPABILITY)
+    except OSError as error:
+        pytest.skip(f"no file gets a capability here: {error}")
+
+
+def _inner_link(environment: Path) -> None:
+    text = site_packages_of(environment) / "camera" / "lenses" / "glass.txt"
+    text.rename(text.with_name("other.txt"))
+    text.symlink_to("other.txt")
+
+
+ODDITIES: dict[str, tuple[Callable[[Path], None], str]] = {
+    "metadata twice": (_copy_metadata, "it is installed twice"),
+    "left by a stopped pip": (_left_by_pip, "its RECORD does not list the metadata of a wheel"),
+    "set-user-ID": (_special_mode, "it has a file that gives its users special rights"),
+    "capability": (_capability, "it has a file that gives its users special rights"),
+    "link to another file": (_inner_link, "its files are links of another tool"),
+}
+
+
+@pytest.mark.every(2)
+@pytest.mark.parametrize("oddity", ODDITIES)
+def test_preview_and_adoption_agree_on_an_odd_distribution(attic: Attic, oddity: str) -> None:
+    """The preview has the reason with which adopting leaves a distribution alone, and all that it links."""
+    environment = attic.make("one", "uv copy")
+    change, reason = ODDITIES[oddity]
+    change(environment)
+    before = snapshot(environment)
+
+    shown = previewed(attic)[str(environment)]["packages"]
+    output = attic.adopt("--json")
+
+    stays = {item["name"]: item["reason"] for item in shown if item["reason"]}
+    assert set(stays.values()) == {reason}
+    assert {name: item["reason"] for name, item in attic.kept(output).items()} == stays
+    assert attic.linked(environment) == {item["name"] for item in shown if item["would_link"]}
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+    found = changes(before, snapshot(environment))
+    assert [line for line in found if "__pycache__" not in line and "added: .lock" not in line] == []
+
+
+def _folder_outside(environment: Path) -> None:
+    moved = environment.parent / "moved"
+    (environment / "lib").rename(moved)
+    (environment / "lib").symlink_to(moved)
+
+
+def _site_packages_of_another(environment: Path) -> None:
+    other = environment.parent / "other"
+    site_packages_of(environment).rename(other)
+    (next(environment.glob("lib/python3.*")) / "site-packages").symlink_to(other)
+
+
+def _old_python(environment: Path) -> None:
+    settings = environment / "pyvenv.cfg"
+    settings.write_text(re.sub(r"version_info = .*", "version_info = 2.7.18", settings.read_text()))
+
+
+def _name_in_other_bytes(environment: Path) -> None:
+    os.rename(environment, os.fsencode(environment.parent) + b"/caf\xe9")
+
+
+WHOLE: dict[str, tuple[Callable[[Path], None], str]] = {
+    "lib is a link": (_folder_outside, "/lib is a link that leads out of it"),
+    "site-packages is a link": (_site_packages_of_another, "/site-packages is a link that leads out of it"),
+    "Python 2": (_old_python, "pepip does not work with Python 2.7.18"),
+    "path in other bytes": (_name_in_other_bytes, "its path is not valid UTF-8"),
+}
+
+
+@pytest.mark.every(2)
+@pytest.mark.parametrize("oddity", WHOLE)
+def test_preview_names_an_environment_that_can_not_be_adopted(attic: Attic, oddity: str) -> None:
+    """It has its reason and frees nothing, nobody tries to link it, and the next one is adopted."""
+    environment, other = (attic.make(name, "uv copy", "single") for name in ("one", "two"))
+    change, reason = WHOLE[oddity]
+    change(environment)
+    before = snapshot(attic.code / "one")
+
+    shown = previewed(attic)
+    attic.adopt()
+
+    (found,) = (item for path, item in shown.items() if path != str(other))
+    assert found["reason"].endswith(reason)
+    assert found["freed_bytes"] == 0
+    assert shown[str(other)]["reason"] == ""
+    assert changes(before, snapshot(attic.code / "one")) == []
+    assert attic.linked(other) == {"single"}
+
+
+def test_preview_reads_the_packages_of_the_present_python(attic: Attic) -> None:
+    """A folder of packages that an upgrade of Python left behind is not counted, and stays."""
+    environment = attic.make("one", "uv copy", "single", "old-one")
+    left = environment / "lib" / "python3.1" / "site-packages"
+    shutil.copytree(_info(environment, "single"), left / "single-1.0.dist-info")
+    before = snapshot(left)
+
+    shown = previewed(attic)[str(environment)]["packages"]
+    attic.adopt()
+
+    assert {item["name"] for item in shown if item["would_link"]} == {"single", "old-one"}
+    assert changes(before, snapshot(left)) == []
+
+
+def test_egg_is_named(attic: Attic) -> None:
+    """What `setup.py install` and `easy_install` made has no RECORD: it is listed, and stays."""
+    environment = attic.make("one", "uv copy", "single")
+    folder = site_packages_of(environment) / "Old_Egg-2.0-py3.12.egg"
+    (folder / "EGG-INFO").mkdir(parents=True)
+    (folder / "EGG-INFO" / "PKG-INFO").write_text("Metadata-Version: 1.0\nName: Old-Egg\nVersion: 2.0\n")
+
+    (egg,) = (item for item in previewed(attic)[str(environment)]["packages"] if not item["would_link"])
+
+    assert (egg["name"], egg["version"]) == ("old-egg", "2.0")
+    assert egg["reason"] == "it has an egg's metadata, and no RECORD"
+
+
+def test_script_with_the_row_of_its_wheel_is_no_edited_file(attic: Attic) -> None:
+    """An older pip changes a script's first line, and leaves its row in RECORD: the distribution is linked.
+
+    If the script was edited, too, the distribution stays.
+    """
+    one, two, twin = (attic.make(name, "uv copy", "camera") for name in ("one", "two", "three"))
+    archive = next(attic.wheelhouse.glob("camera-1.0-*.whl"))
+    attic.machine.run(["unzip", "-q", archive, "-d", attic.folder / "unzipped"], folder=attic.folder)
+    rows = (attic.folder / "unzipped" / "camera-1.0.dist-info" / "RECORD").read_text().splitlines()
+    (row,) = (line for line in rows if "camera-python" in line)
+    for environment in (one, two):
+        record = _info(environment, "camera") / "RECORD"
+        lines = [line for line in record.read_text().splitlines() if "camera-python" not in line]
+        record.write_text("\n".join([*lines, f"../../../bin/camera-python,{row.partition(',')[2]}"]) + "\n")
+    script = two / "bin" / "camera-python"
+    script.write_text(script.read_text() + "print('mine')\n")
+    before = observe(one, attic.machine, level=Level.METADATA)
+
+    shown = previewed(attic)
+    output = attic.adopt("--json")
+
+    assert [item["would_link"] for item in shown[str(one)]["packages"]] == [True]
+    assert [item["would_link"] for item in shown[str(two)]["packages"]] == [False]
+    assert attic.kept(output)["camera"]["changed"] == ["../../../bin/camera-python"]
+    assert attic.linked(one) == attic.linked(twin) == {"camera"}
+    assert attic.linked(two) == set()
+    assert differences(before, observe(one, attic.machine, level=Level.METADATA)) == []
+    assert len(list(attic.machine.store.glob("packages/*/camera-1.0*"))) == 1
+
+
+def test_file_that_may_not_be_replaced_keeps_its_distribution_alone(attic: Attic) -> None:
+    """An immutable file: its distribution is as before and is named, and all others are linked."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    other = attic.make("another", "uv copy", "camera", "single")  # its files become the entry
+    fixed = site_packages_of(environment) / "camera_module.py"
+    if subprocess.run(["chattr", "+i", fixed], capture_output=True, check=False).returncode:
+        pytest.skip("no file can be made immutable here")
+    try:
+        package = snapshot(site_packages_of(environment) / "camera")
+        output = attic.adopt("--json")
+
+        (kept,) = attic.kept(output).values()
+        assert (kept["name"], kept["reason"]) == ("camera", "its files may not be replaced")
+        assert kept["changed"][0].endswith("site-packages/camera_module.py")
+        assert attic.linked(environment) == {"single"}
+        assert attic.linked(other) == {"camera", "single"}
+        assert changes(package, snapshot(site_packages_of(environment) / "camera")) == []
+        assert not (environment / ".pepip.adopting").exists()
+        assert problems_of(attic.machine.store) == []
+        assert leftovers_of(attic.machine.store) == []
+    finally:
+        subprocess.run(["chattr", "-i", fixed], check=True)
+
+
+@pytest.mark.parametrize("may_read", [True, False], ids=["may read the store", "may not read the store"])
+def test_environment_in_which_another_user_runs_a_program(attic: Attic, may_read: bool) -> None:
+    """A user who may not read the store would lose the packages below a running program: the environment stays."""
+    if os.geteuid() != 0 or shutil.which("setpriv") is None:
+        pytest.skip("only root starts programs of another user")
+    environment = attic.make("one", "uv copy", "single")
+    with tempfile.TemporaryDirectory() as home:
+        os.chmod(home, 0o755 if may_read else 0o700)
+        near = replace(attic, machine=replace(attic.machine, store=Path(home) / "store"))
+        user = (
+            "setpriv",
+            f"--reuid={PLAIN_USER_ID}",
+            f"--regid={PLAIN_USER_ID}",
+            "--clear-groups",
+            "--inh-caps=-all",
+        )
+        process = attic.machine.start([*user, "sh", "-c", "echo ready; read line"], folder=environment)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+
+            shown = previewed(near)[str(environment)]
+            near.adopt()
+        finally:
+            process.communicate("\n", timeout=60)
+
+        assert attic.linked(environment) == ({"single"} if may_read else set())
+        if may_read:
+            assert shown["reason"] == ""
+        else:
+            assert re.fullmatch(r"\S+( \d+)? runs sh in it, and may not read the store", shown["reason"])
+
+
+def test_ejecting_without_a_store_has_nothing_to_do(attic: Attic) -> None:
+    """Where nothing was ever stored, an environment links nothing, and no store is made."""
+    environment = attic.make("one", "uv copy", "single")
+
+    output = attic.machine.pepip("eject", environment, folder=attic.folder)
+
+    assert output.stderr == f"Nothing to do: {environment} links nothing\n"
+    assert not (attic.machine.store / "packages").exists()

@@ -1,0 +1,247 @@
+"""If another tool writes into an entry, the next command of pepip in any project notices and repairs it."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.machines import Machine, site_packages_of, uv_executable
+from tests.support.snapshots import Snapshot, changes, snapshot
+from tests.support.stores import problems_of
+from tests.support.wheels import Wheel
+
+pytestmark = pytest.mark.every(2)
+
+MANUAL = "data/share/drum/manual.txt"
+FILES = {"drum/__init__.py": "SOUND = 'boom'\n", "drum/kit/__init__.py": "", "drum/kit/snare.py": "SOUND = 'tack'\n"}
+WHEELS = [
+    Wheel("drum", "1.0", files=FILES, data={MANUAL: "boom"}),
+    Wheel("drum", "2.0", files={name: f"{text}NEW = True\n" for name, text in FILES.items()}, data={MANUAL: "new"}),
+    Wheel("stick", "1.0", files={"drum/kit/brush.py": "HAIR = 'nylon'\n", "stick.py": ""}),
+    Wheel("cover", "1.0", files={"drum/kit/snare.py": "SOUND = 'thud'\n", "cover.py": ""}, data={MANUAL: "thud"}),
+    Wheel("horn", "1.0", files={"horn.py": ""}),
+]
+
+
+class Studio:
+    """Two projects of root that link drum."""
+
+    def __init__(self, machine: Machine, folder: Path, interpreter: Path, pip: Path) -> None:
+        self._machine, self._pip = machine, pip
+        self.store = machine.store
+        self.first, self.second = folder / "first", folder / "second"
+        for wheel in WHEELS:
+            wheel.write(folder / "wheels")
+        self.source = ("--no-index", "--find-links", folder / "wheels")
+        for project in (self.first, self.second):
+            project.mkdir()
+            self.pepip(project, "install", "drum==1.0", *self.source, "--python", interpreter)
+        self.before = self.drum()
+
+    def pepip(self, project: Path, *words: str | Path) -> str:
+        """Run pepip in a project and return its stderr."""
+        return self._machine.pepip(*words, folder=project).stderr
+
+    def uv(self, *words: str, project: Path | None = None) -> None:
+        """Let uv install into a project, or uninstall from it. The default is the first project."""
+        source = self.source if words[0] == "install" else ()
+        self._machine.uv("pip", *words, *source, folder=project or self.first)
+
+    def come_and_go(self, name: str) -> None:
+        """Let uv install a distribution, and remove it again."""
+        self.uv("install", name)
+        self.uv("uninstall", name)
+
+    def pip(self, *words: str) -> None:
+        """Let pip install into the first project, or uninstall from it."""
+        runner = self._pip / "pip" / "__pip-runner__.py"
+        source = self.source if words[0] == "install" else ()
+        self._machine.python(self.first / ".venv", runner, *words, *source)
+
+    def says(self, project: Path, statement: str) -> str:
+        """Return the output of a statement in a project's Python."""
+        return self._machine.python(project / ".venv", "-c", statement, check=False).stdout.strip()
+
+    def drum(self) -> Snapshot:
+        """Return a snapshot of the stored drum, without bytecode and without its document, which has a time."""
+        entry = next((self.store / "packages").glob("*/drum-1.0"))
+        left_out = ("__pycache__", "pepip-entry.json")
+        return {path: node for path, node in snapshot(entry).items() if not str(path).endswith(left_out)}
+
+
+@pytest.fixture
+def studio(machine: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Studio:
+    """Return two projects of root, whom the modes of an entry do not restrict."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can write into an entry")
+    return Studio(machine, tmp_path, interpreter, pip)
+
+
+WRITES: dict[str, Callable[[Studio], None]] = {
+    "a file more, by uv": lambda studio: studio.uv("install", "stick"),
+    "a file more, by pip": lambda studio: studio.pip("install", "stick"),
+    "other bytes, by uv": lambda studio: studio.uv("install", "cover"),
+    "a file less, by uv": lambda studio: studio.come_and_go("cover"),
+    "another version over it, by pip": lambda studio: studio.pip("install", "-I", "drum==2.0"),
+}
+"""Changes by other tools in the first project. Each writes through the folder that this project links whole."""
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("name", WRITES)
+@pytest.mark.parametrize("command", ["list", "uses", "run", "install"])
+def test_the_next_command_in_another_project_notices(studio: Studio, name: str, command: str) -> None:
+    """The command names the entry.
+
+    That project has drum unchanged, and the store is whole at once or after an install.
+    """
+    WRITES[name](studio)
+    words = {
+        "list": ["list"],
+        "uses": ["uses", "drum"],
+        "run": ["run", "python", "-c", ""],
+        "install": ["install", "horn", *studio.source],
+    }
+
+    said = studio.pepip(studio.second, *words[command])
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    assert "drum-1.0" in said
+    assert problems_of(studio.store) == []
+    assert changes(studio.before, studio.drum()) == []
+    assert studio.says(studio.second, "import drum.kit.snare; print(drum.SOUND, drum.kit.snare.SOUND)") == "boom tack"
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+
+
+def test_a_distribution_that_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
+    """The added distribution works where it was installed, and nowhere else."""
+    studio.uv("install", "stick")
+
+    studio.pepip(studio.second, "list")
+
+    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+    assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+    studio.uv("uninstall", "stick")
+    assert changes(studio.before, studio.drum()) == []
+    assert not (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").exists()
+
+
+@pytest.mark.parametrize("writer", ["first", "second"])
+def test_a_distribution_that_another_tool_added_stays_despite_its_other_changes(studio: Studio, writer: str) -> None:
+    """This holds if the tool changed another project too, and pepip reads that one first."""
+    projects = {"first": studio.first, "second": studio.second}
+    for name, project in projects.items():
+        studio.uv("install", "stick" if name == writer else "horn", project=project)
+
+    studio.pepip(studio.first, "list")
+
+    there = [
+        name for name, project in projects.items() if studio.says(project, "import drum.kit.brush; print('there')")
+    ]
+    assert there == [writer]
+    assert problems_of(studio.store) == []
+
+
+def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
+    """This holds after a command in another project, after the entry was stored anew, and after `store repair`."""
+    studio.uv("install", "cover")
+    for words in (["list"], ["install", "horn", *studio.source], ["store", "repair"]):
+        studio.pepip(studio.second, *words)
+
+        assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "thud"
+        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "thud"
+    assert (studio.second / ".venv/share/drum/manual.txt").read_text() == "boom"
+    assert studio.says(studio.second, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+
+
+def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
+    """The other version replaces the version over which it was installed."""
+    studio.pip("install", "-I", "drum==2.0")
+
+    studio.pepip(studio.second, "list")
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    for _ in range(2):
+        shown = studio.says(studio.first, "import drum.kit.snare; print(drum.SOUND, drum.NEW, drum.kit.snare.NEW)")
+        assert shown == "boom True True"
+        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "new"
+        site_packages = site_packages_of(studio.first / ".venv")
+        assert [path.name for path in site_packages.glob("drum*.dist-info")] == ["drum-2.0.dist-info"]
+        studio.pepip(studio.first, "install", "horn", *studio.source)
+    assert not studio.says(studio.second, "import drum; print(drum.NEW)")
+
+
+def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) -> None:
+    """It no longer needs the store, and the tool that installed it removes all of it again."""
+    studio.pip("install", "-I", "drum==1.0")
+
+    studio.pepip(studio.second, "list")
+
+    (drum,) = (studio.first / ".venv").glob("lib/python*/site-packages/drum")
+    assert not drum.is_symlink()
+    assert studio.says(studio.first, "import drum; print(drum.SOUND)") == "boom"
+    studio.pip("uninstall", "--yes", "drum")
+    assert not drum.exists()
+    assert problems_of(studio.store) == []
+
+
+def test_two_projects_that_wrote_into_one_entry_keep_their_own_files(studio: Studio) -> None:
+    """One project added a file, the other changed one. The first does not get the bytes of the second."""
+    studio.uv("install", "stick")
+    studio.uv("install", "cover", project=studio.second)
+
+    studio.pepip(studio.first, "list")
+    studio.pepip(studio.second, "install", "horn", *studio.source)
+
+    statement = "import drum.kit.snare; print(drum.kit.snare.SOUND)"
+    assert studio.says(studio.first, statement) == "tack"
+    assert studio.says(studio.second, statement) == "thud"
+    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+
+
+def test_a_tool_that_is_still_at_work_is_looked_at_again(studio: Studio) -> None:
+    """A tool makes its metadata first. Files that it writes into an entry later are noticed too."""
+    with (studio.first / ".venv/.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        (site_packages_of(studio.first / ".venv") / "stick-1.0.dist-info").mkdir()
+        studio.pepip(studio.second, "list")
+        (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").touch()
+
+    assert "drum-1.0" in studio.pepip(studio.second, "list")
+
+
+def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_path: Path) -> None:
+    """A build takes long, and nobody holds the environment's lock during it."""
+    source = Wheel("harp", "1.0", files={"harp/__init__.py": ""}).write_source(tmp_path / "source")
+    words = ["pip", "install", "stick", "--python", str(studio.first / ".venv"), *map(str, studio.source)]
+    backend = source / "backend.py"
+    backend.write_text(f"__import__('subprocess').run({[str(uv_executable()), *words]!r})\n" + backend.read_text())
+
+    studio.pepip(studio.first, "install", source)
+    studio.pepip(studio.second, "list")
+
+    assert problems_of(studio.store) == []
+    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+
+
+def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:
+    """The next command does not mention the untouched entry."""
+    studio.uv("install", "horn")
+
+    assert "drum" not in studio.pepip(studio.second, "uses", "horn")
+
+
+def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio, tmp_path: Path, interpreter: Path) -> None:
+    """The entry is stored anew before it is linked."""
+    studio.uv("install", "cover")
+    third = tmp_path / "third"
+    third.mkdir()
+
+    studio.pepip(third, "install", "drum==1.0", *studio.source, "--python", interpreter)
+
+    assert studio.says(third, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
