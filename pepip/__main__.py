@@ -28,6 +28,7 @@ def start() -> "NoReturn":
     collection is put off. If no other thread runs, the process ends at once and the system cleans up.
     """
     _distrust_path()
+    _read_names_as_utf8()
     _open_streams()
     import gc
 
@@ -99,6 +100,20 @@ def _distrust_path() -> None:
         if folder in foreign or os.path.dirname(folder) in foreign:
             for module in [module for module in sys.modules if module.partition(".")[0] == name]:
                 del sys.modules[module]
+
+
+def _read_names_as_utf8() -> None:
+    """Start the interpreter again in its UTF-8 mode if it reads names of files in another encoding.
+
+    Such an encoding comes from the locale, such as ISO-8859-1. The same folder would then be another path than in a
+    UTF-8 locale: its environment would look deleted, and uv could not be told of it. uv reads names as UTF-8 in every
+    locale. The mode is an option of the interpreter, so programs that pepip starts do not inherit it.
+    """
+    if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
+        return
+    import os
+
+    os.execv(sys.executable, [sys.executable, "-X", "utf8", *sys.orig_argv[1:]])
 
 
 def _open_streams() -> None:

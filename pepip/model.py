@@ -219,13 +219,15 @@ class Progress(NamedTuple):
     """One step of an operation, for the command line or the app to show.
 
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
-    adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence.
+    adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence. With
+    `is_of_uv` it is a warning of uv, which uv repeats if it is asked again.
     """
 
     phase: str
     detail: str = ""
     done: int = 0
     total: int = 0
+    is_of_uv: bool = False
 
     @property
     def title(self) -> str:
@@ -234,6 +236,10 @@ class Progress(NamedTuple):
 
 
 _PHASES = {
+    "make": "Made",
+    "remake": "Made anew",
+    "would make": "Would make",
+    "would remake": "Would make anew",
     "resolve": "Resolving",
     "download": "Downloading",
     "store": "Storing",

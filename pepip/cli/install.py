@@ -141,10 +141,8 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
     from pepip.operations import install, venvs
     from pepip.uv import settings
 
-    variables = dict(os.environ)
-    named = arguments.venv or venvs.environment_of(arguments.python or variables.get("UV_PYTHON", ""))
     choice = install.InstallOptions(
-        environment=venvs.locate(named, variables, os.getcwd()),
+        environment=venvs.choose(arguments.venv, arguments.python, dict(os.environ), os.getcwd()),
         python=arguments.python,
         compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
         dry_run=arguments.dry_run,

@@ -27,6 +27,9 @@ _SECONDS_TO_END = 0.2  # for the thread of a bar
 _BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
 
 
+_OF_MAKING = {"make", "remake", "would make", "would remake"}
+
+
 class Reporter:
     """Shows the progress of one operation. A negative `verbosity` is silent, a positive one names every step."""
 
@@ -40,6 +43,8 @@ class Reporter:
             self.warn(step.detail)
         elif self.verbosity > 0:
             say(f"{step.title} {step.detail}".rstrip())
+        elif self.verbosity == 0 and step.phase in _OF_MAKING:
+            say(f"{step.title} {step.detail}")
         elif self.verbosity == 0 and step.phase != self._phase and step.phase in {"download", "build"}:
             size = f" ({humanized.size(step.total)})" if step.total else ""
             say(f"{step.title} {step.detail}{size}")
@@ -78,6 +83,10 @@ class LiveReporter(Reporter):
         """Move the bar of the step's phase."""
         if step.phase == "warning":
             self.warn(step.detail)
+            return
+        if step.phase in _OF_MAKING:
+            with self._lock:
+                super().show(step)
             return
         if step.phase == "link":
             # Linking is short. It may start a second process, but only if no other thread runs. So open no bar now.

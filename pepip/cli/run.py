@@ -208,7 +208,10 @@ def _bring_up_to_date(arguments: argparse.Namespace, request: ProjectRequest, wo
 
 
 class _ReporterBesideUv(output.Reporter):
-    """Passes on the progress of a sync. It drops warnings until the changes are decided: `uv run` repeats them."""
+    """Passes on the progress of a sync.
+
+    Until the changes are decided, it drops uv's warnings: `uv run` repeats them.
+    """
 
     def __init__(self, reporter: output.Reporter) -> None:
         super().__init__(verbosity=reporter.verbosity)
@@ -217,8 +220,8 @@ class _ReporterBesideUv(output.Reporter):
 
     def show(self, step: Progress) -> None:
         """Report one step."""
-        if step.phase != "warning" or self.is_decided:
-            self.is_decided = self.is_decided or step.phase != "resolve"
+        if self.is_decided or not step.is_of_uv:
+            self.is_decided = self.is_decided or step.phase not in {"resolve", "warning"}
             self._reporter.show(step)
 
     def close(self) -> None:

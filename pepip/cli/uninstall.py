@@ -41,7 +41,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
-    parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, or its interpreter")
+    parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, its interpreter or version")
     parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")
     options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
@@ -50,13 +50,10 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     if install.is_elsewhere(arguments):
         return process.become(["pip", "uninstall", *words])
     options.take_effect(arguments)
-    named = arguments.venv or venvs.environment_of(arguments.python or os.environ.get("UV_PYTHON", ""))
-    if arguments.python and not named:
-        raise UsageError(f"{arguments.python} is not a virtual environment", hint="name one with --venv PATH")
     if not arguments.packages and not arguments.requirements:
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
     store = open_store()
-    root = venvs.locate(named, dict(os.environ), os.getcwd())
+    root = venvs.choose(arguments.venv, arguments.python, dict(os.environ), os.getcwd())
     with stdin.as_file(arguments.requirements) as files:
         request = Request(
             packages=tuple(arguments.packages),

@@ -64,10 +64,12 @@ def carry_out(
     job: Callable[[Environment], ChangeJob],
     asked: settling.Question | None = None,
     compile_bytecode: bool = False,
+    is_shown: bool = True,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment if it is missing, and tells whether it did. `job` is called with the environment.
+    `make` makes the environment if it is missing, and tells whether it did. A step says so, except for an environment
+    that is not shown to people, such as a script's. `job` is called with the environment.
     `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
     environment that this run made is removed again, unless it holds distributions; any other environment is as it
     was; published entries stay. If a run is killed, the next command on that environment completes the change or
@@ -76,6 +78,7 @@ def carry_out(
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
+    was_there = venv_creation.is_environment(root)
     made = make()
     is_finished = False
     try:
@@ -83,6 +86,8 @@ def carry_out(
             if made:
                 store.create()
             environment = venvs.open_environment(root, store, is_new=made)
+            if made and is_shown:
+                yield venvs.of_making(root, environment, "remake" if was_there else "make")
             if "PEPIP_PURGE_AFTER" in os.environ:
                 from pepip.operations import purges
 
@@ -134,7 +139,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
-        yield Progress("warning", sentence)
+        yield Progress("warning", sentence, is_of_uv=True)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
         registering.register(store, named or decision.environment.root, linked)
@@ -162,7 +167,7 @@ def _change(
         decision = first or deciding.decide(store, job, environment)
         first = None
         for sentence in decision.work.changes.warnings:
-            yield Progress("warning", sentence)
+            yield Progress("warning", sentence, is_of_uv=True)
         is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
         if supply.is_private_installed:

@@ -43,7 +43,7 @@ def examine(store: Store) -> Iterator[HealthCheck]:
         yield HealthCheck("store", ERROR, f"{store.root} is not a folder", "set PEPIP_HOME to a folder")
         return
     if not store.exists():
-        yield HealthCheck("store", OK, f"{store.root} does not exist yet", "`pepip install` or `pepip sync` makes it")
+        yield _missing(store)
         return
     seen = census.take(store)
     yield _store(store, seen)
@@ -65,6 +65,16 @@ def _uv() -> HealthCheck:
     except PepipError as error:
         return HealthCheck("uv", ERROR, error.message, error.hint or "")
     return HealthCheck("uv", OK, f"{version}, {program.path()}")
+
+
+def _missing(store: Store) -> HealthCheck:
+    """Tell whether the store, which is not there, can be made: the nearest folder above it must be writable."""
+    above = next(filter(os.path.lexists, paths.upward(os.path.dirname(os.path.abspath(store.root)))))
+    if not os.path.isdir(above) or not os.access(above, os.W_OK | os.X_OK):
+        reason = "no permission to write" if os.path.isdir(above) else "no folder is at"
+        sentence = f"{store.root} does not exist, and can't be made: {reason} {above}"
+        return HealthCheck("store", ERROR, sentence, "set PEPIP_HOME to a folder that you may write")
+    return HealthCheck("store", OK, f"{store.root} does not exist yet", "`pepip install` or `pepip sync` makes it")
 
 
 def _store(store: Store, seen: Census) -> HealthCheck:

@@ -52,6 +52,8 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
     if options.dry_run:
         with venvs.existing_or_temporary(options.environment, options.python) as root:
             environment = venvs.open_environment(root, store)
+            if root != options.environment:
+                yield venvs.of_making(options.environment, environment, "would make")
             summary = apply.preview(store, job(environment), environment)
         summary = summary._replace(environment=options.environment)
     else:

@@ -94,9 +94,12 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
     if options.dry_run:
         for sentence in planned.changes.warnings:
-            yield Progress("warning", sentence)
+            yield Progress("warning", sentence, is_of_uv=True)
         with _for_dry_run(request, planned) as root:
             environment = venvs.open_environment(root, store)
+            if root != planned.environment and not planned.script:
+                is_there = venv_creation.is_environment(planned.environment)
+                yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
             job = _job(store, request, planned, environment, is_dry_run=True)
             summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
     else:
@@ -111,6 +114,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             )._replace(began_at_ns=began_at_ns),
             asked=settling.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
+            is_shown=not planned.script,
         )
     summary = summary._replace(seconds=time.monotonic() - started)
     return Outcome(summary, _document(planned, summary))

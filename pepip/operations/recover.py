@@ -21,7 +21,7 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable, Iterator
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Installed
     from pepip.store.root import Store
@@ -167,11 +167,7 @@ def recover(
         yield Progress("warning", sentence)
     quiet = Request(common_options=request.common_options)
     artifacts = _locate(store, quiet, lost, environment)
-    have: dict[str, Entry] = {}
-    for artifact in artifacts:
-        with contextlib.suppress(UvError, StoreError):  # the distribution stays as it is, and is named below
-            acquired = yield from acquire.acquire(store, quiet, [artifact], environment)
-            have.update(acquired.entries)
+    have = yield from _fetch(store, quiet, artifacts, environment)
     for item in lost:
         entry = have.get(item.installed.name)
         if entry is not None and not _is_the_same(entry, environment, item.installed):
@@ -191,6 +187,22 @@ def recover(
         names = ", ".join(item.name for item in missing)
         advice = f"install into {environment.root} from the original source"
         yield Progress("warning", f"{names} could not be fetched again: {advice}")
+
+
+def _fetch(
+    store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment
+) -> Generator[Progress, None, dict[str, Entry]]:
+    """Return the entries of artifacts, by distribution name, as far as they can be had again.
+
+    uv stages all at once. If one of them fails, each is staged alone, so that the others come back.
+    """
+    have: dict[str, Entry] = {}
+    for group in (artifacts, *([artifact] for artifact in artifacts)):
+        if any(artifact.name not in have for artifact in group):
+            with contextlib.suppress(UvError, StoreError):
+                acquired = yield from acquire.acquire(store, request, group, environment)
+                have.update(acquired.entries)
+    return have
 
 
 def _refuse_without_layers(store: Store, environment: Environment, lost: Iterable[_Lost]) -> None:
@@ -213,12 +225,13 @@ def _losses(store: Store, lost: Iterable[_Lost]) -> Iterator[str]:
     named = {layer.root for layer in store.layers}
     for root, found in by_root.items():
         names = ", ".join(found)
+        it, was = ("it", "it was") if len(found) == 1 else ("them", "they were")
         if not root:
-            yield f"the store has lost {names}, or somebody else may have changed it there: fetching it again"
+            yield f"the store has lost {names}, or somebody else may have changed {it} there: fetching {it} again"
         elif root not in named:
             yield f"{root} is no longer a layer: storing {names} in {store.root}"
         else:
-            yield f"the layer {root} no longer has {names} as it was: storing it in {store.root}"
+            yield f"the layer {root} no longer has {names} as {was}: storing {it} in {store.root}"
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:

@@ -50,7 +50,10 @@ def store(store: Store, need: Need, *, already: int, replacing: str) -> Generato
     try:
         return (yield from _store(store, need, already=already, replacing=replacing))
     except (StoreError, UvError) as error:
-        if not (_is_of_full_disk(store, error) and trash.make_room(store, is_full=True)):
+        if not _is_of_full_disk(store, error):
+            raise
+        if not trash.make_room(store, is_full=True):
+            error.hint = error.hint or "`pepip reclaim` lists the space that can be freed"
             raise
     yield Progress("warning", "the disk was full: the trash is emptied, so the last prune can't be undone any more")
     return (yield from _store(store, need, already=already, replacing=replacing))

@@ -8,9 +8,9 @@ import os
 
 from pepip import paths
 from pepip.environment import layout_check
-from pepip.errors import StoreError, VenvError
+from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import files, permissions
-from pepip.model import Environment
+from pepip.model import Environment, Progress
 from pepip.operations import venv_creation
 from pepip.uv import answer_cache, cacheable, interpreter, settings
 
@@ -72,6 +72,35 @@ def environment_of(python: str) -> str:
     folder = os.path.abspath(python)
     candidates = (folder, os.path.dirname(os.path.dirname(folder)))
     return next((candidate for candidate in candidates if venv_creation.is_environment(candidate)), "")
+
+
+def choose(named: str, python: str, variables: dict[str, str], folder: str) -> str:
+    """Return the path of the environment that a command of uv's pip interface works on.
+
+    `named` and `python` are the command's options. A request for a Python may name the environment. Otherwise it says
+    on which Python a new environment is made, and an existing one must satisfy it. Raises UsageError if it does not.
+    """
+    request = python or variables.get("UV_PYTHON", "")
+    meant = "" if named else environment_of(request)
+    root = locate(named or meant, variables, folder)
+    if request and not meant and venv_creation.is_environment(root):
+        _check_python(root, request)
+    return root
+
+
+def _check_python(root: str, request: str) -> None:
+    """Raise UsageError if the environment's Python does not satisfy the request, as uv reads it."""
+    own = interpreter.executable(root)
+    if os.path.isabs(request) and os.path.realpath(request) == os.path.realpath(own):
+        return
+    found = interpreter.find(request, environment=root)
+    if os.path.dirname(found) != os.path.dirname(own) and os.path.realpath(found) != os.path.realpath(own):
+        import shlex
+
+        raise UsageError(
+            f"the Python of {root} is not {request}",
+            hint=f"`pepip venv --clear --python {shlex.quote(request)}` makes it anew; --venv PATH names another one",
+        )
 
 
 def make(root: str, python: str, known: AnswerCache) -> bool:
@@ -136,6 +165,11 @@ def existing_or_temporary(root: str, python: str) -> Iterator[str]:
     with temp_dirs.folder() as folder:
         stage.make_environment(f"{folder}/.venv", python)
         yield f"{folder}/.venv"
+
+
+def of_making(root: str, environment: Environment, phase: str) -> Progress:
+    """Return the step that says that the environment at `root` is made, or would be made, like `environment`."""
+    return Progress(phase, f"{root} with Python {environment.interpreter.version}")
 
 
 def refuse_the_store(root: str, store: Store) -> None:

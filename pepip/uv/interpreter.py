@@ -72,6 +72,17 @@ def executable(environment: str) -> str:
     raise VenvError(f"{environment} has no interpreter", hint=f"make it anew: `uv venv --clear {environment}`")
 
 
+def find(request: str, *, environment: str) -> str:
+    """Return the path of the interpreter that uv finds for a request. The `environment` is the first place to look.
+
+    Raises UvError if uv finds none.
+    """
+    from pepip.uv import process
+
+    words = ["python", "find", "--no-project", "--color", "never", "--", request]
+    return process.run(words, VIRTUAL_ENV=environment, UV_PYTHON="").stdout.strip()
+
+
 def is_readable_by_uv(path: str) -> bool:
     """Tell whether uv can work in a path: it must be valid UTF-8."""
     return path.isascii() or os.fsencode(path).decode("utf-8", "ignore") == path

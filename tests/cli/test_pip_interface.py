@@ -369,6 +369,23 @@ def test_a_look_into_another_environment(desk: Desk, command: str) -> None:
         assert output.stdout == of_uv.stdout
 
 
+@pytest.mark.parametrize("by", ["option", "variable"])
+def test_a_version_of_python_must_be_that_of_the_environment(desk: Desk, by: str) -> None:
+    """In an environment of another version, nothing is installed or removed, and the exit code is uv's."""
+    desk.both("pip", "install", "tea==1.0", *desk.source)
+    before = snapshot(desk.twins.pepip_environment)
+
+    for request, is_met in (("<3.8", False), (">=3.8", True)):
+        words = ("--python", request) if by == "option" else ()
+        variables = {"UV_PYTHON": request} if by == "variable" else {}
+        for command in (("install", "cup", *desk.source), ("uninstall", "tea")):
+            of_uv, of_pepip = desk.both("pip", *command, *words, variables=variables, check=False)
+
+            assert of_pepip.returncode == of_uv.returncode == (0 if is_met else 2), of_pepip.stderr
+        assert is_met or changes(before, snapshot(desk.twins.pepip_environment)) == []
+    desk.assert_equal()
+
+
 @pytest.mark.parametrize("kind", ["--target", "--prefix"])
 def test_an_install_into_a_folder_is_uvs(desk: Desk, kind: str) -> None:
     """With `--target` and `--prefix` uv installs real files, and no store is made."""

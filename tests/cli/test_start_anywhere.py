@@ -5,6 +5,7 @@ One test shows a case that no Python program can mend: the interpreter fails bef
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import shlex
@@ -96,6 +97,31 @@ def test_a_module_that_was_imported_from_pythonpath_before_is_forgotten(
     said = machine.run([script, "store", "list", "--json"], folder=project, variables={"PYTHONPATH": str(shadows)})
 
     assert said.stdout == "[]\n"
+
+
+def test_paths_are_the_same_in_a_locale_without_utf8(
+    machine: Machine, project: Path, source: Sequence[str | Path], script: Path
+) -> None:
+    """An environment below a folder with an umlaut is made, found, and kept by a prune, whatever the locale."""
+    folder = project / "Prüfung 日本"
+    machine.make_folder(folder)
+    ascii_only = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    machine.run([script, "install", "lamp", *source], folder=folder, variables=ascii_only)
+
+    in_ascii = machine.run([script, "projects", "--json"], folder=project, variables=ascii_only)
+    in_utf8 = machine.run([script, "projects", "--json"], folder=project)
+    machine.run([script, "prune", "--yes"], folder=project, variables=ascii_only)
+
+    rows = json.loads(in_utf8.stdout)
+    assert [row["environment"] for row in rows] == [str(folder / ".venv")]
+    assert json.loads(in_ascii.stdout) == rows
+    inherited = machine.run(
+        [script, "run", "--no-project", "python", "-c", "import sys; print(sys.flags.utf8_mode)"],
+        folder=folder,
+        variables=ascii_only,
+    )
+    assert inherited.stdout == "0\n"
+    machine.python(folder / ".venv", "-c", "import lamp")
 
 
 def test_the_current_folder_takes_no_modules_place(machine: Machine, project: Path) -> None:

@@ -665,6 +665,23 @@ def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
     assert not hall.store.exists()
 
 
+def test_the_doctor_where_no_store_can_be_made(machine: Machine, tmp_path: Path) -> None:
+    """The doctor gives the reason and the hint that an install would give."""
+    (tmp_path / "file").write_text("")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o555)
+    below_file, below_closed = tmp_path / "file" / "store", closed / "folder" / "store"
+
+    of_file = machine.pepip("doctor", folder=tmp_path, variables={"PEPIP_HOME": str(below_file)}, check=False)
+    user = machine.as_plain_user(tmp_path / "plain")
+    of_closed = user.pepip("doctor", folder=tmp_path, variables={"PEPIP_HOME": str(below_closed)}, check=False)
+
+    assert of_file.returncode == of_closed.returncode == 1
+    assert f"{below_file} does not exist, and can't be made: no folder is at {tmp_path / 'file'}" in of_file.stdout
+    assert f"{below_closed} does not exist, and can't be made: no permission to write {closed}" in of_closed.stdout
+    assert of_file.stdout.count("set PEPIP_HOME to a folder that you may write") == 1
+
+
 def test_the_doctor_of_a_store_that_is_empty(hall: Hall) -> None:
     """An empty store, such as a team makes before its first install, is sound. A file of its name is an error."""
     hall.store.mkdir()

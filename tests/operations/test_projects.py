@@ -209,6 +209,23 @@ def test_python_version_is_switched(twins: Twins) -> None:
     assert "version_info = 3.9" in (twins.pepip_environment / "pyvenv.cfg").read_text()
 
 
+def test_a_sync_says_that_it_makes_the_environment(twins: Twins) -> None:
+    """Both tools say that an environment is made, or made anew on another Python. A dry run says that it would be."""
+    twins.write("pyproject.toml", project_table(""))
+    (old, new), root = map(require_interpreter, ("3.10", "3.13")), twins.pepip_environment
+
+    for python, version, verb in ((old, "3.10", ""), (new, "3.13", " anew"), (new, "3.13", None)):
+        for options, made in (("--dry-run",), f"Would make{verb}"), ((), f"Made{verb}"):
+            of_uv, of_pepip = twins.both("sync", "--python", python, *options)
+
+            line = of_pepip.stderr.splitlines()[0]
+            assert line.startswith("Nothing to do" if verb is None else f"{made} {root} with Python {version}.")
+            words = ("Creating virtual environment", "Would create project environment", "Would replace project")
+            assert any(word in of_uv.stderr for word in words) is (verb is not None)
+            is_anew = any(word in of_uv.stderr for word in ("Removed virtual environment", "Would replace project"))
+            assert is_anew is (verb == " anew")
+
+
 def lay_out_with_old_lock(twins: Twins) -> None:
     """Sync a project with old versions, then allow newer ones."""
     twins.write("pyproject.toml", project_table('"markupsafe<2.1.4", "idna<3.5", "attrs"'))

@@ -485,6 +485,34 @@ def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
     assert lost.exists()
 
 
+def test_a_store_that_was_removed_is_filled_again_at_once(tower: Tower) -> None:
+    """All lost entries are fetched by one call of uv, and the command says why."""
+    tower.install("chime==1.0", "bell-core", "bell-extra", *tower.source)
+    tower.machine.store.rename(tower.folder / "lost")
+
+    output = tower.machine.pepip("install", "chime==1.0", *tower.source, folder=tower.project)
+
+    sentence = "the store has lost bell-core, bell-extra, chime, or somebody else may have changed them there"
+    assert f"warning: {sentence}: fetching them again" in output.stderr
+    assert output.stderr.count("Downloading") == 1
+    assert "Downloading 3 distributions" in output.stderr
+    tower.machine.python(tower.environment, "-c", "import chime, bell.core, bell.extra")
+
+
+def test_a_run_says_that_the_store_has_lost_an_entry(tower: Tower) -> None:
+    """`pepip run` leaves only uv's own warnings to uv."""
+    text = '[project]\nname = "belfry"\nversion = "1.0"\ndependencies = ["chime==1.0"]\n'
+    tower.machine.make_folder(tower.project)
+    (tower.project / "pyproject.toml").write_text(text)
+    tower.machine.pepip("sync", *tower.source, folder=tower.project)
+    tower.machine.store.rename(tower.folder / "lost")
+
+    words = ("run", *tower.source, "python", "-c", "import chime")
+    output = tower.machine.pepip(*words, folder=tower.project)
+
+    assert "warning: the store has lost chime" in output.stderr
+
+
 def test_a_whole_store_is_reported_as_whole(tower: Tower) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
     tower.install(*tower.source, "chime", "bell-core", "bell-extra")

@@ -391,7 +391,7 @@ def test_a_full_disk_under_the_store_is_named_and_leaves_it_whole(
 
         output = small.pepip("install", *heavy, "--python", interpreter, folder=project, check=False)
 
-        assert_refused(output, "No space left on device")
+        assert_refused(output, "No space left on device", "hint: `pepip reclaim`")
         assert problems_of(small.store) == []
         assert leftovers_of(small.store) == []
         assert list(project.iterdir()) == []
