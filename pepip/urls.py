@@ -1,6 +1,18 @@
-"""Removes passwords from URLs before other people may read them: in messages, in the store, in copied text."""
+"""URLs: those of local folders, and those that other people may read, without passwords."""
 
 from __future__ import annotations
+
+import os
+
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~!$&'()*+,;=:@[]^|")
+"""The bytes of a path that uv leaves as they are."""
+
+
+def of_path(path: str) -> str:
+    """Return the URL that uv writes for an absolute path. Source: the path percent-encode set of the URL Standard."""
+    content = os.fsencode(path)
+    text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in content)
+    return f"file://{'' if text.startswith('/') else '/'}{text}"
 
 
 def without_password(url: str) -> str:

@@ -15,8 +15,10 @@ from hypothesis import HealthCheck, settings
 
 from tests.support import filesystems, forking
 from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
+from tests.support.keeping import Keeper
 from tests.support.machines import Machine, any_interpreter
 from tests.support.offices import Office
+from tests.support.workbench import Workbench
 
 # No database of examples is kept, and a slow run on a busy machine is no failure.
 _CALM = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -122,6 +124,22 @@ def wheelhouse(tmp_path: Path) -> Path:
     folder = tmp_path / "wheelhouse"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def workbench(
+    request: pytest.FixtureRequest, machine: Machine, project: Path, wheelhouse: Path, interpreter: Path
+) -> Workbench:
+    """Return a user with an empty project. The wheelhouse has the wheels that the test's module calls `WHEELS`."""
+    found = Workbench(machine, project.parent, wheelhouse, interpreter)
+    found.supply(getattr(request.module, "WHEELS", ()))
+    return found
+
+
+@pytest.fixture
+def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+    """Return a user who maintains a store. Nothing is installed."""
+    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 @pytest.fixture

@@ -44,13 +44,13 @@ def run(words: Sequence[str]) -> int:
         )
     store = open_store()
     if arguments.lock:
-        environment = compare.environment_at(os.path.abspath("".join(arguments.paths) or os.curdir))
-        os.chdir(os.path.dirname(environment))
+        environment, folder = compare.environment_at(os.path.abspath("".join(arguments.paths) or os.curdir))
+        os.chdir(folder)
         os.environ.pop("UV_PROJECT", None)
         os.environ["UV_PROJECT_ENVIRONMENT"] = environment  # uv plans for this one, whatever its name is
         found = output.follow(compare.with_lock(store, environment), output.reporter(arguments))
     else:
-        left, right = (compare.environment_at(os.path.abspath(path)) for path in arguments.paths)
+        left, right = (compare.environment_at(os.path.abspath(path))[0] for path in arguments.paths)
         found = compare.environments(store, left, right)
     if arguments.json:
         output.write_json(_document(found))

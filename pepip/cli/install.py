@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.model import Request
+    from pepip.store.root import Store
 
 _INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
@@ -141,17 +142,32 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
     from pepip.operations import install, venvs
     from pepip.uv import settings
 
+    store = open_store()
+    root = venvs.choose(arguments.venv, arguments.python, dict(os.environ), os.getcwd())
+    name_environment(store, root, arguments)
     choice = install.InstallOptions(
-        environment=venvs.choose(arguments.venv, arguments.python, dict(os.environ), os.getcwd()),
+        environment=root,
         python=arguments.python,
         compile_bytecode=arguments.compile_bytecode or settings.is_on("UV_COMPILE_BYTECODE"),
         dry_run=arguments.dry_run,
         words=tuple(words) if options.is_repeatable(arguments) else (),
     )
-    operation = install.install(open_store(), request, choice)
+    operation = install.install(store, request, choice)
     summary = output.follow(operation, output.reporter(arguments))
     output.conclude(summary, arguments)
     return 0
+
+
+def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> None:
+    """Print the name of the environment at `root`, if there is one, and it is not `.venv` here. uv does the same."""
+    from pepip.operations import venvs
+    from pepip.uv import interpreter
+
+    if arguments.verbosity < 0 or root == os.path.abspath(".venv") or not interpreter.is_environment(root):
+        return
+    sentence = venvs.in_words(venvs.open_environment(root, store))
+    if sentence:
+        output.say(sentence)
 
 
 def _check_files(files: Sequence[str]) -> None:

@@ -98,8 +98,9 @@ def _dispatch(arguments: Sequence[str]) -> int:
         _warn_of_weakness()
     if is_own and command not in _LEAVES_ENTRIES_ALONE:
         _repair_written_entries(looks_inside=command not in _UPDATING)  # these look again if there is work to do
-    if command in _UPDATING and _has_nothing_to_do(command, words):
-        return _end_early(command, words)
+    note = _note_of(command, words) if command in _UPDATING else None
+    if note is not None:
+        return _end_early(command, words, note)
     if is_own:
         return _run(command, words)
     if command == "help":
@@ -207,34 +208,34 @@ _UPDATING = ("install", "sync", "run")
 """Commands that update an environment. When they are repeated, they mostly find nothing to do."""
 
 
-def _has_nothing_to_do(command: str, words: Sequence[str]) -> bool:
-    """Tell whether the command would find nothing to do, by a note of an earlier run."""
+def _note_of(command: str, words: Sequence[str]) -> str | None:
+    """Return the note of an earlier run that the command has nothing to do, None if there is none."""
     from pepip.paths import default_store_root
     from pepip.uv import up_to_date
 
     if not _is_in_folder():
-        return False  # notes are kept per folder
+        return None  # notes are kept per folder
     store_root = default_store_root(os.environ)
     if command != "run":
-        return up_to_date.is_up_to_date(store_root, [command, *words])
+        return up_to_date.note_of(store_root, [command, *words])
     if not words or words[0].startswith("-"):
-        return False
+        return None
     if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # neither a path nor a script
-        return up_to_date.is_up_to_date(store_root, [command])
+        return up_to_date.note_of(store_root, [command])
     from pepip.uv import run_discovery
 
     kind = run_discovery.kind_of(words[0])
     if kind == run_discovery.REMOTE or run_discovery.is_ray_worker(words[0]):
-        return False
+        return None
     noted = [command]
     if _has_inline_metadata(words[0]):
         noted += ["--script", os.path.abspath(words[0])]
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
-        return up_to_date.is_up_to_date(store_root, noted)
+        return up_to_date.note_of(store_root, noted)
     os.environ["UV_PROJECT"] = start  # as when the answer was noted
     try:
-        return up_to_date.is_up_to_date(store_root, noted)
+        return up_to_date.note_of(store_root, noted)
     finally:
         del os.environ["UV_PROJECT"]
 
@@ -246,7 +247,7 @@ def _has_inline_metadata(target: str) -> bool:
     return run_discovery.kind_of(target) == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)
 
 
-def _end_early(command: str, words: Sequence[str]) -> int:
+def _end_early(command: str, words: Sequence[str], note: str) -> int:
     """End a command that has nothing to do. `run` goes on with its own command."""
     if command == "run":
         is_script = "." in words[0] and _has_inline_metadata(words[0])
@@ -254,7 +255,11 @@ def _end_early(command: str, words: Sequence[str]) -> int:
     if not any(word.startswith(("-q", "--quiet")) for word in words):
         from pepip.cli import nothing_to_do
 
-        nothing_to_do.say(0.0)
+        if note:  # it names the environment
+            from pepip.cli import output
+
+            output.say(note)
+        nothing_to_do.say()
     return 0
 
 

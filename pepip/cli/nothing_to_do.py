@@ -10,6 +10,6 @@ def sentence(seconds: float) -> str:
     return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
 
 
-def say(seconds: float) -> None:
-    """Print the line to stderr, as `output.say` does."""
-    sys.stderr.write(sentence(seconds) + "\n")
+def say() -> None:
+    """Print the line to stderr."""
+    sys.stderr.write(sentence(0.0) + "\n")

@@ -310,6 +310,7 @@ def _repair(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     request = Request(common_options=tuple(arguments.common_options))
     repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
+    code = 1 if repaired.failed or repaired.unproven else 0
     if arguments.json:
         output.write_json(
             {
@@ -318,9 +319,10 @@ def _repair(words: Sequence[str]) -> int:
                 "healed": repaired.environments,
                 "left": repaired.left,
                 "layered": list(repaired.layered),
+                "unproven": list(repaired.unproven),
             }
         )
-        return 1 if repaired.failed else 0
+        return code
     for entry_id in repaired.entries:
         output.say(f"Repaired {entry_id}")
     for environment in repaired.environments:
@@ -333,9 +335,9 @@ def _repair(words: Sequence[str]) -> int:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
     if any(reason.startswith("uv ") for _, reason in repaired.failed):
         output.say("If an index is missing, name it by --index URL or --find-links DIR, or run this in its project")
-    if not (repaired.entries or repaired.environments or repaired.failed or repaired.layered):
+    if not any((repaired.entries, repaired.environments, repaired.failed, repaired.layered, repaired.unproven)):
         output.say("Nothing to repair")
-    return 1 if repaired.failed else 0
+    return code
 
 
 def _path(words: Sequence[str]) -> int:

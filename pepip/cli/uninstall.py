@@ -67,6 +67,7 @@ def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Na
     from pepip.model import Summary
     from pepip.operations import uninstall
 
+    install.name_environment(store, root, arguments)
     removal = uninstall.preview(store, root, request)
     reporter = output.Reporter(verbosity=arguments.verbosity)
     for name in removal.absent:

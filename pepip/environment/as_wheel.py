@@ -76,7 +76,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     if links.read_link(f"{place}/METADATA"):
         raise OwnFilesError(survey.LINKED_BY_OTHERS)
     try:
-        text = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES).decode("utf-8", "surrogateescape")
+        content_of_record = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
         declared = dict(_declared(place))
     except FileNotFoundError as error:
         raise OwnFilesError(survey.NO_RECORD) from error
@@ -87,7 +87,7 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     )
     executables, changed = set(), []
     is_real: dict[str, bool] = {}
-    for row in record.parse(text):
+    for row in record.rows_of(content_of_record):
         if _is_of_installer(row, dist_info):
             continue
         path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")

@@ -236,7 +236,9 @@ def hashes_of(environment: Environment, distribution: Installed) -> dict[str, st
     own = record.own_metadata(distribution.dist_info)
     rows = _rows(environment.site_packages, distribution)
     return {
-        row.path: row.hash_value for row in rows if row.hash_value and row.path not in own and ".." not in row.path
+        row.path: row.hash_value
+        for row in rows
+        if row.hash_value and row.path not in own and not row.path.startswith(("../", "/"))
     }
 
 

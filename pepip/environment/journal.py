@@ -95,7 +95,7 @@ def begin(root: str, journal: Journal) -> None:
     is_pending = os.path.lexists(f"{folder}/{_NAME}")
     try:
         if is_pending:
-            kept = {_NAME, os.path.basename(paths.aside(root))}
+            kept = {_NAME, os.path.basename(installing(root)), os.path.basename(paths.aside(root))}
             for name in os.listdir(folder):
                 if name not in kept:
                     filesystems.remove(f"{folder}/{name}")

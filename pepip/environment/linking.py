@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Sequence
 
     from pepip.environment.change_plan import LinkChange, LinkState, PlannedChange
+    from pepip.environment.metadata import Installation
     from pepip.environment.placement import Placer
     from pepip.model import Environment, Installed, Link, StoreRoots
 
@@ -54,6 +55,18 @@ def change(environment: Environment, store_roots: StoreRoots, state: LinkState, 
     run.finish()
 
 
+def begin(
+    environment: Environment,
+    additions: Iterable[Installation],
+    removals: Iterable[Installed],
+    private: Collection[str],
+) -> None:
+    """Note a change in the environment's journal."""
+    rows = tuple(journal.Addition(item.entry.id, *item[1:]) for item in additions)
+    gone = tuple(sorted(item.dist_info for item in removals))
+    journal.begin(environment.root, journal.Journal(rows, gone, tuple(sorted(private))))
+
+
 class _Run:
     """A planned change while it is carried out. Each method is one step, in this order.
 
@@ -68,6 +81,7 @@ class _Run:
         self._tree = planned.tree
         self._placer = placer_for(environment, planned.entries.values())
         self._removed: set[str] = set()
+        self._has_begun = journal.is_there(environment.root)  # uv has installed private distributions already
 
     def begin(self) -> None:
         """Write the journal. If the disk is full, a change that only removes first makes room for the journal."""
@@ -85,7 +99,7 @@ class _Run:
         try:
             prepared_metadata.prepare(self._environment, additions, self._placer, folders=whole)
         except OSError:
-            if not self._change.is_recovery:
+            if not (self._change.is_recovery or self._has_begun):
                 journal.finish(self._environment.root)  # nothing was changed: perhaps the disk is full
             raise
 
@@ -153,10 +167,7 @@ class _Run:
             journal.finish(environment.root)
 
     def _write_journal(self) -> None:
-        rows = tuple(journal.Addition(item.entry.id, *item[1:]) for item in self._change.additions)
-        gone = tuple(sorted(item.dist_info for item in self._change.removals))
-        private = tuple(sorted(self._change.private))
-        journal.begin(self._environment.root, journal.Journal(rows, gone, private))
+        begin(self._environment, self._change.additions, self._change.removals, self._change.private)
 
     def _makes_room(self, error: OSError) -> bool:
         """Tell whether an error is that of a full disk, and the change only removes distributions."""

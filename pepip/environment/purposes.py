@@ -37,15 +37,18 @@ class Purpose(NamedTuple):
 def of(root: str, named: str = "") -> Purpose:
     """Return the purpose of the environment at `root`. If the environment is gone, its path alone decides.
 
-    uv may keep the environment of a project in its cache, and give the project a link to it: `named` is that link.
+    The environment of a project may lie elsewhere, as in uv's cache. Then `named` is the project's `.venv`, a link or
+    a redirect file.
     """
     if os.path.lexists(f"{root}/{makers.TOOL_RECEIPT}"):
         return Purpose(TOOL, os.path.basename(root))
     bucket = _BUCKET.fullmatch(os.path.basename(os.path.dirname(root)))
+    if os.path.basename(named) == ".venv" and named != root:
+        project = os.path.realpath(os.path.dirname(named))
+        if project != os.path.dirname(root):
+            return Purpose(PROJECT, f"{project}/.venv")
     if bucket is None:
         return Purpose(PROJECT, root)
-    if named and os.path.basename(named) == ".venv":
-        return Purpose(PROJECT, named)
     if bucket[1] == "archive":
         return Purpose(RUN, venv_id.label_of(root) or f"run {os.path.basename(root)}")
     script = venv_id.script_of(root)

@@ -170,7 +170,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         content = files.read_regular(f"{root}/{record_path}", most_bytes=_MOST_BYTES)
     except (OSError, ValueError) as error:
         return kept(f"its RECORD can't be read: {error}")
-    rows = record.parse(content.decode("utf-8", "surrogateescape"))
+    rows = record.rows_of(content)
     listed, content_rows, changed, farmed, reason = [], [], [], 0, ""
     skipped = record.own_metadata(dist_info)
     for path, hash_value, size in rows:
@@ -226,7 +226,7 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
     data = dist_info.removesuffix(".dist-info") + ".data/"
     merged = tuple(f"{data}{scheme}/" for scheme in ("purelib", "platlib"))
     rows = []
-    for path, hash_value, _ in record.parse(text.decode("utf-8", "surrogateescape")):
+    for path, hash_value, _ in record.rows_of(text):
         if path in skipped or (paths.PYCACHE in path and path.endswith(".pyc")):
             continue
         shown = path.split("/", 2)[2] if path.startswith(merged) else path

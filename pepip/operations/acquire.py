@@ -100,7 +100,7 @@ def acquire(
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(
             f"the store {store.root} does not hold {names}, and you have no permission to add to it",
-            hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
+            hint="ask its owner to add what is missing, or set PEPIP_HOME to a store of your own",
         )
     indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
     from pepip.operations import preparing, storing

@@ -17,16 +17,17 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, settling, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
+    from pepip.environment.metadata import Installation
     from pepip.model import Environment, Installed
     from pepip.operations import acquire, relinking
-    from pepip.operations.deciding import ChangeJob, Decision, Work
+    from pepip.operations.deciding import ChangeJob, Decision, Question, Work
     from pepip.operations.supplying import Supply
     from pepip.store.root import Store
 
@@ -62,7 +63,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
-    asked: settling.Question | None = None,
+    asked: Question | None = None,
     compile_bytecode: bool = False,
     is_shown: bool = True,
 ) -> Generator[Progress, None, Summary]:
@@ -73,12 +74,11 @@ def carry_out(
     `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
     environment that this run made is removed again, unless it holds distributions; any other environment is as it
     was; published entries stay. If a run is killed, the next command on that environment completes the change or
-    takes it back. Into an empty environment, uv installs the project itself first: this stays, and the next sync adds
-    the rest.
+    takes it back.
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
-    was_there = venv_creation.is_environment(root)
+    was_there = interpreter.is_environment(root)
     made = make()
     is_finished = False
     try:
@@ -93,10 +93,12 @@ def carry_out(
 
                 yield from purges.look(store, environment)
             change_job = job(environment)
-            first = None if made else deciding.decide_first(store, change_job, environment)
+            first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first, change_job.named)
+                yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
+                    from pepip.operations import settling
+
                     present = contents.installed(environment, store.known_roots)
                     settling.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
@@ -120,8 +122,17 @@ def carry_out(
         is_finished = True
     finally:
         if made and not is_finished:
+            from pepip.operations import venv_creation
+
             venv_creation.unmake(root)
     return summary
+
+
+def get_ready() -> None:
+    """Import the modules of a change while uv works. On a second processor, this takes no time."""
+    from pepip.operations import relinking, supplying
+
+    del relinking, supplying
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
@@ -136,13 +147,13 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
         yield Progress("warning", f"{sentence}: set PEPIP_HOME to a folder for all, or UV_LINK_MODE=copy")
 
 
-def _warn_and_register(store: Store, decision: Decision, named: str) -> Generator[Progress, None, None]:
+def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence, is_of_uv=True)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
-        registering.register(store, named or decision.environment.root, linked)
+        registering.register(store, decision.environment.root, linked)
 
 
 def _compile(environment: Environment) -> Generator[Progress, None, None]:
@@ -156,7 +167,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: settling.Question | None,
+    asked: Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -170,12 +181,10 @@ def _change(
             yield Progress("warning", sentence, is_of_uv=True)
         is_new = not decision.present
         supply = yield from supplying.get(store, job, decision)
-        if supply.is_private_installed:
-            installed = _with_private(store, decision, supply.work)
-            if installed is None:
-                continue
-            decision = installed
-        linked = yield from _link(store, decision, supply, asked, named=job.named)
+        if supply.installs_private_first:
+            linked = yield from _link_after_private(store, job, decision, supply)
+        else:
+            linked = yield from _link(store, decision, supply, asked)
         if linked is None:
             yield from foreign_writes.look(store)
             continue
@@ -184,7 +193,7 @@ def _change(
             with linked.unfinished:
                 yield from job.install_private(supply.work)
             present = contents.installed(environment, store.known_roots)
-        is_by_uv = bool(linked.unfinished) or supply.is_private_installed
+        is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         if not is_new:  # a new environment may never change
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
@@ -193,18 +202,6 @@ def _change(
         f"another tool keeps changing {environment.root}, so pepip can't change it",
         hint="let the other tool finish, then run the command again",
     )
-
-
-def _with_private(store: Store, decision: Decision, work: Work) -> Decision | None:
-    """Return the decision for the environment in which uv has just installed the private distributions.
-
-    None if the environment holds others, too: another run was at work there.
-    """
-    environment = decision.environment
-    fingerprint = contents.fingerprint(environment)
-    present = contents.installed(environment, store.known_roots)
-    is_alone = {item.name for item in present} == {artifact.name for artifact in work.private}
-    return decision._replace(fingerprint=fingerprint, present=present) if is_alone else None
 
 
 class _Linked(NamedTuple):
@@ -218,49 +215,113 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None, *, named: str
+    store: Store, decision: Decision, supply: Supply, asked: Question | None
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
     Returns None if the decision may no longer hold. Then nothing of it was carried out. The result is also None after
     a change of a killed run was completed or taken back.
     """
-    from pepip.environment.metadata import Installation
     from pepip.operations import relinking
 
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
     with store.linking(), locks.held(f"{environment.root}/.lock"):
-        if journal.is_interrupted(environment.root):
-            if not journal.is_in_use(environment.root):  # the run that had the lock before was killed
-                from pepip.operations import recover
-
-                recover.complete(store, environment)
+        if not _still_holds(store, decision, supply):
             return None
-        is_changed = contents.fingerprint(environment) != decision.fingerprint  # another installer was at work
-        if is_changed or not all(os.path.isdir(entry.path) for entry in entries.values()):  # pruned meanwhile
-            return None
-        linked = {item.store_id for item in decision.present if item.store_id}
-        coming = {entry.id for entry in entries.values()}
-        # Register before the first link, while pruning must wait, so that no prune misses this environment.
-        is_registered = registering.register(store, named or environment.root, linked | coming)
-        origins = {item.name: (item.direct_url, item.local_path) for item in work.shared}
-        additions = [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
+        is_registered = _register(store, decision, supply)
         going = {item.name for item in work.changes.removed}
-        private = set() if supply.is_private_installed else {item.name for item in work.private}
+        private = {item.name for item in work.private}
         present = relinking.relink(
-            store, environment, decision.present, additions, going, reserved=supply.reserved, private=private
+            store,
+            environment,
+            decision.present,
+            _installations(supply),
+            going,
+            reserved=supply.reserved,
+            private=private,
         )
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
+            from pepip.operations import settling
+
             settling.note(store, asked, environment, present, entries.values(), is_locked=True)
-    used = {item.mode for item in present if item.name in entries}
+    yield from _warn_of_linking(environment, supply, present, is_registered=is_registered)
+    return _Linked(present, unfinished)
+
+
+def _link_after_private(
+    store: Store, job: ChangeJob, decision: Decision, supply: Supply
+) -> Generator[Progress, None, _Linked | None]:
+    """Let uv install the private distributions into an environment without any, then link the acquired entries.
+
+    The result is None in the same cases as that of `_link`. If either step fails, both are taken back.
+    """
+    from pepip.operations import relinking
+
+    environment, private = decision.environment, {item.name for item in supply.work.private}
+    additions = _installations(supply)
+    with store.linking(), locks.held(f"{environment.root}/.lock"):
+        if not _still_holds(store, decision, supply):
+            return None
+        is_registered = _register(store, decision, supply)
+        unfinished = relinking.begin(store, environment, additions, private)
+    with unfinished:
+        if job.install_first:
+            yield from job.install_first(supply.work)
+        yield Progress("link", "", 0, len(additions))
+        with locks.held(f"{environment.root}/.lock"):  # the store's lock is held already
+            present = contents.installed(environment, store.known_roots)
+            is_alone = {item.name for item in present} == private  # otherwise another tool was at work
+            if not (is_alone and _are_there(supply)):
+                return None
+            present = relinking.relink(store, environment, present, additions, (), installed=private)
+    yield from _warn_of_linking(environment, supply, present, is_registered=is_registered)
+    return _Linked(present, None)
+
+
+def _still_holds(store: Store, decision: Decision, supply: Supply) -> bool:
+    """Tell whether a decision still holds. A change of a killed run is completed. The caller holds the locks."""
+    root = decision.environment.root
+    if journal.is_interrupted(root):
+        if not journal.is_in_use(root):  # the run that had the lock before was killed
+            from pepip.operations import recover
+
+            recover.complete(store, decision.environment)
+        return False
+    is_changed = contents.fingerprint(decision.environment) != decision.fingerprint  # another installer was at work
+    return not is_changed and _are_there(supply)
+
+
+def _are_there(supply: Supply) -> bool:
+    """Tell whether no prune has removed an acquired entry meanwhile."""
+    return all(os.path.isdir(entry.path) for entry in supply.acquired.entries.values())
+
+
+def _register(store: Store, decision: Decision, supply: Supply) -> bool:
+    """Register the environment before the first link, while pruning must wait, so that no prune misses it."""
+    linked = {item.store_id for item in decision.present if item.store_id}
+    coming = {entry.id for entry in supply.acquired.entries.values()}
+    return registering.register(store, decision.environment.root, linked | coming)
+
+
+def _installations(supply: Supply) -> list[Installation]:
+    from pepip.environment.metadata import Installation
+
+    origins = {item.name: (item.direct_url, item.local_path) for item in supply.work.shared}
+    entries = supply.acquired.entries
+    return [Installation(entry, *origins[name], mode=supply.mode) for name, entry in entries.items()]
+
+
+def _warn_of_linking(
+    environment: Environment, supply: Supply, present: Sequence[Installed], *, is_registered: bool
+) -> Iterator[Progress]:
+    used = {item.mode for item in present if item.name in supply.acquired.entries}
     if supply.mode not in {"", COPY} and COPY in used:
         yield Progress("warning", _FELL_BACK)
-    if coming and not is_registered:
+    if supply.acquired.entries and not is_registered:
         yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
-    return _Linked(present, unfinished)
 
 
 _FELL_BACK = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip import humanized, paths
-from pepip.environment import contents, detached_copies, journal, purposes, swap, venv_id
+from pepip.environment import contents, detached_copies, journal, project_venv, purposes, swap, venv_id
 from pepip.environment.purposes import PROJECT, TOOL, Purpose
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, running_processes
@@ -64,6 +64,7 @@ class KnownVenv(NamedTuple):
         script = self.purpose.script
         places = {
             self.environment,
+            self.name,
             self.project if self.purpose.kind == PROJECT else "",
             script.path if script else "",
         }
@@ -147,8 +148,9 @@ def _look(
     """Return the state of one registered environment, and the entries that it links."""
     root = registration.environment
     state, reason = _whereabouts(registration, root)
-    if state == MISSING and registration.named and os.path.isfile(f"{registration.named}/pyvenv.cfg"):
-        root = os.path.realpath(registration.named)  # the folder was moved, and the link to it was made again
+    meant = project_venv.meant_by(registration.named) if state == MISSING and registration.named else ""
+    if meant and os.path.isfile(f"{meant}/pyvenv.cfg"):
+        root = os.path.realpath(meant)  # the folder was moved, and the link to it was made again
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
     if state == OK and is_abandoned:

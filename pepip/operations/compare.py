@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.environment import contents
+from pepip.environment import contents, project_venv
 from pepip.errors import UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import ProjectRequest
@@ -50,14 +50,14 @@ class Comparison(NamedTuple):
     same: int
 
 
-def environment_at(path: str) -> str:
-    """Return the environment that a path names: its own folder, or that of its project.
+def environment_at(path: str) -> tuple[str, str]:
+    """Return the environment that a path names, its own folder or that of its project, and the project's folder.
 
     Raises VenvError if there is none.
     """
-    for root in (path, f"{path}/.venv"):
+    for root, folder in ((path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)):
         if os.path.isfile(f"{root}/pyvenv.cfg"):
-            return os.path.realpath(root)
+            return os.path.realpath(root), folder
     raise VenvError(f"there is no environment at {path}", hint="name its folder, or the folder of its project")
 
 
@@ -71,7 +71,7 @@ def with_lock(store: Store, environment: str) -> Generator[Progress, None, Compa
 
     uv says which distributions of the lock belong into the environment. Raises UsageError if there is no lock.
     """
-    lock = f"{os.path.dirname(environment)}/uv.lock"
+    lock = f"{os.getcwd()}/uv.lock"
     if not os.path.isfile(lock):
         raise UsageError(f"there is no lock {lock}", hint="`pepip lock` makes it, or name another environment")
     left = _side(store, environment)

@@ -53,6 +53,11 @@ class Need(NamedTuple):
     is_checked: bool
     meanwhile: Callable[[], None]
 
+    @property
+    def download_bytes(self) -> int:
+        """The size of all artifacts, as far as their index tells it."""
+        return sum(artifact.size_bytes for artifact in self.artifacts)
+
 
 class Batch:
     """Artifacts to be staged by one call of uv, by name. A batch that `is_fresh` is fetched anew, past uv's cache.
@@ -102,13 +107,14 @@ class Preparer:
     """Prepares the batches of one run in the staging `area`.
 
     `added` are entries by distribution name, among them adopted ones that are equal to a wheel. `unshared` has the
-    reasons why distributions can't be entries. `seen` has the digests of files that were read, and `archives` the
-    unpacked wheels of each cache that uv used.
+    reasons why distributions can't be entries. `arrived` are the distributions whose download uv has told. `seen` has
+    the digests of files that were read, and `archives` the unpacked wheels of each cache that uv used.
     """
 
     def __init__(self, store: Store, need: Need, area: str, *, already: int) -> None:
         self.added: dict[str, Entry] = {}
         self.unshared: dict[str, str] = {}
+        self.arrived: set[str] = set()
         self.seen = DigestCache()
         self.archives: dict[str, Archives] = {}
         self._store, self._need, self._area = store, need, area
@@ -136,6 +142,8 @@ class Preparer:
         wheels = [item for item in found if item.name not in contested]
         batch.launchers = {item.name: staged.launchers(batch.prefix, item, self._python) for item in wheels}
         checkable = {item.name for item in wheels if item.name in provable and self._is_new(item.wheel)}
+        yield from self._small_downloads(batch, wheels)
+        yield self.progress
         here, there = self._shares(wheels, checkable)
         in_second = functools.partial(self._prepare_plain, batch, there) if there else None
         with parallel.second_process(in_second, lockless_threads=1) as second:  # the thread of `staging.Writer`
@@ -143,6 +151,15 @@ class Preparer:
         rest = self._take_over(batch, there) if second.has_done_all else there
         yield from self._prepare_all(batch, self._look(batch, rest, checkable))
         yield self.progress
+
+    def _small_downloads(self, batch: Batch, wheels: Iterable[StagedWheel]) -> Iterator[Progress]:
+        """Report the small downloads, of which uv does not tell: the wheels that are new in its cache."""
+        for item in wheels:
+            size_bytes = batch.artifacts[item.name].size_bytes
+            if size_bytes and item.name not in self.arrived:
+                with contextlib.suppress(FileNotFoundError):
+                    if _was_made_since(item.wheel, self._need.began_at_ns):
+                        yield Progress("download", item.name, size_bytes, self._need.download_bytes)
 
     def _shares(
         self, wheels: Sequence[StagedWheel], checkable: Collection[str]

@@ -12,14 +12,14 @@ import os
 import time
 
 from pepip import paths
-from pepip.environment import contents, layout_check, venv_id
+from pepip.environment import contents, layout_check, project_venv, venv_id
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import known_plans, project, resolve, settings, shareable
+from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
         with _for_dry_run(request, planned) as root:
             environment = venvs.open_environment(root, store)
             if root != planned.environment and not planned.script:
-                is_there = venv_creation.is_environment(planned.environment)
+                is_there = interpreter.is_environment(planned.environment)
                 yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
             job = _job(store, request, planned, environment, is_dry_run=True)
             summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
@@ -112,7 +112,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             job=lambda environment: _noted_job(
                 store, request, planned, environment, question=question, known=known
             )._replace(began_at_ns=began_at_ns),
-            asked=settling.Question(options.words, began_at_ns, request),
+            asked=deciding.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
             is_shown=not planned.script,
         )
@@ -219,29 +219,19 @@ def _job(
         install_private,
         lay_out_private,
         is_of_project=True,
-        named=_link_to(environment.root),
         install_first=None if needs_others else install_first,
     )
 
 
-def _link_to(root: str) -> str:
-    """Return the project's link `.venv` to an environment that uv keeps in its cache. Empty if there is none."""
-    link = f"{settings.project_folder()}/.venv"
-    is_elsewhere = os.path.islink(link) and os.path.abspath(root) != link
-    return link if is_elsewhere and os.path.realpath(link) == os.path.realpath(root) else ""
-
-
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    from pepip.operations import recover  # noqa: F401 - it loads all the others
-    from pepip.operations.relinking import entry_of
-
+    apply.get_ready()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
-    root = os.path.join(settings.project_folder(), name)
+    root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
     linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
         for item in contents.distributions_below(root, store.known_roots):
-            entry_of(store, item)
+            linked_entries.entry_of(store, item)
 
 
 def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
@@ -252,7 +242,8 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
     if request.script:
         return _preview_script(request)
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
-    roots = {os.path.join(folder, name) for folder in paths.upward(settings.start_folder())}
+    places = (os.path.join(folder, name) for folder in paths.upward(settings.start_folder()))
+    roots = {project_venv.meant_by(place) for place in places}
     if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
@@ -289,7 +280,9 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
         if request.script:
             project.make_environment_of_script(request, root)
         else:
-            project.make_environment(request)
+            # uv refuses to make an environment behind a redirect file, but makes one that a variable names.
+            is_redirected = bool(project_venv.redirect_to(root, settings.start_folder()))
+            project.make_environment(request, elsewhere=root if is_redirected else "")
 
     def make() -> None:
         store.create()  # it keeps the answers that a further folder with this project needs

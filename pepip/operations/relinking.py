@@ -9,6 +9,7 @@ from pepip.environment import contents, journal, linking, removal, set_aside, wi
 from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
+from pepip.operations import linked_entries
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed
+    from pepip.model import Environment, Installed
     from pepip.store.root import Store
 
 
@@ -29,19 +30,24 @@ def relink(
     *,
     reserved: Collection[str] = (),
     private: Collection[str] = (),
+    installed: Collection[str] = (),
     foreign_files_stay: bool = False,
 ) -> list[Installed]:
     """Link `additions`, remove the distributions in `going`, and return those that are installed afterwards.
 
     An addition replaces the distribution of its name. Distributions named in `private` are removed, too: uv installs
-    them anew, in `UnfinishedChange`. `reserved` and `foreign_files_stay` are as in `LinkChange`. The caller holds the
-    environment's lock.
+    them anew, in `UnfinishedChange`. Those in `installed` stay: uv has installed them in this change, see `begin`.
+    `reserved` and `foreign_files_stay` are as in `LinkChange`. The caller holds the environment's lock.
     """
     names = {*going, *private, *(addition.entry.name for addition in additions)}
     if names or reserved:
         removals = [item for item in present if item.name in names]
         change = LinkChange(
-            additions, removals, reserved=reserved, private=private, foreign_files_stay=foreign_files_stay
+            additions,
+            removals,
+            reserved=reserved,
+            private={*private, *installed},
+            foreign_files_stay=foreign_files_stay,
         )
         change_links(store, environment, present, change)
         new = [addition.entry for addition in additions]
@@ -70,13 +76,24 @@ def change_links(store: Store, environment: Environment, present: Sequence[Insta
 
 def link_state(store: Store, present: Iterable[Installed]) -> LinkState:
     """Return the entries of linked distributions, and the distributions with files of their own."""
-    found = {item: entry_of(store, item) for item in present}
+    found = {item: linked_entries.entry_of(store, item) for item in present}
     linked = {item.name: entry for item, entry in found.items() if entry is not None}
     return LinkState(linked, [item for item, entry in found.items() if entry is None])
 
 
+def begin(
+    store: Store, environment: Environment, additions: Sequence[Installation], private: Collection[str]
+) -> UnfinishedChange:
+    """Begin a change in which uv first installs `private` distributions. Then `relink` links the `additions`.
+
+    The environment has no distributions yet. The caller holds its lock.
+    """
+    linking.begin(environment, additions, (), private)
+    return UnfinishedChange(store, environment)
+
+
 class UnfinishedChange:
-    """A change whose links are made, while uv installs private distributions. If that fails, all is taken back.
+    """A change in which uv installs private distributions. If anything fails in the body, all is taken back.
 
     Make it under the environment's lock, and enter it without that lock, because uv takes the lock itself. Meanwhile
     other runs see that the journal does not belong to a killed run. The store is not pruned in the body: a roll-back
@@ -184,13 +201,3 @@ def _departure(environment: Environment, going: list[Installed]) -> without_reco
             error.output = error.output.replace(twin, environment.site_packages)
             raise
         return without_record.departure(environment.site_packages, going, twin)
-
-
-def entry_of(store: Store, distribution: Installed) -> Entry | None:
-    """Return the entry that a distribution is linked from. None if it is not linked, or the store lost the entry."""
-    if not distribution.entry_id:
-        return None
-    try:
-        return entries.read(store, distribution.entry_id)
-    except (FileNotFoundError, CorruptEntryError):
-        return None

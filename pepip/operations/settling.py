@@ -11,40 +11,18 @@ import sys
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.fast_namedtuple import NamedTuple
 from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pepip.model import Entry, Environment, Installed, ProjectRequest, Request
+    from pepip.model import Entry, Environment, Installed
+    from pepip.operations.deciding import Question
     from pepip.store.root import Store
 
 _SECOND_NS = 1_000_000_000
 _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
-
-
-class Question(NamedTuple):
-    """A command line that asks for something, the time when it began, and the request that it means.
-
-    `words` are empty if no note may answer the same command the next time.
-    """
-
-    words: Sequence[str]
-    began_at_ns: int
-    request: Request | ProjectRequest
-
-    @property
-    def is_of_files(self) -> bool:
-        """Whether files hold the request: a project, or files of requirements.
-
-        Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
-        environment. If it is, the second run finds nothing to do, and notes that.
-        """
-        from pepip import model
-
-        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
 
 
 def note(
@@ -64,6 +42,7 @@ def note(
     `have` those of its entries that were read already.
     """
     from pepip import model
+    from pepip.operations import venvs
     from pepip.store import entries
     from pepip.uv import cacheable, up_to_date
 
@@ -86,7 +65,8 @@ def note(
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
-        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), "", evidence)
+        named = venvs.in_words(environment) if isinstance(asked.request, model.Request) else ""
+        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), named, evidence)
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

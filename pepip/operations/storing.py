@@ -77,10 +77,6 @@ def _store(store: Store, need: Need, *, already: int, replacing: str) -> Generat
     return run.new_entries
 
 
-def _download_bytes(need: Need) -> int:
-    return sum(artifact.size_bytes for artifact in need.artifacts)
-
-
 class _NotStagedError(Exception):
     """A batch can't be staged, but uv may still install its artifacts by itself."""
 
@@ -109,7 +105,6 @@ class _Run:
             batch.prefix = yield from self._stage(batch, provable)
         except _NotStagedError as error:
             return self._one_by_one(batch, str(error))
-        yield self._preparer.progress
         self._writer.begin()
         yield from self._preparer.prepare(batch, provable)
         self._writer.begin()
@@ -178,11 +173,12 @@ class _Run:
                 if not arrival.name:
                     if self._number == 1:
                         wanted = count(len(self._need.artifacts), "distribution")
-                        yield Progress("download", wanted, 0, _download_bytes(self._need))
+                        yield Progress("download", wanted, 0, self._need.download_bytes)
                     self._need.meanwhile()
                     continue
+                self._preparer.arrived.add(arrival.name)
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
-                yield Progress("download", name, sizes.get(arrival.name, 0), _download_bytes(self._need))
+                yield Progress("download", name, sizes.get(arrival.name, 0), self._need.download_bytes)
 
 
 def _has_hash(artifact: Artifact) -> bool:

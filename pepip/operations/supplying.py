@@ -21,14 +21,14 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    `is_private_installed` says that uv has installed them already, into an environment that had no distributions.
+    With `installs_private_first`, uv installs them before the rest is linked: the environment has no distributions.
     """
 
     work: Work
     acquired: acquire.Acquired
     reserved: set[str]
     mode: str
-    is_private_installed: bool = False
+    installs_private_first: bool = False
 
 
 def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress, None, Supply]:
@@ -74,8 +74,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
     if job.install_first and not decision.present:
-        yield from job.install_first(work)
-        return Supply(work, acquired, set(), mode, is_private_installed=True)
+        return Supply(work, acquired, set(), mode, installs_private_first=True)
     reserved = acquire.folders_of_private(
         store,
         functools.partial(job.lay_out_private, work),

@@ -14,6 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pepip.environment import purposes
 from pepip.errors import PepipError, StoreError, UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import permissions
 from pepip.model import Progress, ProjectRequest, Request, Summary
 from pepip.names import normalize_name
 from pepip.operations import census, install, needs, own_requirements, project, tools
@@ -157,7 +158,9 @@ def way_of(known: KnownVenv) -> str:
         return BY_TOOL
     if known.purpose.kind == purposes.SCRIPT:
         return BY_SCRIPT
-    return BY_LOCK if project.has_lock(known.name) else BY_PIP
+    # Another user of the store could write that an environment belongs to a project with harmful dependencies.
+    is_certain = known.name == known.environment or permissions.owns(known.registration.file)
+    return BY_LOCK if is_certain and project.has_lock(known.name) else BY_PIP
 
 
 def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePlan]:

@@ -7,12 +7,11 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check
+from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import files, permissions
+from pepip.host import machine, permissions
 from pepip.model import Environment, Progress
-from pepip.operations import venv_creation
-from pepip.uv import answer_cache, cacheable, interpreter, settings
+from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,36 +22,34 @@ if TYPE_CHECKING:
 
 
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
-    """Return the environment's absolute path: named, activated, configured, or the nearest `.venv`.
+    """Return the environment's absolute path: named, activated, configured, or the nearest one.
 
-    `.venv` may be a file that holds the path of the environment. If there is no environment, this is the path of
-    `.venv` in `folder`, where it will be made. Source: uv's discovery of environments; PEP 832.
+    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, this is the path
+    of `.venv` in `folder`, where it will be made. Source: uv's discovery of environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        return os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
-    if venv_creation.is_environment(active):
+        return project_venv.meant_by(os.path.abspath(os.path.join(folder, paths.expand_user(named, variables))))
+    if interpreter.is_environment(active):
         return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
-    places = (f"{above}/.venv" for above in paths.upward(folder))
-    meant = (place if os.path.isdir(place) else _redirected(place) for place in places)
-    return next(filter(venv_creation.is_environment, meant), os.path.abspath(f"{folder}/.venv"))
+    found = (place for above in paths.upward(folder) for place in (above, project_venv.in_folder(above)))
+    return next(filter(interpreter.is_environment, found), os.path.abspath(f"{folder}/.venv"))
 
 
-def _redirected(place: str) -> str:
-    """Return the path that a redirect file holds, empty if there is no such file. One line ending does not count."""
-    try:
-        content = files.read_regular(place, most_bytes=_MOST_BYTES_OF_REDIRECT, follows=True)
-    except (OSError, ValueError):
+def in_words(environment: Environment) -> str:
+    """Return the line in which uv names the environment that a command works on.
+
+    Empty for `.venv` in the current folder, and for an environment in uv's cache.
+    """
+    root, here = environment.root, os.getcwd()
+    cache = cacheable.cache_folder()
+    if root == os.path.abspath(".venv") or (cache and root.startswith(f"{cache}/")):
         return ""
-    text = os.fsdecode(content).removesuffix("\n").removesuffix("\r")
-    is_path = bool(text) and "\0" not in text
-    return os.path.abspath(os.path.join(os.path.dirname(place), text)) if is_path else ""
-
-
-_MOST_BYTES_OF_REDIRECT = 1 << 14
+    shown = root.removeprefix(f"{here}/") if root != here else "."
+    return f"Using Python {environment.interpreter.version} environment at: {shown}"
 
 
 def is_conda(variables: dict[str, str]) -> bool:
@@ -62,7 +59,7 @@ def is_conda(variables: dict[str, str]) -> bool:
     """
     prefix = variables.get("CONDA_PREFIX", "")
     is_base = variables.get("CONDA_DEFAULT_ENV", "") in {"base", "root"}
-    return bool(prefix) and not is_base and not venv_creation.is_environment(variables.get("VIRTUAL_ENV", ""))
+    return bool(prefix) and not is_base and not interpreter.is_environment(variables.get("VIRTUAL_ENV", ""))
 
 
 def environment_of(python: str) -> str:
@@ -71,7 +68,7 @@ def environment_of(python: str) -> str:
         return ""
     folder = os.path.abspath(python)
     candidates = (folder, os.path.dirname(os.path.dirname(folder)))
-    return next((candidate for candidate in candidates if venv_creation.is_environment(candidate)), "")
+    return next((candidate for candidate in candidates if interpreter.is_environment(candidate)), "")
 
 
 def choose(named: str, python: str, variables: dict[str, str], folder: str) -> str:
@@ -83,7 +80,7 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
     request = python or variables.get("UV_PYTHON", "")
     meant = "" if named else environment_of(request)
     root = locate(named or meant, variables, folder)
-    if request and not meant and venv_creation.is_environment(root):
+    if request and not meant and interpreter.is_environment(root):
         _check_python(root, request)
     return root
 
@@ -109,7 +106,11 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     If uv has made the same environment at another path before, the new one is copied from the answer in `known`.
     Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
-    return not venv_creation.is_environment(root) and venv_creation.make(
+    if interpreter.is_environment(root):
+        return False
+    from pepip.operations import venv_creation
+
+    return venv_creation.make(
         root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
     )
 
@@ -124,17 +125,16 @@ def make_skeleton(
     """
     from pepip.environment import skeleton
 
-    question = cacheable.environment_question(python) if skeleton.is_plain(root) else None
+    question = python_choice.question(python) if skeleton.is_plain(root) else None
     if question is None:
         by_uv()
         return
-    settings_of_uv, places = question
-    key = answer_cache.key("environment", *words, *settings_of_uv)
+    key = answer_cache.key("environment", *words, *question.words, *machine.facts(), ignored={"PATH"})
     answer = known.recall(key)
     if answer is not None:
         skeleton.write(root, json.loads(answer))
         return
-    evidence = answer_cache.states(filter(None, places))
+    evidence = answer_cache.states(question.places)
     by_uv()
     rows = skeleton.read(root)
     if rows and not (prompt and skeleton.has_prompt(rows, prompt)):

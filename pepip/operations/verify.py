@@ -49,7 +49,8 @@ class Repaired(NamedTuple):
 
     `failed` names entries by id and environments by path. `left` are environments that this user may not change, or
     that root should not change: their owners' next install repairs them. `layered` are the ids of damaged entries of
-    layers: environments no longer link them, and the owner of the layer may repair them.
+    layers: environments no longer link them, and the owner of the layer may repair them. `unproven` are the ids of
+    entries that are still unproven.
     """
 
     entries: list[str]
@@ -57,6 +58,7 @@ class Repaired(NamedTuple):
     environments: list[str]
     left: list[str]
     layered: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
 
 
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
@@ -104,9 +106,9 @@ def repair(store: Store, request: Request, patterns: Sequence[str] = ()) -> Gene
     Modes and added files are corrected in place. An entry whose bytes differ is fetched again, by its hash, an
     adopted one by its name and version; `request` holds uv's options for these fetches. An entry that can't be
     repaired stays as it is, and the result names it. An unproven entry is fetched again, too, and read. If that
-    fails, there is only a warning, and a later verification finds the same flaws. Only an entry whose identity is
-    lost goes to the trash. No layer is changed: if environments link a damaged or missing entry of a layer, this
-    entry is stored in the user's own store instead.
+    fails, a warning says so, the entry stays, and a later verification finds the same flaws. Only an entry whose
+    identity is lost goes to the trash. No layer is changed: if environments link a damaged or missing entry of a
+    layer, this entry is stored in the user's own store instead.
     """
     verdict = yield from verify(store, patterns)
     run = _Repair(store, request, patterns)
@@ -124,6 +126,7 @@ class _Repair:
         self._failed: list[tuple[str, str]] = []
         self._environments: list[str] = []
         self._left: list[str] = []
+        self._unproven: list[str] = []
 
     def repair_entries(self, verdict: Verdict) -> Iterator[Progress]:
         """Repair the entries with flaws, and note the flaws that are left. Damaged entries of layers are unusable."""
@@ -142,6 +145,7 @@ class _Repair:
             remaining = yield from self._repair_entry(finding, users.get(entry_id, []))
             if remaining is not None:
                 settled[entry_id] = remaining
+                self._unproven += [entry_id] if remaining else []
                 if len(remaining) < len(finding.flaws):
                     self._entries.append(entry_id)
         verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
@@ -180,6 +184,7 @@ class _Repair:
         there = {item.id for item in entries.stored(self._store)} - ill  # some were fetched again for an environment
         self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]
         self._failed = [(entry_id, reason) for entry_id, reason in self._failed if entry_id not in there]
+        self._unproven = [entry_id for entry_id in self._unproven if entry_id in there]
 
     def _repair_environment(
         self, known: KnownVenv, replaced: Collection[str], *, recovers: bool
@@ -197,7 +202,7 @@ class _Repair:
     def result(self) -> Repaired:
         """Return the result."""
         layered = tuple(sorted(self._store.unusable))
-        return Repaired(self._entries, self._failed, self._environments, self._left, layered)
+        return Repaired(self._entries, self._failed, self._environments, self._left, layered, tuple(self._unproven))
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:

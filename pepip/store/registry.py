@@ -60,23 +60,24 @@ def id_of(environment: str) -> str:
     return read_id(paths.environment_id(environment))
 
 
-def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
+def register(store: Store, environment: str, entry_ids: Iterable[str], *, named: str = "") -> bool:
     """Register that `environment` (an absolute path) links these entries, or is about to link them. Idempotent.
 
-    The environment is registered once, by its real path: links on the way to it may lead elsewhere later. A damaged
-    file is replaced. If the file belongs to another user, this user writes another file beside it. Returns False if
-    this user may not write the registry; then pruning does not know the environment.
+    The environment is registered once, by its real path: links on the way to it may lead elsewhere later. `named` is
+    the path by which its project knows it, if that is another one. A damaged file is replaced. If the file belongs to
+    another user, this user writes another file beside it. Returns False if this user may not write the registry; then
+    pruning does not know the environment.
     """
     real = os.path.realpath(environment)
     place = filesystems.place(real)
     wanted = Registration(
         file="",
         environment=real,
-        project=os.path.realpath(os.path.dirname(environment)),
+        project=os.path.realpath(os.path.dirname(named or environment)),
         device=os.stat(environment).st_dev,
         mount_point=place.mount_point,
         entries=tuple(sorted(set(entry_ids))),
-        named=environment,
+        named=named or environment,
         filesystem=filesystems.identity(environment),
         registered_at=int(time.time()),
         id=id_of(real),

@@ -130,7 +130,7 @@ class InstallForm(Dialog):
         rows = []
         for known in self._projects:
             if wanted in known.environment:
-                key = known.project if os.path.basename(known.environment) == ".venv" else known.environment
+                key = known.project if os.path.basename(known.name) == ".venv" else known.environment
                 shown = formatting.printable(formatting.short_path(key, self._home))
                 rows.append(TableRow(key, (shown, known.python[:7]), ("", "muted")))
         if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):

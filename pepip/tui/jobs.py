@@ -8,6 +8,7 @@ import sys
 
 import pepip
 from pepip import humanized
+from pepip.environment import project_venv
 from pepip.errors import UsageError, UvError
 from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
@@ -64,7 +65,8 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PreviewedAc
 def _install(
     store: Store, environment: str, request: Request, operation: str, *, verb: str, words: Sequence[str]
 ) -> PreviewedAction:
-    options = installing.InstallOptions(environment=environment)
+    root = project_venv.meant_by(environment)
+    options = installing.InstallOptions(environment=root)
     folder = os.path.dirname(environment)
     command = commands.on_environment("install", environment, *words)
     title = f"{operation} in {_project(environment)}"
@@ -79,7 +81,7 @@ def _install(
         lambda: installing.install(store, request, options),
         describe=reports.of_summary,
         folder=folder,
-        touches=frozenset([environment]),
+        touches=frozenset([root]),
     )
     return PreviewedAction(title, verb, preview, carry_out)
 
@@ -98,23 +100,23 @@ def _preview(
 def uninstall(store: Store, environment: str, names: Sequence[str]) -> PreviewedAction:
     """Return the action that uninstalls distributions from an environment."""
     request = Request(packages=tuple(names))
-    folder = os.path.dirname(environment)
+    folder, root = os.path.dirname(environment), project_venv.meant_by(environment)
     command = commands.on_environment("uninstall", environment, "--yes", *names)
     title = f"uninstall {' '.join(names)} from {_project(environment)}"
 
     def look() -> Preview:
-        removal = uninstalling.preview(store, environment, request)
+        removal = uninstalling.preview(store, root, request)
         removed = {change.name for change in removal.removed}
-        return previews.of_removal(removal, needs.broken_by_removal(store, environment, removed) if removed else ())
+        return previews.of_removal(removal, needs.broken_by_removal(store, root, removed) if removed else ())
 
     preview = Job(title, command, once(look), folder=folder, is_listed=False)
     carry_out = Job(
         title,
         command,
-        lambda: uninstalling.uninstall(store, environment, request),
+        lambda: uninstalling.uninstall(store, root, request),
         describe=reports.of_summary,
         folder=folder,
-        touches=frozenset([environment]),
+        touches=frozenset([root]),
     )
     action = PreviewedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
     if not has_lock(environment):
@@ -148,7 +150,7 @@ def _edit(
         make,
         describe=reports.of_outcome,
         folder=folder,
-        touches=frozenset([environment]),
+        touches=frozenset([project_venv.meant_by(environment)]),
     )
 
 
@@ -176,7 +178,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation
         lambda: projects.sync(store, request, projects.ProjectOptions()),
         describe=reports.of_outcome,
         folder=folder,
-        touches=frozenset([environment]),
+        touches=frozenset([project_venv.meant_by(environment)]),
     )
     return PreviewedAction(title, "Upgrade" if words else "Sync", preview, carry_out)
 

@@ -26,11 +26,11 @@ class ProjectActions(BaseActions):
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
-                self.ask_to_install(place=formatting.short_path(environment.removesuffix("/.venv")))
+                self.ask_to_install(place=formatting.short_path(self._place(environment).removesuffix("/.venv")))
             case pane_requests.RepairEverything():
                 self._ask_to_repair()
             case pane_requests.SyncEnvironment():
-                self.begin(lambda: jobs.sync(store, environment))
+                self.begin(lambda: jobs.sync(store, self._place(environment)))
             case pane_requests.ForgetEnvironment():
                 self._ask_to_forget(environment)
             case pane_requests.CopyEnvironmentCommand():
@@ -43,7 +43,7 @@ class ProjectActions(BaseActions):
                 self._explain_change(environment, "remove", request.packages)
             case pane_requests.UninstallPackages():
                 names = request.packages
-                self.begin(lambda: jobs.uninstall(store, environment, names))
+                self.begin(lambda: jobs.uninstall(store, self._place(environment), names))
             case pane_requests.ExplainPackage():
                 self.ask_why(request.packages[0], environment=environment)
             case pane_requests.RemoveEnvironment():
@@ -114,16 +114,21 @@ class ProjectActions(BaseActions):
             text = "uv makes this environment for one request, and another environment for the next request."
         self.explain("uv keeps this environment", Text(text), command=command)
 
+    def _place(self, environment: str) -> str:
+        """Return the `.venv` by which a project knows its environment, which may lie elsewhere."""
+        share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        return share.known.name if share and share.known.purpose.kind == purposes.PROJECT else environment
+
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
-        names = packages
+        names, place = packages, self._place(environment)
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
         if share is not None and share.known.purpose.kind != purposes.PROJECT:
             flow = upgrade_actions.UpgradeActions(self.session, self.app)
             flow.upgrade([upgrades.Target(share.known, tuple(names), upgrades.way_of(share.known))])
             return
-        if not names and not jobs.has_lock(environment):
+        if not names and not jobs.has_lock(place):
             names = sorted(package.name for package in share.known.packages) if share else ()
-        self.begin(lambda: jobs.upgrade(self.session.store, environment, names))
+        self.begin(lambda: jobs.upgrade(self.session.store, place, names))
 
     def _ask_to_repair(self) -> None:
         text = Text(

@@ -86,7 +86,7 @@ def _name_and_folder(known: KnownVenv) -> tuple[str, str]:
         kind = "" if purpose.kind == purposes.RUN else f" ({purpose.kind})"
         return f"{purpose.name}{kind}", os.path.dirname(known.environment)
     name = os.path.basename(known.project) or known.project
-    if os.path.basename(known.environment) != ".venv":
+    if os.path.basename(known.name) != ".venv":
         name = f"{name} ({os.path.basename(known.environment)})"
     return name, os.path.dirname(known.project)
 

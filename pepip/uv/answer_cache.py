@@ -85,7 +85,8 @@ class AnswerCache:
 def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
     """Return the key of a question: its topic, and a digest of its words and of the variables that uv may read.
 
-    The variables in `ignored` do not count.
+    The variables in `ignored` do not count. If the answer depends on the machine, `machine.facts` must be among the
+    words.
     """
     variables = sorted(
         f"{name}={value}"

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.paths import upward, user_folder
-from pepip.uv import answer_cache, program, settings, writable_cache
+from pepip.uv import answer_cache, program, python_choice, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -88,9 +87,9 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     if not is_plain:
         return []
     if request.script:
-        return [*map(os.path.abspath, (request.script, lock_path)), *_version_files()]
+        return [*map(os.path.abspath, (request.script, lock_path)), *python_choice.version_files()]
     names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")
-    return [*(f"{folder}/{name}" for name in names), *_version_files()]
+    return [*(f"{folder}/{name}" for name in names), *python_choice.version_files()]
 
 
 def cache_folder(options: Sequence[str] = ()) -> str:
@@ -125,33 +124,6 @@ def metadata_evidence(names: Iterable[str]) -> list[tuple[str, str]]:
     named = [folder for folder in buckets if os.path.basename(folder) == "index"]  # holds one folder for each index
     places = [folder for folder in buckets if folder not in named] + [inner for one in named for inner in below(one)]
     return answer_cache.states(f"{folder}/{name}" for folder in places for name in wanted)
-
-
-def environment_question(python: str) -> tuple[list[str], list[str]] | None:
-    """Return the words and the places that decide which interpreter `uv venv` takes.
-
-    None if that can't be known: a shim, for example, may start different interpreters.
-    """
-    versions = [f"{os.path.basename(path)}: {text}" for path in _version_files() if (text := _text(path))]
-    words = [python, *settings.texts(), *versions]
-    folders = os.environ.get("PATH", "").split(os.pathsep)
-    if os.path.isabs(python) and os.path.isfile(python):
-        folders = []
-    elif python.startswith(("http:", "https:", "file:")) or os.sep in python:
-        return None
-    if any("shims" in place for place in (python, *folders)):
-        return None
-    data = user_folder(os.environ, "XDG_DATA_HOME", ".local/share")
-    managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
-    active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
-    return words, [program.path(), managed, active and f"{active}/pyvenv.cfg", *map(os.path.abspath, folders)]
-
-
-def _version_files() -> Iterator[str]:
-    """Yield the files that may name a Python version: from the start folder upward, then the user's own file."""
-    for folder in upward(settings.start_folder()):
-        yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
-    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
 
 
 def _text(path: str) -> str:

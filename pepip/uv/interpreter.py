@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sys
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
-from pepip.host import files, user_cache
+from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
 
 TYPE_CHECKING = False
@@ -46,6 +47,11 @@ facts = {
 _TELL = """
 os.write(1, ("\\n" + START + json.dumps(facts) + END + "\\n").encode("ascii"))
 """
+
+
+def is_environment(root: str) -> bool:
+    """Tell whether a virtual environment is at `root`."""
+    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
 
 
 def executable(environment: str) -> str:
@@ -98,7 +104,8 @@ def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Inte
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    key = f"{_FORMAT}\n{real}\n{status.st_mtime_ns}\n{status.st_size}"
+    # The tags depend on the machine: a store may be shared by several, and the same file be on each.
+    key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
         known = _answered(path, _own_answer() if is_new and _is_own(real) else _answer_of(path))
@@ -209,7 +216,10 @@ def _is_sound(facts: dict[str, Any]) -> bool:
     if not all(isinstance(text, str) for text in texts):
         return False
     tags = facts.get("tags")
-    are_tags = isinstance(tags, list) and all(isinstance(tag, str) and tag.count("-") == 2 for tag in tags)
+    try:  # an interpreter has a thousand tags
+        are_tags = isinstance(tags, list) and set(map(str.count, tags, itertools.repeat("-"))) <= {2}
+    except TypeError:
+        return False
     return are_tags and all(map(paths.is_inside, map(str, texts[2:])))
 
 

@@ -12,10 +12,11 @@ from __future__ import annotations
 import json
 import os
 
-from pepip import digests, paths
+from pepip import digests, paths, urls
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import machine
 from pepip.model import Artifact, Change, Changes
-from pepip.uv import answer_cache, cacheable, interpreter, known_pins, project, settings, shareable
+from pepip.uv import answer_cache, cacheable, interpreter, known_pins, project, python_choice, settings, shareable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.project import SyncPreview
 
-_FOLDER = "\0folder\0"
+_FOLDER, _URL = "\0folder\0", "\0url\0"
 _OF_ONE_FOLDER = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "CONDA_PREFIX")
 """Variables that may name an environment. uv compares it with the project's own, whose path differs."""
 
@@ -52,8 +53,9 @@ class PlanQuestion(NamedTuple):
         if answer is None:
             return None
         found = json.loads(answer)
-        document = _replaced(found["document"], _FOLDER, self.folder)
-        added = tuple(Change(*_replaced(row, _FOLDER, self.folder)) for row in found["added"])
+        places = [(_URL, urls.of_path(self.folder)), (_FOLDER, self.folder)]
+        document = _replaced(found["document"], places)
+        added = tuple(Change(*_replaced(row, places)) for row in found["added"])
         artifacts = [Artifact(*row) for row in found["artifacts"]]
         return KnownPlan(project.read_preview(document, Changes((), added)), artifacts)
 
@@ -64,7 +66,8 @@ class PlanQuestion(NamedTuple):
         an index, or the project itself.
         """
         changes = preview.changes
-        own = {change.name for change in changes.added if change.url == f"file://{self.folder}"}
+        url = urls.of_path(self.folder)
+        own = {change.name for change in changes.added if change.url == url}
         is_complete = own | {item.name for item in artifacts if known_pins.is_lasting(item)} == {
             change.name for change in changes.added
         }
@@ -74,15 +77,16 @@ class PlanQuestion(NamedTuple):
         places = {
             *(self.folder, f"{self.folder}/uv.lock", preview.environment),
             *(f"{preview.environment}/{program}" for program in interpreter.PROGRAMS),
-            *(f"file://{self.folder}",),
+            url,
         }
         added = [list(change) for change in changes.added]
-        if any(self.folder in text and text not in places for text in _texts([preview.document, added])):
+        texts = _texts([preview.document, added])
+        if any((self.folder in text or url in text) and text not in places for text in texts):
             return
         base = os.path.realpath(interpreter.executable(preview.environment))
         answer = {
-            "document": _replaced(preview.document, self.folder, _FOLDER),
-            "added": _replaced(added, self.folder, _FOLDER),
+            "document": _replaced(preview.document, [(url, _URL), (self.folder, _FOLDER)]),
+            "added": _replaced(added, [(url, _URL), (self.folder, _FOLDER)]),
             "artifacts": [item for item in artifacts if item.name not in own],
         }
         self.answers.remember(self.key, json.dumps(answer), [*self.evidence, (base, answer_cache.state_of(base))])
@@ -98,16 +102,15 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
     if request.script or not folder or os.path.lexists(f"{folder}/.venv") or any(map(os.environ.get, _OF_ONE_FOLDER)):
         return None
     files = cacheable.files_of_project(request)
-    python = cacheable.environment_question(request.python or os.environ.get("UV_PYTHON", "")) if files else None
+    python = python_choice.question(request.python or os.environ.get("UV_PYTHON", "")) if files else None
     is_elsewhere = settings.mention("find-links") or shareable.builds_in_environment(project.staging_request(request))
     if python is None or is_elsewhere:
         return None
-    python_words, places = python
     options = [*request.common_options, "", *request.selection_options, "", *request.sync_options]
     texts = [digests.hexadecimal(settings.content(path)) for path in files if not os.path.isdir(path)]
-    words = [request.lock_mode, *options, "", *texts, "", *python_words, "", *_arrangement(folder), *_machine()]
-    key = answer_cache.key("plan", *words, ignored={"UV_PROJECT"})
-    return PlanQuestion(answers, key, answer_cache.states(filter(None, places)), folder)
+    words = [request.lock_mode, *options, "", *texts, "", *python.words, "", *_arrangement(folder)]
+    key = answer_cache.key("plan", *words, *machine.facts(), ignored={"UV_PROJECT", "PATH"})
+    return PlanQuestion(answers, key, answer_cache.states(python.places), folder)
 
 
 def _arrangement(folder: str) -> Iterator[str]:
@@ -119,20 +122,15 @@ def _arrangement(folder: str) -> Iterator[str]:
             yield os.path.relpath(path, folder) if os.path.dirname(path) in above else path
 
 
-def _machine() -> Iterator[str]:
-    """Yield the facts of this machine that markers and wheel tags may name. Several machines may share a home."""
-    if hasattr(os, "uname"):
-        system = os.uname()
-        yield from (system.sysname, system.release, system.version, system.machine)
-
-
-def _replaced(value: Any, old: str, new: str) -> Any:
-    """Return a JSON value in which each text that begins with the path `old`, perhaps as a URL, has `new` there."""
+def _replaced(value: Any, pairs: Sequence[tuple[str, str]]) -> Any:
+    """Return a JSON value in which each text has, for the first old text of a pair that it contains, the new one."""
     if isinstance(value, dict):
-        return {key: _replaced(inner, old, new) for key, inner in value.items()}
+        return {key: _replaced(inner, pairs) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_replaced(inner, old, new) for inner in value]
-    return value.replace(old, new, 1) if isinstance(value, str) else value
+        return [_replaced(inner, pairs) for inner in value]
+    if not isinstance(value, str):
+        return value
+    return next((value.replace(old, new, 1) for old, new in pairs if old in value), value)
 
 
 def _texts(value: Any) -> Iterator[str]:

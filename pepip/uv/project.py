@@ -90,6 +90,7 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
 def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:
     """Return the result that uv's `document` describes, with these changes. Raises ValueError or KeyError."""
     environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
+    environment = os.path.abspath(environment)  # behind a redirect file, uv may name it with `..`
     lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
     if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
         raise ValueError(f"actions {action} and {lock_action}")

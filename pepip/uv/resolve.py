@@ -12,6 +12,7 @@ import os
 
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import machine
 from pepip.model import Artifact
 from pepip.names import normalize_name
 from pepip.uv import (
@@ -76,7 +77,7 @@ def resolve(request: Request, environment: Environment, known: AnswerCache | Non
         python = os.path.realpath(environment.executable)
         named = [required_hashes.read(path) for path in cacheable.files(request)]
         asked = [*arguments.as_given(request), "", *named, "", *settings.texts()]
-        key = answer_cache.key("resolution", python, answer_cache.state_of(python), *asked)
+        key = answer_cache.key("resolution", python, answer_cache.state_of(python), *asked, *machine.facts())
         answer = known.recall(key)
         if answer is not None:
             return [Artifact(*row) for row in json.loads(answer)]

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 
-def is_up_to_date(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether a note says that the command with these words has nothing to do."""
-    return answer_cache.AnswerCache(paths.cache(store_root)).recall(key(words)) is not None
+def note_of(store_root: str, words: Sequence[str]) -> str | None:
+    """Return the note that the command with these words has nothing to do, None if there is none.
+
+    The note is the line that names the command's environment, or empty if the command prints no such line.
+    """
+    return answer_cache.AnswerCache(paths.cache(store_root)).recall(key(words))
 
 
 def key(words: Sequence[str]) -> str:

@@ -61,7 +61,11 @@ def read(path: str) -> list[Row]:
 
     An absolute path is kept as written. A path that leads out of the wheel matches none of its files.
     """
-    content = files.read_regular(path, most_bytes=files.RECORD_BYTES, follows=True)
+    return rows_of(files.read_regular(path, most_bytes=files.RECORD_BYTES, follows=True))
+
+
+def rows_of(content: bytes) -> list[Row]:
+    """Return the rows of a RECORD with this content. See `read`."""
     text = content.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
     rows = parse(text)
     if os.sep == "/" and not any(sign in f"{text}\n" for sign in _SIGNS_OF_ODD_PATHS):

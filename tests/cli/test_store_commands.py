@@ -59,60 +59,55 @@ WHEELS = [
 ]
 
 
-class Hall(Workbench):
-    """A workbench whose commands run in the folder of the projects."""
-
-    def pepip(self, *arguments: str | Path, check: bool = False) -> Output:
-        """Run pepip in the folder of the projects."""
-        return self.machine.pepip(*arguments, folder=self.folder, check=check)
-
-    def on_terminal(self, *arguments: str | Path, columns: int = 200) -> Output:
-        """Run pepip in the folder of the projects, on a terminal."""
-        command = [sys.executable, "-m", "pepip", *arguments]
-        return run_on_terminal(self.machine, command, folder=self.folder, variables={"COLUMNS": str(columns)})
-
-    def read(self, *arguments: str | Path, exit_code: int = 0) -> Any:
-        """Run pepip with `--json` and return its document. Fail the test if there is other output."""
-        output = self.pepip(*arguments, "--json")
-        assert (output.returncode, output.stderr) == (exit_code, ""), output.stderr
-        return json.loads(output.stdout)
-
-    def add(self, *requirements: str | Path, check: bool = True) -> Output:
-        """Fill the store without a project."""
-        return self.pepip("store", "add", *requirements, *self.from_wheelhouse, check=check)
-
-
 @pytest.fixture
-def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
-    """Return an empty store, and wheels to install."""
-    found = Hall(machine, tmp_path, wheelhouse, interpreter)
-    found.supply(WHEELS)
-    return found
+def workbench(workbench: Workbench) -> Workbench:
+    """Return a user whose commands run in the folder of the projects."""
+    return workbench.at(".")
+
+
+def on_terminal(workbench: Workbench, *arguments: str | Path, columns: int = 200) -> Output:
+    """Run pepip in the folder of the projects, on a terminal."""
+    command = [sys.executable, "-m", "pepip", *arguments]
+    variables = {"COLUMNS": str(columns)}
+    return run_on_terminal(workbench.machine, command, folder=workbench.folder, variables=variables)
+
+
+def read(workbench: Workbench, *arguments: str | Path, exit_code: int = 0) -> Any:
+    """Run pepip with `--json` and return its document. Fail the test if there is other output."""
+    output = workbench.pepip(*arguments, "--json", check=False)
+    assert (output.returncode, output.stderr) == (exit_code, ""), output.stderr
+    return json.loads(output.stdout)
+
+
+def add(workbench: Workbench, *requirements: str | Path, check: bool = True) -> Output:
+    """Fill the store without a project."""
+    return workbench.pepip("store", "add", *requirements, *workbench.from_wheelhouse, check=check)
 
 
 @pytest.fixture(scope="module")
-def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
+def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """Return a store with two projects and an orphan, for tests that only read."""
     folder = tmp_path_factory.mktemp("filled")
     (folder / "home").mkdir()
-    found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    machine = Machine(folder / "home", folder / "store", uv_cache)
+    found = Workbench(machine, folder, folder / "wheelhouse", interpreter, name=".")
     found.supply(WHEELS)
-    found.install("one", "drum==1.0", "drum-part", "wind-one")
-    found.install("two", "drum==2.0", "horn")
-    found.add("wind-two")
+    found.at("one").install("drum==1.0", "drum-part", "wind-one")
+    found.at("two").install("drum==2.0", "horn")
+    add(found, "wind-two")
     return found
 
 
-def test_the_path_is_said_and_nothing_is_made(hall: Hall) -> None:
+def test_the_path_is_said_and_nothing_is_made(workbench: Workbench) -> None:
     """The path is one line: `PEPIP_HOME`, relative to the current folder, or `~/.pepip`."""
-    assert hall.pepip("store", "path").stdout == f"{hall.store}\n"
-    assert hall.read("store", "path") == {"path": str(hall.store)}
-    for setting, expected in (("", hall.machine.home / ".pepip"), ("here", hall.folder / "here")):
-        output = hall.machine.pepip("store", "path", folder=hall.folder, variables={"PEPIP_HOME": setting})
+    assert workbench.pepip("store", "path", check=False).stdout == f"{workbench.store}\n"
+    assert read(workbench, "store", "path") == {"path": str(workbench.store)}
+    for setting, expected in (("", workbench.machine.home / ".pepip"), ("here", workbench.folder / "here")):
+        output = workbench.pepip("store", "path", variables={"PEPIP_HOME": setting})
         assert output.stdout == f"{expected}\n"
 
-    assert not hall.store.exists()
-    assert not (hall.machine.home / ".pepip").exists()
+    assert not workbench.store.exists()
+    assert not (workbench.machine.home / ".pepip").exists()
 
 
 LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
@@ -125,21 +120,21 @@ LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
 
 
 @pytest.mark.parametrize("command", LOOKING, ids=" ".join)
-def test_looking_at_no_store_makes_none(hall: Hall, command: tuple[str, ...]) -> None:
+def test_looking_at_no_store_makes_none(workbench: Workbench, command: tuple[str, ...]) -> None:
     """Before the first install, the answers are empty in every form."""
     code, document = LOOKING[command]
 
-    assert hall.read(*command, exit_code=code) == document
-    for output in (hall.pepip(*command), hall.on_terminal(*command)):
+    assert read(workbench, *command, exit_code=code) == document
+    for output in (workbench.pepip(*command, check=False), on_terminal(workbench, *command)):
         assert output.returncode == code
         assert "Traceback" not in output.stdout + output.stderr
         assert "error" not in output.stdout + output.stderr
-    assert not hall.store.exists()
+    assert not workbench.store.exists()
 
 
-def test_the_list_names_every_entry(filled: Hall) -> None:
+def test_the_list_names_every_entry(filled: Workbench) -> None:
     """The list has name, version, bucket, size, projects, state, days of storing and of the last use, and a sum."""
-    output = filled.pepip("store", "list")
+    output = filled.pepip("store", "list", check=False)
 
     header, *rows = [line.split() for line in output.stdout.splitlines()]
     assert header == ["name", "version", "bucket", "size", "projects", "state", "stored", "last", "used"]
@@ -158,10 +153,10 @@ def test_the_list_names_every_entry(filled: Hall) -> None:
     assert "\x1b" not in output.stdout + output.stderr
 
 
-def test_the_list_on_a_terminal_is_a_table(filled: Hall) -> None:
+def test_the_list_on_a_terminal_is_a_table(filled: Workbench) -> None:
     """The table has all columns of the plain text, even if the window is too narrow for a row."""
-    wide = filled.on_terminal("store", "list")
-    narrow = filled.on_terminal("store", "list", columns=40)
+    wide = on_terminal(filled, "store", "list")
+    narrow = on_terminal(filled, "store", "list", columns=40)
 
     assert wide.returncode == narrow.returncode == 0
     assert "─" in wide.stdout
@@ -175,9 +170,9 @@ def _unpainted(text: str) -> str:
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-def test_the_list_is_a_document_for_machines(filled: Hall) -> None:
+def test_the_list_is_a_document_for_machines(filled: Workbench) -> None:
     """Each entry has its name, version, bucket, state, projects, origin, size and times."""
-    by_entry = {item["entry"]: item for item in filled.read("store", "list")}
+    by_entry = {item["entry"]: item for item in read(filled, "store", "list")}
 
     assert len(by_entry) == 7
     found = by_entry["py3-none-any/drum-1.0"]
@@ -208,17 +203,17 @@ def test_the_list_is_a_document_for_machines(filled: Hall) -> None:
     ],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_the_list_takes_patterns(filled: Hall, arguments: tuple[str, ...], expected: list[str]) -> None:
+def test_the_list_takes_patterns(filled: Workbench, arguments: tuple[str, ...], expected: list[str]) -> None:
     """Patterns are shell patterns of names and versions, in any spelling. `--orphans` lists only orphans."""
-    found = [item["entry"].partition("/")[2] for item in filled.read("store", "list", *arguments)]
+    found = [item["entry"].partition("/")[2] for item in read(filled, "store", "list", *arguments)]
 
     assert found == expected
 
 
 @pytest.mark.parametrize("order", ["size", "name", "projects", "stored"])
-def test_the_list_is_sorted(filled: Hall, order: str) -> None:
+def test_the_list_is_sorted(filled: Workbench, order: str) -> None:
     """The largest, the most linked or the newest comes first. Names go from a to z."""
-    found = filled.read("store", "list", "--sort", order)
+    found = read(filled, "store", "list", "--sort", order)
 
     key = {"size": "size_bytes", "stored": "stored_at", "name": "name", "projects": "projects"}[order]
     values = [len(item[key]) if order == "projects" else item[key] for item in found]
@@ -226,11 +221,11 @@ def test_the_list_is_sorted(filled: Hall, order: str) -> None:
     assert len(found) == 7
 
 
-def test_show_says_everything_of_an_entry(filled: Hall) -> None:
+def test_show_says_everything_of_an_entry(filled: Workbench) -> None:
     """`show` lists who links the entry, both directions of dependencies, origin, scripts, and how it is linked."""
-    said = filled.pepip("store", "show", "drum==1.0").stdout
-    horn = filled.pepip("store", "show", "horn").stdout
-    part = filled.pepip("store", "show", "drum-part").stdout
+    said = filled.pepip("store", "show", "drum==1.0", check=False).stdout
+    horn = filled.pepip("store", "show", "horn", check=False).stdout
+    part = filled.pepip("store", "show", "drum-part", check=False).stdout
 
     wheel = filled.wheelhouse / drum("1.0").filename
     assert said.splitlines()[0] == "drum 1.0  It goes [bold]boom[/bold]"
@@ -252,10 +247,10 @@ def test_show_says_everything_of_an_entry(filled: Hall) -> None:
     assert "drum is a real folder there" in part or "opened      drum: a namespace" in part
 
 
-def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
+def test_show_says_why_a_folder_is_unfolded(filled: Workbench) -> None:
     """A namespace is a real folder, since others may add to it, and so is one package in it."""
-    said = filled.pepip("store", "show", "wind-one").stdout
-    (document,) = filled.read("store", "show", "wind-one")
+    said = filled.pepip("store", "show", "wind-one", check=False).stdout
+    (document,) = read(filled, "store", "show", "wind-one")
 
     assert "opened      wind: a namespace, to which other distributions may add files" in said
     assert "opened      wind/one: in a namespace, where pip must find a file of this distribution" in said
@@ -264,10 +259,10 @@ def test_show_says_why_a_folder_is_unfolded(filled: Hall) -> None:
     assert document["unfolded"] == {}
 
 
-def test_show_is_a_document_for_machines(filled: Hall) -> None:
+def test_show_is_a_document_for_machines(filled: Workbench) -> None:
     """The document has all versions, or one. It names the unfolded folders of each environment."""
-    both = filled.read("store", "show", "DRUM")
-    (one,) = filled.read("store", "show", "drum==1.0")
+    both = read(filled, "store", "show", "DRUM")
+    (one,) = read(filled, "store", "show", "drum==1.0")
 
     environment = str(filled.folder / "one" / ".venv")
     assert [item["version"] for item in both] == ["1.0", "2.0"]
@@ -282,15 +277,15 @@ def test_show_is_a_document_for_machines(filled: Hall) -> None:
     assert both[1]["projects"] == [str(filled.folder / "two" / ".venv")]
 
 
-def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
+def test_environments_that_are_hidden_or_unknown_count(workbench: Workbench) -> None:
     """An unreadable environment counts with the entries it linked last, and so does one moved beside a known one."""
-    hidden = hall.install("one", "horn")
-    moved = hall.install("two", "horn").parent.rename(hall.folder / "moved") / ".venv"
-    stranger = replace(hall, machine=replace(hall.machine, prefix=stranger_prefix()))
+    hidden = workbench.at("one").install("horn")
+    moved = workbench.at("two").install("horn").parent.rename(workbench.folder / "moved") / ".venv"
+    stranger = replace(workbench, machine=replace(workbench.machine, prefix=stranger_prefix()))
     close(hidden.parent)
     try:
-        (shown,) = stranger.read("store", "show", "horn")
-        used = stranger.read("uses", "horn")
+        (shown,) = read(stranger, "store", "show", "horn")
+        used = read(stranger, "uses", "horn")
     finally:
         hidden.parent.chmod(0o700)
 
@@ -299,7 +294,7 @@ def test_environments_that_are_hidden_or_unknown_count(hall: Hall) -> None:
 
 
 @pytest.mark.parametrize("specifier", ["drum", "drum>=1", "drum<2", "drum==2.*", "DRUM~=1.0", "drum!=1.0"])
-def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
+def test_uses_names_who_has_a_version(filled: Workbench, specifier: str) -> None:
     """`uses` lists the environments whose version satisfies the specifier, as for a security notice."""
     expected = {
         "drum": ["one", "two"],
@@ -310,9 +305,9 @@ def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
         "drum!=1.0": ["two"],
     }[specifier]
 
-    found = filled.read("uses", specifier)
-    said = filled.pepip("uses", specifier)
-    screen = filled.on_terminal("uses", specifier)
+    found = read(filled, "uses", specifier)
+    said = filled.pepip("uses", specifier, check=False)
+    screen = on_terminal(filled, "uses", specifier)
 
     environments = [str(filled.folder / project / ".venv") for project in expected]
     assert [item["environment"] for item in found] == environments
@@ -324,24 +319,24 @@ def test_uses_names_who_has_a_version(filled: Hall, specifier: str) -> None:
     assert said.returncode == screen.returncode == 0
 
 
-def test_uses_of_a_package_that_nobody_has(filled: Hall) -> None:
+def test_uses_of_a_package_that_nobody_has(filled: Workbench) -> None:
     """The exit code is 1, as grep's. Nobody uses an orphan."""
     for requirement in ("drum>3", "no-such-package", "wind-two"):
-        output = filled.pepip("uses", requirement)
+        output = filled.pepip("uses", requirement, check=False)
         assert (output.returncode, output.stdout) == (1, "")
         assert output.stderr == f"no environment has {requirement}\n"
 
 
-def test_uses_counts_copies_too(hall: Hall) -> None:
+def test_uses_counts_copies_too(workbench: Workbench) -> None:
     """A security notice also concerns detached distributions, and those that uv installed beside the links."""
-    environment = hall.install("app", "drum==1.0")
-    hall.machine.pepip("detach", "drum", folder=environment.parent)
-    hall.machine.uv("pip", "install", "wind-one", *hall.from_wheelhouse, folder=environment.parent)
+    environment = workbench.at("app").install("drum==1.0")
+    workbench.machine.pepip("detach", "drum", folder=environment.parent)
+    workbench.machine.uv("pip", "install", "wind-one", *workbench.from_wheelhouse, folder=environment.parent)
 
     for name in ("drum<2", "wind-one"):
-        (found,) = hall.read("uses", name)
+        (found,) = read(workbench, "uses", name)
         assert (found["environment"], found["entry"], found["state"]) == (str(environment), None, "ok")
-        assert "private copy" in hall.pepip("uses", name).stdout
+        assert "private copy" in workbench.pepip("uses", name, check=False).stdout
 
 
 MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
@@ -368,13 +363,13 @@ MISUSES: dict[tuple[str, ...], tuple[int, str]] = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("arguments", MISUSES, ids=lambda words: repr(" ".join(words)))
-def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
+def test_a_misuse_is_refused(filled: Workbench, arguments: tuple[str, ...]) -> None:
     """One line says what is wrong, with and without `--json`, and the store stays unchanged."""
     code, words = MISUSES[arguments]
     before = snapshot(filled.store / "packages")
 
     for more in ((), ("--json",)):
-        output = filled.pepip(*arguments, *more)
+        output = filled.pepip(*arguments, *more, check=False)
         assert_refused(output, words, exit_codes=(1, 2))
         assert "\x1b" not in output.stderr
         if "9.99" not in arguments:  # the code is uv's
@@ -383,10 +378,10 @@ def test_a_misuse_is_refused(filled: Hall, arguments: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("command", ["list", "show", "add", "remove", "verify", "repair", "path", ""])
-def test_each_command_has_its_help(filled: Hall, command: str) -> None:
+def test_each_command_has_its_help(filled: Workbench, command: str) -> None:
     """`--help` after a command and `pepip help` before it print the same, and end with 0."""
-    behind = filled.pepip("store", *([command] if command else []), "--help")
-    before = filled.pepip("help", "store", *([command] if command else []))
+    behind = filled.pepip("store", *([command] if command else []), "--help", check=False)
+    before = filled.pepip("help", "store", *([command] if command else []), check=False)
 
     assert (behind.returncode, behind.stderr) == (0, "")
     assert f"store {command}".strip() in behind.stdout
@@ -396,7 +391,7 @@ def test_each_command_has_its_help(filled: Hall, command: str) -> None:
 @pytest.mark.parametrize(
     "command", [("store", "list"), ("store", "show", "drum"), ("uses", "drum"), ("store", "path")]
 )
-def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]) -> None:
+def test_a_reader_that_leaves_is_no_error(filled: Workbench, command: tuple[str, ...]) -> None:
     """In `pepip store list | head -1`, the early end of the reader gives no error message."""
     process = filled.machine.start([sys.executable, "-m", "pepip", *command], folder=filled.folder)
     assert process.stdout is not None
@@ -412,27 +407,27 @@ def test_a_reader_that_leaves_is_no_error(filled: Hall, command: tuple[str, ...]
     assert "Traceback" not in said
 
 
-def test_add_reads_requests_that_only_uv_can_check(hall: Hall) -> None:
+def test_add_reads_requests_that_only_uv_can_check(workbench: Workbench) -> None:
     """`add` takes a lock. With `--require-hashes`, uv refuses a requirement without a hash, and nothing is stored."""
-    refused = hall.add("drum==1.0", "--require-hashes", check=False)
+    refused = add(workbench, "drum==1.0", "--require-hashes", check=False)
 
     assert refused.returncode == 2
     assert "--require-hashes" in refused.stderr
-    assert not list(hall.store.glob("packages/*/*"))
+    assert not list(workbench.store.glob("packages/*/*"))
 
     lock = ["pip", "compile", "-q", "--format", "pylock.toml", "-o", "pylock.toml", "requirements.in"]
-    (hall.folder / "requirements.in").write_text("drum==1.0\n")
-    hall.machine.uv(*lock, *hall.from_wheelhouse, folder=hall.folder)
-    hall.add("-r", "pylock.toml")
+    (workbench.folder / "requirements.in").write_text("drum==1.0\n")
+    workbench.uv(*lock, *workbench.from_wheelhouse)
+    add(workbench, "-r", "pylock.toml")
 
-    assert {path.name for path in hall.store.glob("packages/*/*")} == {"drum-1.0", "horn-1.0", "stick-pair-1.0"}
+    assert {path.name for path in workbench.store.glob("packages/*/*")} == {"drum-1.0", "horn-1.0", "stick-pair-1.0"}
 
 
-def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
+def test_add_fills_the_store_without_a_project(workbench: Workbench) -> None:
     """A distribution and its dependencies are stored once. A project links them later and downloads nothing."""
-    first = hall.add("drum==1.0")
-    stored = snapshot(hall.store / "packages")
-    second = hall.read("store", "add", "drum==1.0", *hall.from_wheelhouse)
+    first = add(workbench, "drum==1.0")
+    stored = snapshot(workbench.store / "packages")
+    second = read(workbench, "store", "add", "drum==1.0", *workbench.from_wheelhouse)
 
     assert [line.strip() for line in first.stderr.splitlines() if line.startswith(" + ")] == [
         "+ drum==1.0",
@@ -446,36 +441,36 @@ def test_add_fills_the_store_without_a_project(hall: Hall) -> None:
         "py3-none-any/horn-1.0",
         "py3-none-any/stick-pair-1.0",
     ]
-    assert changes(stored, snapshot(hall.store / "packages")) == []
-    assert problems_of(hall.store) == []
-    assert leftovers_of(hall.store) == []
-    assert interpreter_of(hall.store / "global-venv").exists()
-    assert list((hall.store / "projects").iterdir()) == []
-    assert list(site_packages_of(hall.store / "global-venv").glob("*.dist-info")) == []
-    assert not (hall.folder / ".venv").exists()
-    project = hall.machine.make_folder(hall.folder / "app")
-    arguments = ("install", "--json", "drum==1.0", *hall.from_wheelhouse, "--python", hall.interpreter)
-    linked = json.loads(hall.machine.pepip(*arguments, folder=project).stdout)
+    assert changes(stored, snapshot(workbench.store / "packages")) == []
+    assert workbench.problems() == []
+    assert workbench.leftovers() == []
+    assert interpreter_of(workbench.store / "global-venv").exists()
+    assert list((workbench.store / "projects").iterdir()) == []
+    assert list(site_packages_of(workbench.store / "global-venv").glob("*.dist-info")) == []
+    assert not (workbench.folder / ".venv").exists()
+    project = workbench.machine.make_folder(workbench.folder / "app")
+    arguments = ("install", "--json", "drum==1.0", *workbench.from_wheelhouse, "--python", workbench.interpreter)
+    linked = json.loads(workbench.machine.pepip(*arguments, folder=project).stdout)
     assert sorted(linked["reused"]) == ["drum", "horn", "stick-pair"]
     assert linked["downloaded"] == []
 
 
-def test_add_takes_requirements_files_and_builds(hall: Hall) -> None:
+def test_add_takes_requirements_files_and_builds(workbench: Workbench) -> None:
     """`add` takes files with hashes, and sdists. A distribution that can't be shared is named and not stored."""
-    Wheel("built", "1.0", files={"built.py": ""}).write_sdist(hall.wheelhouse)
-    local = Wheel("local", "1.0", files={"local.py": ""}).write_source(hall.folder / "local")
-    digest = sha256_of(hall.wheelhouse / "horn-1.0-py3-none-any.whl")
-    (hall.folder / "requirements.txt").write_text(f"horn==1.0 --hash=sha256:{digest}\n")
+    Wheel("built", "1.0", files={"built.py": ""}).write_sdist(workbench.wheelhouse)
+    local = Wheel("local", "1.0", files={"local.py": ""}).write_source(workbench.folder / "local")
+    digest = sha256_of(workbench.wheelhouse / "horn-1.0-py3-none-any.whl")
+    (workbench.folder / "requirements.txt").write_text(f"horn==1.0 --hash=sha256:{digest}\n")
 
-    hashed = hall.add("-r", "requirements.txt")
-    output = hall.add("built", local)
+    hashed = add(workbench, "-r", "requirements.txt")
+    output = add(workbench, "built", local)
 
     assert "+ horn==1.0" in hashed.stderr
     assert "local was not stored: it can't be shared" in output.stderr
-    assert entries_of(hall.store) == ["built-1.0", "horn-1.0"]
+    assert workbench.entries() == ["built-1.0", "horn-1.0"]
 
 
-def test_add_for_another_python(hall: Hall, interpreter: Path) -> None:
+def test_add_for_another_python(workbench: Workbench, interpreter: Path) -> None:
     """Only the wheel for that version is stored, and no environment stays in the store."""
     found = {version: find_interpreter(version) for version in ("3.8", "3.9", "3.10", "3.11", "3.13")}
     other, path = next(((key, path) for key, path in found.items() if path not in {None, interpreter}), ("", None))
@@ -484,197 +479,199 @@ def test_add_for_another_python(hall: Hall, interpreter: Path) -> None:
     tag = f"cp{other.replace('.', '')}"
     for name in (tag, "cp312" if tag != "cp312" else "cp311"):
         files = {"native/__init__.py": f"FOR = {name!r}\n"}
-        Wheel("native", "1.0", files=files, tag=f"{name}-{name}-linux_x86_64").write(hall.wheelhouse)
+        Wheel("native", "1.0", files=files, tag=f"{name}-{name}-linux_x86_64").write(workbench.wheelhouse)
 
-    hall.add("native", "--python", path)
+    add(workbench, "native", "--python", path)
 
-    (entry,) = hall.store.glob("packages/*/native-1.0")
+    (entry,) = workbench.store.glob("packages/*/native-1.0")
     assert entry.parent.name == f"cpython-{tag.removeprefix('cp')}-linux-x86_64"
     assert (entry / "native" / "__init__.py").read_text() == f"FOR = {tag!r}\n"
-    assert not (hall.store / "global-venv").exists()
+    assert not (workbench.store / "global-venv").exists()
 
 
 @pytest.mark.parametrize("requirement", ["no-such-package", "drum==9", "drum==", "./missing"])
-def test_add_of_a_package_that_does_not_exist(hall: Hall, requirement: str) -> None:
+def test_add_of_a_package_that_does_not_exist(workbench: Workbench, requirement: str) -> None:
     """It is refused in uv's words, and leaves neither an entry nor a part of one."""
-    output = hall.add(requirement, check=False)
+    output = add(workbench, requirement, check=False)
 
     assert_refused(output, requirement.removeprefix("./"))
-    assert entries_of(hall.store) == []
-    assert leftovers_of(hall.store) == []
+    assert workbench.entries() == []
+    assert workbench.leftovers() == []
 
 
-def test_a_reader_adds_nothing(hall: Hall, tmp_path: Path) -> None:
+def test_a_reader_adds_nothing(workbench: Workbench, tmp_path: Path) -> None:
     """An entry that exists is reported. A new one is refused for lack of permission."""
-    hall.add("horn")
-    reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
-    before = snapshot(hall.store)
-    arguments = ("--python", hall.interpreter)
+    add(workbench, "horn")
+    reader = replace(
+        workbench, machine=replace(workbench.machine.as_plain_user(tmp_path / "plain"), store=workbench.store)
+    )
+    before = snapshot(workbench.store)
+    arguments = ("--python", workbench.interpreter)
 
-    had = reader.add("horn", *arguments)
-    refused = reader.add("wind-one", *arguments, check=False)
+    had = add(reader, "horn", *arguments)
+    refused = add(reader, "wind-one", *arguments, check=False)
 
     assert "Stored nothing: 1 already there" in had.stderr
-    assert_refused(refused, str(hall.store), "wind-one 1.0", "you have no permission to add to it")
-    assert changes(before, snapshot(hall.store)) == []
+    assert_refused(refused, str(workbench.store), "wind-one 1.0", "you have no permission to add to it")
+    assert changes(before, snapshot(workbench.store)) == []
 
 
 @pytest.mark.parametrize("what", ["its interpreter", "everything"])
-def test_add_makes_its_environment_anew(hall: Hall, what: str) -> None:
+def test_add_makes_its_environment_anew(workbench: Workbench, what: str) -> None:
     """The store's own environment can be lost, for example if its Python is removed."""
-    hall.add("horn")
-    own = hall.store / "global-venv"
+    add(workbench, "horn")
+    own = workbench.store / "global-venv"
     interpreter_of(own).unlink()
     if what == "everything":
         shutil.rmtree(own)
         (own / "rest").mkdir(parents=True)
 
-    hall.pepip("store", "add", "wind-one", *hall.from_wheelhouse, check=True)
+    workbench.pepip("store", "add", "wind-one", *workbench.from_wheelhouse)
 
-    assert entries_of(hall.store) == ["horn-1.0", "wind-one-1.0"]
+    assert workbench.entries() == ["horn-1.0", "wind-one-1.0"]
     assert interpreter_of(own).exists()
 
 
 @pytest.mark.parametrize("named", ["horn", "HORN==1.0", "py3-none-any/horn-1.0"])
-def test_remove_takes_one_orphan_out(hall: Hall, named: str) -> None:
+def test_remove_takes_one_orphan_out(workbench: Workbench, named: str) -> None:
     """The orphan is named by entry, or by its name if there is one version.
 
     Nothing else goes, and the trash is empty.
     """
-    hall.add("horn", "wind-one")
-    before = snapshot(hall.entry("wind-one-1.0"))
+    add(workbench, "horn", "wind-one")
+    before = snapshot(workbench.entry("wind-one-1.0"))
 
-    output = hall.pepip("store", "remove", named)
+    output = workbench.pepip("store", "remove", named, check=False)
 
     assert (output.returncode, output.stdout) == (0, "")
     assert "Removed py3-none-any/horn-1.0" in output.stderr
-    assert entries_of(hall.store) == ["wind-one-1.0"]
-    assert changes(before, snapshot(hall.entry("wind-one-1.0"))) == []
-    assert leftovers_of(hall.store) == []
+    assert workbench.entries() == ["wind-one-1.0"]
+    assert changes(before, snapshot(workbench.entry("wind-one-1.0"))) == []
+    assert workbench.leftovers() == []
 
 
-def test_remove_refuses_a_linked_entry(hall: Hall) -> None:
+def test_remove_refuses_a_linked_entry(workbench: Workbench) -> None:
     """The refusal names the environments, and nothing changes.
 
     With `--force` the entry goes, and broken ones are named.
     """
-    environments = [hall.install(project, "horn", "wind-one") for project in ("one", "two")]
-    before = snapshot(hall.store / "packages")
+    environments = [workbench.at(project).install("horn", "wind-one") for project in ("one", "two")]
+    before = snapshot(workbench.store / "packages")
 
-    refused = hall.pepip("store", "remove", "horn==1.0")
+    refused = workbench.pepip("store", "remove", "horn==1.0", check=False)
     assert_refused(refused, "py3-none-any/horn-1.0 is linked by", *map(str, environments), "--force")
-    assert changes(before, snapshot(hall.store / "packages")) == []
-    document = hall.read("store", "remove", "--force", "horn==1.0")
+    assert changes(before, snapshot(workbench.store / "packages")) == []
+    document = read(workbench, "store", "remove", "--force", "horn==1.0")
 
     assert document["removed"] == "py3-none-any/horn-1.0"
     assert sorted(document["broken"]) == sorted(map(str, environments))
-    assert entries_of(hall.store) == ["wind-one-1.0"]
-    doctor = hall.pepip("doctor")
+    assert workbench.entries() == ["wind-one-1.0"]
+    doctor = workbench.pepip("doctor", check=False)
     assert doctor.returncode == 1
     for environment in environments:
         assert f"{environment}: it links horn-1.0, which the store has lost" in doctor.stdout
-    hall.pepip("store", "repair", *hall.from_wheelhouse, check=True)
-    assert hall.pepip("doctor").returncode == 0
+    workbench.pepip("store", "repair", *workbench.from_wheelhouse)
+    assert workbench.pepip("doctor", check=False).returncode == 0
     for environment in environments:
-        hall.machine.python(environment, "-c", "import horn, wind.one")
+        workbench.machine.python(environment, "-c", "import horn, wind.one")
 
 
-def test_a_forced_removal_warns_people(hall: Hall) -> None:
+def test_a_forced_removal_warns_people(workbench: Workbench) -> None:
     """Each environment that is now broken gets one warning."""
-    environment = hall.install("one", "horn")
+    environment = workbench.at("one").install("horn")
 
-    output = hall.pepip("store", "remove", "--force", "horn==1.0")
+    output = workbench.pepip("store", "remove", "--force", "horn==1.0", check=False)
 
     assert f"warning: {environment} linked this entry, and is broken now" in output.stderr
     assert "Removed py3-none-any/horn-1.0" in output.stderr
 
 
-def test_remove_does_not_guess_between_two(hall: Hall, tmp_path: Path) -> None:
+def test_remove_does_not_guess_between_two(workbench: Workbench, tmp_path: Path) -> None:
     """If two wheels have one name and version, both are named. The name of the entry chooses one."""
-    hall.add("horn")
+    add(workbench, "horn")
     other = Wheel("horn", "1.0", files={"horn/__init__.py": "OTHER = True\n"}).write(tmp_path / "other")
-    hall.add(other)
-    first, second = (f"py3-none-any/{name}" for name in entries_of(hall.store))
+    add(workbench, other)
+    first, second = (f"py3-none-any/{name}" for name in workbench.entries())
 
     for named in ("horn==1.0", "horn"):
-        assert_refused(hall.pepip("store", "remove", named), first, second)
-    assert len(entries_of(hall.store)) == 2
-    hall.pepip("store", "remove", second, check=True)
+        assert_refused(workbench.pepip("store", "remove", named, check=False), first, second)
+    assert len(workbench.entries()) == 2
+    workbench.pepip("store", "remove", second)
 
-    assert [f"py3-none-any/{name}" for name in entries_of(hall.store)] == [first]
+    assert [f"py3-none-any/{name}" for name in workbench.entries()] == [first]
 
 
-def test_remove_counts_links_that_nobody_registered(hall: Hall) -> None:
+def test_remove_counts_links_that_nobody_registered(workbench: Workbench) -> None:
     """An environment that was moved beside a known one still links its entries."""
-    hall.install("one", "wind-one")
-    environment = hall.install("two", "horn")
-    environment.parent.rename(hall.folder / "moved")
+    workbench.at("one").install("wind-one")
+    environment = workbench.at("two").install("horn")
+    environment.parent.rename(workbench.folder / "moved")
 
-    output = hall.pepip("store", "remove", "horn==1.0")
+    output = workbench.pepip("store", "remove", "horn==1.0", check=False)
 
-    assert_refused(output, "is linked by", str(hall.folder / "moved" / ".venv"))
-    assert "horn-1.0" in entries_of(hall.store)
+    assert_refused(output, "is linked by", str(workbench.folder / "moved" / ".venv"))
+    assert "horn-1.0" in workbench.entries()
 
 
-def test_another_users_entry_stays(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
+def test_another_users_entry_stays(workbench: Workbench, tmp_path: Path) -> None:
     """The removal of another user's entry is refused. The user's own entry is removed."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="022")
-    halls = [Hall(user, user.home, wheelhouse, interpreter) for user in team.users]
-    halls[0].add("horn")
-    halls[1].add("wind-one", "--python", interpreter)
-    before = snapshot(halls[0].entry("horn-1.0"))
+    members = [workbench.of(user) for user in team.users]
+    add(members[0], "horn")
+    add(members[1], "wind-one", "--python", workbench.interpreter)
+    before = snapshot(members[0].entry("horn-1.0"))
 
     for more in ((), ("--force",)):
-        assert_refused(halls[1].pepip("store", "remove", "horn==1.0", *more), "horn-1.0 is another user's")
-        assert changes(before, snapshot(halls[0].entry("horn-1.0"))) == []
-    halls[1].pepip("store", "remove", "wind-one==1.0", check=True)
+        assert_refused(
+            members[1].pepip("store", "remove", "horn==1.0", *more, check=False), "horn-1.0 is another user's"
+        )
+        assert changes(before, snapshot(members[0].entry("horn-1.0"))) == []
+    members[1].pepip("store", "remove", "wind-one==1.0")
 
     assert entries_of(team.store) == ["horn-1.0"]
     assert leftovers_of(team.store) == []
     assert problems_of(team.store) == []
-    for each in halls:
-        assert each.pepip("doctor").returncode == 0
+    for each in members:
+        assert each.pepip("doctor", check=False).returncode == 0
 
 
-def test_the_doctor_finds_nothing_wrong(hall: Hall) -> None:
+def test_the_doctor_finds_nothing_wrong(workbench: Workbench) -> None:
     """The doctor prints one line for each topic, and no hint if none is needed."""
-    hall.install("one", "drum==1.0")
+    workbench.at("one").install("drum==1.0")
 
-    output = hall.pepip("doctor")
+    output = workbench.pepip("doctor", check=False)
 
     assert (output.returncode, output.stderr) == (0, "")
     lines = output.stdout.splitlines()
     assert [line.split()[0] for line in lines] == ["ok"] * len(lines)
     for topic in ("uv", "store", "permissions", "links", "uv's cache", "room", "registry", "environments", "trash"):
         assert len([line for line in lines if line[8:].startswith(f" {topic} ")]) == 1, topic
-    document = hall.read("doctor")
+    document = read(workbench, "doctor")
     assert [item["topic"] for item in document] == [line[9:21].strip() for line in lines]
     assert "3 entries, 1 environment" in output.stdout
-    assert leftovers_of(hall.store) == []
+    assert workbench.leftovers() == []
 
 
-def test_the_doctor_before_there_is_a_store(hall: Hall) -> None:
+def test_the_doctor_before_there_is_a_store(workbench: Workbench) -> None:
     """The doctor says that there is no store yet, and makes none."""
-    output = hall.pepip("doctor")
+    output = workbench.pepip("doctor", check=False)
 
     assert output.returncode == 0
-    assert f"{hall.store} does not exist yet" in output.stdout
-    assert_refused(hall.pepip("store", "remove", "horn"), f"there is no store at {hall.store}")
-    assert not hall.store.exists()
+    assert f"{workbench.store} does not exist yet" in output.stdout
+    assert_refused(workbench.pepip("store", "remove", "horn", check=False), f"there is no store at {workbench.store}")
+    assert not workbench.store.exists()
 
 
-def test_the_doctor_where_no_store_can_be_made(machine: Machine, tmp_path: Path) -> None:
+def test_the_doctor_where_no_store_can_be_made(workbench: Workbench, tmp_path: Path) -> None:
     """The doctor gives the reason and the hint that an install would give."""
     (tmp_path / "file").write_text("")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o555)
     below_file, below_closed = tmp_path / "file" / "store", closed / "folder" / "store"
 
-    of_file = machine.pepip("doctor", folder=tmp_path, variables={"PEPIP_HOME": str(below_file)}, check=False)
-    user = machine.as_plain_user(tmp_path / "plain")
-    of_closed = user.pepip("doctor", folder=tmp_path, variables={"PEPIP_HOME": str(below_closed)}, check=False)
+    of_file = workbench.pepip("doctor", variables={"PEPIP_HOME": str(below_file)}, check=False)
+    user = replace(workbench, machine=workbench.machine.as_plain_user(tmp_path / "plain"))
+    of_closed = user.pepip("doctor", variables={"PEPIP_HOME": str(below_closed)}, check=False)
 
     assert of_file.returncode == of_closed.returncode == 1
     assert f"{below_file} does not exist, and can't be made: no folder is at {tmp_path / 'file'}" in of_file.stdout
@@ -682,77 +679,77 @@ def test_the_doctor_where_no_store_can_be_made(machine: Machine, tmp_path: Path)
     assert of_file.stdout.count("set PEPIP_HOME to a folder that you may write") == 1
 
 
-def test_the_doctor_of_a_store_that_is_empty(hall: Hall) -> None:
+def test_the_doctor_of_a_store_that_is_empty(workbench: Workbench) -> None:
     """An empty store, such as a team makes before its first install, is sound. A file of its name is an error."""
-    hall.store.mkdir()
-    empty = hall.pepip("doctor")
-    left = list(hall.store.iterdir())
-    hall.store.rmdir()
-    hall.store.write_text("")
-    file = hall.pepip("doctor")
+    workbench.store.mkdir()
+    empty = workbench.pepip("doctor", check=False)
+    left = list(workbench.store.iterdir())
+    workbench.store.rmdir()
+    workbench.store.write_text("")
+    file = workbench.pepip("doctor", check=False)
 
     assert (empty.returncode, empty.stderr, left) == (0, "", [])
     assert "0 entries, 0 environments" in empty.stdout
     assert file.returncode == 1
-    assert f"{hall.store} is not a folder" in file.stdout
+    assert f"{workbench.store} is not a folder" in file.stdout
 
 
-def lose_the_interpreter(hall: Hall) -> tuple[str, str, str]:
+def lose_the_interpreter(workbench: Workbench) -> tuple[str, str, str]:
     """Remove an environment's interpreter."""
-    (hall.folder / "one" / ".venv" / "bin" / "python").unlink()
+    (workbench.folder / "one" / ".venv" / "bin" / "python").unlink()
     return "error", "its interpreter is gone", "pepip sync"
 
 
-def lose_an_entry(hall: Hall) -> tuple[str, str, str]:
+def lose_an_entry(workbench: Workbench) -> tuple[str, str, str]:
     """Move an entry away."""
-    entry = hall.entry("horn-1.0")
+    entry = workbench.entry("horn-1.0")
     entry.chmod(0o755)
-    entry.rename(hall.folder / "horn")
+    entry.rename(workbench.folder / "horn")
     return "error", "it links horn-1.0, which the store has lost", "pepip store repair"
 
 
-def leave_a_journal(hall: Hall) -> tuple[str, str, str]:
+def leave_a_journal(workbench: Workbench) -> tuple[str, str, str]:
     """Leave the journal of an interrupted change."""
-    (hall.folder / "one" / ".venv" / ".pepip").mkdir()
-    (hall.folder / "one" / ".venv" / ".pepip" / "journal.json").write_text('{"link": [], "remove": []}')
+    (workbench.folder / "one" / ".venv" / ".pepip").mkdir()
+    (workbench.folder / "one" / ".venv" / ".pepip" / "journal.json").write_text('{"link": [], "remove": []}')
     return "error", "a change to it was interrupted", "pepip sync"
 
 
-def leave_copies(hall: Hall) -> tuple[str, str, str]:
+def leave_copies(workbench: Workbench) -> tuple[str, str, str]:
     """Leave the folder of an interrupted detaching."""
-    (hall.folder / "one" / ".venv" / ".pepip.copies").mkdir()
+    (workbench.folder / "one" / ".venv" / ".pepip.copies").mkdir()
     return "error", "a change to it was interrupted", "pepip sync"
 
 
-def delete_the_project(hall: Hall) -> tuple[str, str, str]:
+def delete_the_project(workbench: Workbench) -> tuple[str, str, str]:
     """Delete a project."""
-    shutil.rmtree(hall.folder / "one")
+    shutil.rmtree(workbench.folder / "one")
     return "warning", "it was deleted or moved", "pepip prune"
 
 
-def garble_the_registry(hall: Hall) -> tuple[str, str, str]:
+def garble_the_registry(workbench: Workbench) -> tuple[str, str, str]:
     """Write invalid JSON into a file of the registry."""
-    next((hall.store / "projects").glob("one-*.json")).write_text("{")
+    next((workbench.store / "projects").glob("one-*.json")).write_text("{")
     return "error", "can't be read, so nothing is pruned", "pepip projects scan"
 
 
-def damage_an_entry(hall: Hall) -> tuple[str, str, str]:
+def damage_an_entry(workbench: Workbench) -> tuple[str, str, str]:
     """Remove an entry's own metadata."""
-    hall.entry("horn-1.0").chmod(0o755)
-    (hall.entry("horn-1.0") / "pepip-entry.json").unlink()
+    workbench.entry("horn-1.0").chmod(0o755)
+    (workbench.entry("horn-1.0") / "pepip-entry.json").unlink()
     return "error", "py3-none-any/horn-1.0 can't be read", "pepip store repair"
 
 
-def leave_something_in_the_trash(hall: Hall) -> tuple[str, str, str]:
+def leave_something_in_the_trash(workbench: Workbench) -> tuple[str, str, str]:
     """Leave the trash of a killed prune."""
-    (hall.store / "trash" / "horn-1.0.1-2").mkdir()
+    (workbench.store / "trash" / "horn-1.0.1-2").mkdir()
     return "warning", "removed entries still occupy", "pepip prune"
 
 
-def forbid_a_folder(hall: Hall) -> tuple[str, str, str]:
+def forbid_a_folder(workbench: Workbench) -> tuple[str, str, str]:
     """Make the registry read-only."""
-    (hall.store / "projects").chmod(0o555)
-    return "error", f"{hall.store / 'projects'} may not be written", "correct its mode"
+    (workbench.store / "projects").chmod(0o555)
+    return "error", f"{workbench.store / 'projects'} may not be written", "correct its mode"
 
 
 AILMENTS = [
@@ -770,16 +767,16 @@ AILMENTS = [
 
 @pytest.mark.every(2)
 @pytest.mark.parametrize("ail", AILMENTS, ids=lambda ail: ail.__name__.replace("_", " "))
-def test_the_doctor_finds_the_fault(machine: Machine, tmp_path: Path, hall: Hall, ail: Any) -> None:
+def test_the_doctor_finds_the_fault(machine: Machine, tmp_path: Path, workbench: Workbench, ail: Any) -> None:
     """The doctor names the fault with a hint and changes nothing. The exit code is 1 only for an error."""
     if ail is forbid_a_folder:
-        hall = replace(hall, machine=machine.as_plain_user(tmp_path / "plain"), folder=tmp_path / "plain")
-    hall.install("one", "horn")
-    hall.install("two", "wind-one")
-    state, sentence, hint = ail(hall)
-    before = snapshot(hall.store)
+        workbench = replace(workbench, machine=machine.as_plain_user(tmp_path / "plain"), folder=tmp_path / "plain")
+    workbench.at("one").install("horn")
+    workbench.at("two").install("wind-one")
+    state, sentence, hint = ail(workbench)
+    before = snapshot(workbench.store)
 
-    output = hall.pepip("doctor")
+    output = workbench.pepip("doctor", check=False)
 
     assert "Traceback" not in output.stderr
     assert output.returncode == (1 if state == "error" else 0)
@@ -787,47 +784,49 @@ def test_the_doctor_finds_the_fault(machine: Machine, tmp_path: Path, hall: Hall
     (number,) = (number for number, line in enumerate(lines) if line.startswith(state) and sentence in line)
     assert "hint:" in lines[number + 1]
     assert hint in lines[number + 1]
-    assert changes(before, snapshot(hall.store)) == []
-    found = [item for item in hall.read("doctor", exit_code=output.returncode) if sentence in item["sentence"]]
+    assert changes(before, snapshot(workbench.store)) == []
+    found = [item for item in read(workbench, "doctor", exit_code=output.returncode) if sentence in item["sentence"]]
     assert [item["state"] for item in found] == [state]
-    assert sentence in hall.on_terminal("doctor").stdout.replace("\n", "")
+    assert sentence in on_terminal(workbench, "doctor").stdout.replace("\n", "")
 
 
-def test_the_doctor_sees_a_cache_on_another_disk(hall: Hall, tmp_path: Path) -> None:
+def test_the_doctor_sees_a_cache_on_another_disk(workbench: Workbench, tmp_path: Path) -> None:
     """The store then copies files from uv's cache. The hint says how to avoid copies."""
-    hall.add("horn")
+    add(workbench, "horn")
     with mounted("tmpfs", tmp_path / "disk", mebibytes=4) as disk:
-        far = replace(hall, machine=replace(hall.machine, uv_cache=disk / "cache"))
+        far = replace(workbench, machine=replace(workbench.machine, uv_cache=disk / "cache"))
 
-        output = far.pepip("doctor")
+        output = far.pepip("doctor", check=False)
 
         assert output.returncode == 0
         assert f"{disk / 'cache'}, on another file system" in output.stdout
         assert "UV_CACHE_DIR" in output.stdout
 
 
-def test_the_doctor_sees_that_there_is_little_room(hall: Hall, tmp_path: Path) -> None:
+def test_the_doctor_sees_that_there_is_little_room(workbench: Workbench, tmp_path: Path) -> None:
     """Below a gigabyte the doctor warns, and names a command that frees space."""
     with mounted("tmpfs", tmp_path / "disk", mebibytes=16) as disk:
-        tight = replace(hall, machine=replace(hall.machine, store=disk / "store"))
-        tight.add("horn")
+        tight = replace(workbench, machine=replace(workbench.machine, store=disk / "store"))
+        add(tight, "horn")
 
-        (room,) = (item for item in tight.read("doctor") if item["topic"] == "room")
+        (room,) = (item for item in read(tight, "doctor") if item["topic"] == "room")
 
         assert (room["state"], room["hint"]) == ("warning", "`pepip prune`")
 
 
-def test_a_readers_doctor(hall: Hall, tmp_path: Path) -> None:
+def test_a_readers_doctor(workbench: Workbench, tmp_path: Path) -> None:
     """For a user who may only read the store, the doctor reports this, and it is no error."""
-    hall.install("one", "horn")
-    reader = replace(hall, machine=replace(hall.machine.as_plain_user(tmp_path / "plain"), store=hall.store))
-    before = snapshot(hall.store)
+    workbench.at("one").install("horn")
+    reader = replace(
+        workbench, machine=replace(workbench.machine.as_plain_user(tmp_path / "plain"), store=workbench.store)
+    )
+    before = snapshot(workbench.store)
 
-    output = reader.pepip("doctor")
+    output = reader.pepip("doctor", check=False)
 
     assert output.returncode == 0, output.stdout
     assert "read-only" in output.stdout
-    assert changes(before, snapshot(hall.store)) == []
+    assert changes(before, snapshot(workbench.store)) == []
 
 
 HOSTILE = [
@@ -858,9 +857,9 @@ ALL_COMMANDS = [
 ]
 
 
-def lay_out_hostile_names(found: Hall) -> None:
+def lay_out_hostile_names(found: Workbench) -> None:
     """Make folders, files and links with hostile names in a store, and a project with such a name that links it."""
-    found.install("[bold]pro\x1b[31mject", "horn")
+    found.at("[bold]pro\x1b[31mject").install("horn")
     for name in HOSTILE:
         (found.store / "packages" / "py3-none-any" / name).mkdir()
         (found.store / "packages" / f"bucket {name}" / name).mkdir(parents=True)
@@ -871,11 +870,12 @@ def lay_out_hostile_names(found: Hall) -> None:
 
 
 @pytest.fixture(scope="module")
-def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Hall:
+def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """Return a store with hostile names, for tests that only read."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "home").mkdir()
-    found = Hall(Machine(folder / "home", folder / "store", uv_cache), folder, folder / "wheelhouse", interpreter)
+    machine = Machine(folder / "home", folder / "store", uv_cache)
+    found = Workbench(machine, folder, folder / "wheelhouse", interpreter, name=".")
     found.supply(WHEELS)
     lay_out_hostile_names(found)
     return found
@@ -883,11 +883,11 @@ def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPath
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("command", ALL_COMMANDS, ids=" ".join)
-def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) -> None:
+def test_hostile_names_break_no_output(hostile: Workbench, command: tuple[str, ...]) -> None:
     """There is no traceback, no control character and no lost markup, in a pipe, on a terminal, and as JSON."""
-    output = hostile.pepip(*command)
-    document = hostile.pepip(*command, "--json")
-    screen = hostile.on_terminal(*command, columns=300)
+    output = hostile.pepip(*command, check=False)
+    document = hostile.pepip(*command, "--json", check=False)
+    screen = on_terminal(hostile, *command, columns=300)
 
     said = output.stdout + output.stderr
     assert "Traceback" not in said + document.stderr + screen.stdout
@@ -901,10 +901,10 @@ def test_hostile_names_break_no_output(hostile: Hall, command: tuple[str, ...]) 
         assert sequence not in screen.stdout, f"{sequence!r}: {screen.stdout!r}"
 
 
-def test_hostile_names_are_listed_as_damaged(hostile: Hall) -> None:
+def test_hostile_names_are_listed_as_damaged(hostile: Workbench) -> None:
     """Each folder is listed, escaped in text and exact in JSON. Files and dangling links are no entries."""
-    found = {item["entry"]: item["state"] for item in hostile.read("store", "list")}
-    said = hostile.pepip("store", "list").stdout
+    found = {item["entry"]: item["state"] for item in read(hostile, "store", "list")}
+    said = hostile.pepip("store", "list", check=False).stdout
 
     damaged = {entry for entry, state in found.items() if state == "damaged"}
     assert damaged == {f"{bucket}/{name}" for name in HOSTILE for bucket in ("py3-none-any", f"bucket {name}")}
@@ -913,52 +913,56 @@ def test_hostile_names_are_listed_as_damaged(hostile: Hall) -> None:
     assert "[red]" in said
 
 
-def test_a_repair_takes_hostile_names_away(hall: Hall) -> None:
+def test_a_repair_takes_hostile_names_away(workbench: Workbench) -> None:
     """Entries of unknown origin go to the trash, and whole entries stay."""
-    lay_out_hostile_names(hall)
-    before = snapshot(hall.entry("horn-1.0"))
+    lay_out_hostile_names(workbench)
+    before = snapshot(workbench.entry("horn-1.0"))
 
-    output = hall.pepip("store", "repair", *hall.from_wheelhouse)
+    output = workbench.pepip("store", "repair", *workbench.from_wheelhouse, check=False)
 
     said = output.stdout + output.stderr
     assert "Traceback" not in said
     assert [character for character in "\x1b\x07\t\u202e" if character in said] == []
-    assert changes(before, snapshot(hall.entry("horn-1.0"))) == []
-    assert [item["entry"] for item in hall.read("store", "list")] == ["py3-none-any/horn-1.0"]
+    assert changes(before, snapshot(workbench.entry("horn-1.0"))) == []
+    assert [item["entry"] for item in read(workbench, "store", "list")] == ["py3-none-any/horn-1.0"]
 
 
-def test_an_entry_can_lie_about_itself(hall: Hall) -> None:
+def test_an_entry_can_lie_about_itself(workbench: Workbench) -> None:
     """Control characters and markup in an entry's document are plain text. Values of a wrong type are damage."""
-    hall.add("horn", "wind-one", "wind-two")
+    add(workbench, "horn", "wind-one", "wind-two")
     for name, changed in (
         ("horn-1.0", {"name": "[red]\x1b[2J", "version": "\n1", "origin": "\x07[/]"}),
         ("wind-one-1.0", {"name": 5, "version": None, "stored_at": "yesterday"}),
         ("wind-two-1.0", {"stored_at": 10**30, "file_count": "many"}),
     ):
-        path = hall.entry(name) / "pepip-entry.json"
+        path = workbench.entry(name) / "pepip-entry.json"
         path.chmod(0o644)
         path.write_text(json.dumps({**json.loads(path.read_text()), **changed}))
 
     for command in (("store", "list"), ("store", "verify"), ("savings",), ("prune", "--dry-run"), ("doctor",)):
-        for output in (hall.pepip(*command), hall.pepip(*command, "--json"), hall.on_terminal(*command)):
+        for output in (
+            workbench.pepip(*command, check=False),
+            workbench.pepip(*command, "--json", check=False),
+            on_terminal(workbench, *command),
+        ):
             said = output.stdout + output.stderr
             assert "Traceback" not in said, f"{command}: {said}"
             assert "\x1b[2J" not in said
             assert "\x07" not in said
 
 
-def test_nothing_that_only_looks_changes_anything(hall: Hall) -> None:
+def test_nothing_that_only_looks_changes_anything(workbench: Workbench) -> None:
     """Lists, shows, verifications and the doctor change nothing in the store and in environments, not even links."""
-    environment = hall.install("one", "drum==1.0", "wind-one")
-    before = snapshot(hall.store / "packages"), snapshot(hall.store / "projects"), snapshot(environment)
+    environment = workbench.at("one").install("drum==1.0", "wind-one")
+    before = snapshot(workbench.store / "packages"), snapshot(workbench.store / "projects"), snapshot(environment)
     shape = link_shape(environment)
-    times = {path: os.lstat(path).st_mtime_ns for path in (hall.store / "packages").rglob("*")}
+    times = {path: os.lstat(path).st_mtime_ns for path in (workbench.store / "packages").rglob("*")}
 
     for command in ALL_COMMANDS:
-        hall.pepip(*command)
+        workbench.pepip(*command, check=False)
 
-    assert changes(before[0], snapshot(hall.store / "packages")) == []
-    assert changes(before[1], snapshot(hall.store / "projects")) == []
+    assert changes(before[0], snapshot(workbench.store / "packages")) == []
+    assert changes(before[1], snapshot(workbench.store / "projects")) == []
     assert changes(before[2], snapshot(environment)) == []
     assert link_shape(environment) == shape
     assert {path: os.lstat(path).st_mtime_ns for path in times} == times

@@ -14,12 +14,6 @@ from tests.support.snapshots import changes, snapshot
 pytestmark = pytest.mark.every(2)
 
 
-@pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
-
-
 # Misspelled commands
 
 
@@ -86,7 +80,7 @@ def pip(keeper: Keeper, *words: str) -> Output:
 )
 def test_options_of_pip_that_mean_nothing_here_change_nothing(keeper: Keeper, words: list[str]) -> None:
     """The distribution is linked, and no warning says that pepip does not know the option."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     output = pip(keeper, *words, "--no-index", "--find-links", str(keeper.wheelhouse))
 
@@ -97,7 +91,7 @@ def test_options_of_pip_that_mean_nothing_here_change_nothing(keeper: Keeper, wo
 
 def test_an_option_stays_where_it_is_a_value(keeper: Keeper) -> None:
     """`uninstall` takes pip's option `--root-user-action`, and `freeze` takes `-l`."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     output = pip(keeper, "uninstall", "-y", "--root-user-action=ignore", "drum")
 
@@ -107,7 +101,7 @@ def test_an_option_stays_where_it_is_a_value(keeper: Keeper) -> None:
 
 def test_the_version_names_the_program_that_answers(keeper: Keeper) -> None:
     """The version names pepip and uv, and does not claim to be pip's."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     for option in ("--version", "-V"):
         output = pip(keeper, option)
@@ -119,14 +113,14 @@ def test_the_version_names_the_program_that_answers(keeper: Keeper) -> None:
 @pytest.mark.parametrize("words", [["help"], ["help", "install"], ["help", "list"], ["cache", "dir"], ["list", "-o"]])
 def test_words_of_pip_that_uv_lacks_are_answered(keeper: Keeper, words: list[str]) -> None:
     """Pip's `help`, `cache dir` and short options are understood."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     assert pip(keeper, *words).returncode == 0
 
 
 def test_a_cache_of_pip_is_not_there(keeper: Keeper) -> None:
     """The hint names the commands that list and empty the store."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     output = pip(keeper, "cache", "list")
 
@@ -136,7 +130,7 @@ def test_a_cache_of_pip_is_not_there(keeper: Keeper) -> None:
 
 def test_a_command_that_only_pip_has_is_run_by_pip(keeper: Keeper) -> None:
     """For `download`, pip itself runs for the environment, and fetches a wheel for its Python."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     output = pip(keeper, "download", "horn", "--no-index", "--find-links", str(keeper.wheelhouse), "-d", "wheels")
 
@@ -149,9 +143,9 @@ def test_a_command_that_only_pip_has_is_run_by_pip(keeper: Keeper) -> None:
 
 def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) -> None:
     """The environments stay, with dangling links. A reinstall repairs them."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
 
-    output = keeper.machine.pepip("store", "clean", "--yes", folder=keeper.folder)
+    output = keeper.pepip("store", "clean", "--yes")
 
     assert f"{environment} links this store, and will be broken" in output.stderr
     assert "1 entry" in output.stderr
@@ -162,11 +156,11 @@ def test_a_store_is_removed_whole_and_those_who_break_are_named(keeper: Keeper) 
 
 def test_a_dry_run_and_a_refusal_remove_nothing(keeper: Keeper) -> None:
     """Without a terminal and without `--yes`, the removal is refused."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     before = snapshot(keeper.store)
 
-    dry = json.loads(keeper.machine.pepip("store", "clean", "--dry-run", "--json", folder=keeper.folder).stdout)
-    refused = keeper.machine.pepip("store", "clean", folder=keeper.folder, check=False)
+    dry = json.loads(keeper.pepip("store", "clean", "--dry-run", "--json").stdout)
+    refused = keeper.pepip("store", "clean", check=False)
 
     assert dry["entries"] == 1
     assert refused.returncode == 2
@@ -176,10 +170,10 @@ def test_a_dry_run_and_a_refusal_remove_nothing(keeper: Keeper) -> None:
 
 def test_a_foreign_file_in_the_store_stays(keeper: Keeper) -> None:
     """A foreign file is named, and stays in the store's folder."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     (keeper.store / "notes.txt").write_text("mine\n")
 
-    output = keeper.machine.pepip("store", "clean", "--yes", folder=keeper.folder)
+    output = keeper.pepip("store", "clean", "--yes")
 
     assert "notes.txt is not part of the store, and stays" in output.stderr
     assert [path.name for path in keeper.store.iterdir()] == ["notes.txt"]
@@ -195,9 +189,7 @@ def test_a_folder_that_is_no_store_is_refused(keeper: Keeper, content: str) -> N
         (folder / "projects" / "thesis.tex").write_text("mine\n")
     before = snapshot(folder)
 
-    output = keeper.machine.pepip(
-        "store", "clean", "--yes", folder=keeper.folder, variables={"PEPIP_HOME": str(folder)}, check=False
-    )
+    output = keeper.pepip("store", "clean", "--yes", variables={"PEPIP_HOME": str(folder)}, check=False)
 
     assert output.returncode == 1
     assert "is not a store" in output.stderr

@@ -12,19 +12,11 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from tests.support.filesystems import mounted
 from tests.support.keeping import Keeper
-from tests.support.machines import Machine
-
-
-@pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 def inside(keeper: Keeper, script: str) -> Keeper:
@@ -50,7 +42,7 @@ def with_layer(keeper: Keeper, name: str) -> Keeper:
     for folder in (layer / "upper", layer / "work", root):
         folder.mkdir(parents=True, exist_ok=True)
     options = f"lowerdir=/,upperdir={layer}/upper,workdir={layer}/work"
-    binds = [keeper.machine.store, keeper.machine.uv_cache]
+    binds = [keeper.store, keeper.machine.uv_cache]
     for folder in binds:
         folder.mkdir(parents=True, exist_ok=True)
     mounts = " && ".join(f"mount --bind '{folder}' '{root}{folder}'" for folder in binds)
@@ -76,8 +68,8 @@ def test_two_containers_with_one_path_keep_the_entries_of_each(
         request.addfinalizer(lambda: layers.__exit__(None, None, None))
     (keeper.folder / "app").mkdir()
     one, two = make(keeper, "one"), make(keeper, "two")
-    one.install("app", "drum==1.0")
-    two.install("app", "drum==2.0", "horn")
+    one.at("app").install("drum==1.0")
+    two.at("app").install("drum==2.0", "horn")
 
     for user in (one, two, keeper):
         done = user.prune()
@@ -95,14 +87,14 @@ def test_an_environment_of_a_namespace_is_kept_outside_of_it(keeper: Keeper) -> 
     place = keeper.folder / "app"
     place.mkdir()
     hidden = inside(keeper, f"mount -t tmpfs tests '{place}'")
-    hidden.install("app", "drum==1.0")
+    hidden.at("app").install("drum==1.0")
 
     assert keeper.prune()["orphans"] == []
     assert keeper.entries() == ["drum-1.0"]
     (row,) = keeper.ask("projects")
     assert row["state"] == "unreachable"
 
-    keeper.machine.pepip("projects", "forget", place, folder=keeper.folder)
+    keeper.pepip("projects", "forget", place)
     assert [row["entry"].partition("/")[2] if "entry" in row else row for row in keeper.prune()["orphans"]] != []
     assert keeper.entries() == []
 
@@ -112,9 +104,9 @@ def test_two_disks_at_one_mount_point_are_two(keeper: Keeper, kind: str) -> None
     """Two disks at one mount point are told apart, even if the second has the device number of the first."""
     place = keeper.folder / "disk"
     with mounted(kind, place, mebibytes=320):
-        keeper.install("disk/app", "drum==1.0")
+        keeper.at("disk/app").install("drum==1.0")
     with mounted(kind, place, mebibytes=320):
-        keeper.install("disk/app", "horn")
+        keeper.at("disk/app").install("horn")
         assert keeper.prune()["orphans"] == []
 
     assert keeper.entries() == ["drum-1.0", "horn-1.0"]
@@ -122,9 +114,9 @@ def test_two_disks_at_one_mount_point_are_two(keeper: Keeper, kind: str) -> None
 
 def test_an_environment_that_is_made_again_holds_nothing_of_the_old_one(keeper: Keeper) -> None:
     """On one machine, another environment at the same path means that the first one is gone."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     shutil.rmtree(environment)
-    keeper.install("app", "horn")
+    keeper.at("app").install("horn")
 
     keeper.prune()
 
@@ -134,9 +126,9 @@ def test_an_environment_that_is_made_again_holds_nothing_of_the_old_one(keeper: 
 
 def test_a_copy_of_an_environment_is_one_more(keeper: Keeper) -> None:
     """A copy of an environment has the same ID at another path, and counts as one more environment."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     shutil.copytree(environment.parent, keeper.folder / "far" / "away" / "copy", symlinks=True)
-    keeper.install("far/away/copy", "horn")
+    keeper.at("far/away/copy").install("horn")
     shutil.rmtree(environment.parent)
 
     keeper.prune()
@@ -146,7 +138,7 @@ def test_a_copy_of_an_environment_is_one_more(keeper: Keeper) -> None:
 
 def test_an_older_registration_is_replaced_by_one_with_an_id(keeper: Keeper) -> None:
     """An older registration without an ID is replaced, so that the environment is registered once."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     path = keeper.registry_file(environment)
     document = json.loads(path.read_text())
     del document["id"], document["location"]
@@ -156,7 +148,7 @@ def test_an_older_registration_is_replaced_by_one_with_an_id(keeper: Keeper) -> 
     older.write_text(json.dumps(document))
     path.unlink()
 
-    keeper.install("app", "horn")
+    keeper.at("app").install("horn")
 
     assert keeper.registry_file(environment) != older
     assert len(list((keeper.store / "projects").glob("*.json"))) == 1
@@ -164,9 +156,9 @@ def test_an_older_registration_is_replaced_by_one_with_an_id(keeper: Keeper) -> 
 
 def test_a_registry_that_was_lost_and_made_anew_blocks_pruning_until_a_scan(keeper: Keeper) -> None:
     """A registry that an install made again lacks earlier environments, so pruning is refused until a scan."""
-    keeper.install("first", "drum==1.0")
+    keeper.at("first").install("drum==1.0")
     shutil.rmtree(keeper.store / "projects")
-    keeper.install("second", "horn")
+    keeper.at("second").install("horn")
 
     refused = keeper.prune_in_words(check=False)
 
@@ -174,7 +166,7 @@ def test_a_registry_that_was_lost_and_made_anew_blocks_pruning_until_a_scan(keep
     assert "was lost once" in refused.stderr
     assert "pepip projects scan" in refused.stderr
     assert keeper.entries() == ["drum-1.0", "horn-1.0"]
-    keeper.machine.pepip("projects", "scan", keeper.folder, folder=keeper.folder)
+    keeper.pepip("projects", "scan", keeper.folder)
     assert keeper.prune()["orphans"] == []
     assert len(keeper.ask("projects")) == 2
 
@@ -184,7 +176,7 @@ def test_a_planted_registration_makes_no_orphan(keeper: Keeper, claim: str) -> N
     """A planted registration of an environment that can't be reached makes no orphan, whatever it claims."""
     place = keeper.folder / "app"
     with mounted("tmpfs", place, mebibytes=64):
-        environment = keeper.install("app", "drum==1.0")
+        environment = keeper.at("app").install("drum==1.0")
         document = json.loads(keeper.registry_file(environment).read_text())
     if claim == "links nothing":
         document["entries"] = []
@@ -200,7 +192,7 @@ def test_a_planted_registration_makes_no_orphan(keeper: Keeper, claim: str) -> N
 @pytest.mark.parametrize("content", ["a link", "garbage", "a folder"])
 def test_an_id_that_is_none_is_only_data(keeper: Keeper, content: str) -> None:
     """If a checkout has something else in the ID's place, it is not followed, and the environment is registered."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     path, precious = environment / ".pepip-id", keeper.folder / "precious"
     precious.write_text("mine\n")
     path.unlink()
@@ -211,7 +203,7 @@ def test_an_id_that_is_none_is_only_data(keeper: Keeper, content: str) -> None:
     else:
         path.mkdir()
 
-    keeper.install("app", "horn")
+    keeper.at("app").install("horn")
 
     assert precious.read_text() == "mine\n"
     assert keeper.prune()["orphans"] == []

@@ -10,7 +10,6 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -20,12 +19,11 @@ from pepip.model import Progress
 from pepip.wheel import record
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
-from tests.support.machines import Machine
 from tests.support.parity import Level
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -49,39 +47,27 @@ def player(number: int) -> Wheel:
     )
 
 
-@dataclass(frozen=True)
-class Hall:
-    """A machine with the wheels of many players, and two wheels with the same script."""
+EVERYONE = [f"player-{number}" for number in range(MANY)]
+"""The names of all players."""
 
-    machine: Machine
-    folder: Path
-    source: tuple[str | Path, ...]
-
-    @property
-    def everyone(self) -> list[str]:
-        """Return the names of all players."""
-        return [f"player-{number}" for number in range(MANY)]
-
-    def install(self, folder: Path, *names: str | Path, check: bool = True) -> subprocess.CompletedProcess[str]:
-        """Install players into the environment of a folder."""
-        folder.mkdir(exist_ok=True)
-        return self.machine.pepip("install", *names, *self.source, folder=folder, check=check)
-
-    def script(self, project: str, *names: str) -> str:
-        """Install into a new project, and return the script `conduct` without its first line."""
-        self.install(self.folder / project, *names)
-        return (self.folder / project / ".venv" / "bin" / "conduct").read_text().partition("\n")[2]
+WHEELS = [
+    *(player(number) for number in range(MANY)),
+    *(
+        Wheel(
+            name,
+            "1.0",
+            files={f"{name}.py": "def main(): pass\n"},
+            entry_points={"console_scripts": {"conduct": f"{name}:main"}},
+        )
+        for name in ("alto", "bass")
+    ),
+]
+"""The wheels of many players, and two wheels with the same script."""
 
 
-@pytest.fixture
-def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
-    """Return a hall in which nothing is installed."""
-    for number in range(MANY):
-        player(number).write(wheelhouse)
-    for name in ("alto", "bass"):
-        script = {"console_scripts": {"conduct": f"{name}:main"}}
-        Wheel(name, "1.0", files={f"{name}.py": "def main(): pass\n"}, entry_points=script).write(wheelhouse)
-    return Hall(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
+def script_of(workbench: Workbench, *names: str) -> str:
+    """Install into a new project, and return the script `conduct` without its first line."""
+    return (workbench.install(*names) / "bin" / "conduct").read_text().partition("\n")[2]
 
 
 @pytest.fixture
@@ -92,12 +78,12 @@ def processors() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def test_many_distributions_equal_uvs(hall: Hall, twins: Twins) -> None:
+def test_many_distributions_equal_uvs(workbench: Workbench, twins: Twins) -> None:
     """Many distributions equal uv's, with their scripts, their data, and each row of RECORD."""
-    twins.install(*hall.everyone, *hall.source[:3])
+    twins.install(*EVERYONE, *workbench.from_wheelhouse)
 
     twins.assert_equal(Level.METADATA)
-    assert problems_of(hall.machine.store) == []
+    assert workbench.problems() == []
 
 
 _COUNT_FORKS = """
@@ -111,14 +97,12 @@ print("forks:", len(forks))
 
 
 @pytest.mark.usefixtures("processors")
-def test_a_large_install_takes_two_processes(hall: Hall) -> None:
+def test_a_large_install_takes_two_processes(workbench: Workbench) -> None:
     """A large install forks twice: once for metadata and once for links."""
-    hall.install(hall.folder / "stored", *hall.everyone)
-    project = hall.folder / "project"
-    project.mkdir()
+    workbench.at("stored").install(*EVERYONE)
 
-    output = hall.machine.run(
-        [sys.executable, "-c", _COUNT_FORKS, "install", *hall.everyone, *hall.source], folder=project
+    output = workbench.machine.run(
+        [sys.executable, "-c", _COUNT_FORKS, "install", *EVERYONE, *workbench.source], folder=workbench.project
     )
 
     assert output.stdout.splitlines()[-1] == "forks: 2"
@@ -144,11 +128,11 @@ def test_a_bar_that_was_not_shown_yet_leaves_no_thread_to_linking() -> None:
         bar.close()
 
 
-def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(hall: Hall) -> None:
+def test_a_script_of_two_distributions_is_the_same_ones_in_any_company(workbench: Workbench) -> None:
     """The owner of a script that two distributions have does not depend on which process is faster."""
-    alone = hall.script("alone", "alto", "bass")
+    alone = script_of(workbench.at("alone"), "alto", "bass")
 
-    assert {hall.script(f"crowd{number}", "alto", *hall.everyone, "bass") for number in range(3)} == {alone}
+    assert {script_of(workbench.at(f"crowd{number}"), "alto", *EVERYONE, "bass") for number in range(3)} == {alone}
 
 
 _WITH_FORKS = """
@@ -172,28 +156,30 @@ sys.exit(main())
 """Run pepip, and run code in both processes right after the fork of the given number."""
 
 
-def _install_with(hall: Hall, project: Path, *, fork: int, first: str = "pass", second: str = "pass") -> int:
+def _install_with(
+    workbench: Workbench, project: Path, *, fork: int, first: str = "pass", second: str = "pass"
+) -> int:
     project.mkdir()
     code = _WITH_FORKS.format(fork=fork, first=first, second=second)
-    command = [sys.executable, "-c", code, "install", *hall.everyone, *hall.source]
-    return hall.machine.run(command, folder=project, check=False).returncode
+    command = [sys.executable, "-c", code, "install", *EVERYONE, *workbench.source]
+    return workbench.machine.run(command, folder=project, check=False).returncode
 
 
 @pytest.mark.usefixtures("processors")
 @pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
-def test_the_leftovers_of_a_killed_first_process_are_completed(hall: Hall, fork: int) -> None:
+def test_the_leftovers_of_a_killed_first_process_are_completed(workbench: Workbench, fork: int) -> None:
     """If the first process is killed, the next run waits for the second process and completes the install."""
-    hall.install(hall.folder / "whole", *hall.everyone)
-    project = hall.folder / "killed"
+    whole = workbench.at("whole").install(*EVERYONE)
+    project = workbench.folder / "killed"
 
-    killed = _install_with(hall, project, fork=fork, first="os.kill(os.getpid(), 9)", second="time.sleep(1.5)")
-    hall.install(project, *hall.everyone)
+    killed = _install_with(workbench, project, fork=fork, first="os.kill(os.getpid(), 9)", second="time.sleep(1.5)")
+    workbench.at(project).install(*EVERYONE)
 
     assert killed == -signal.SIGKILL
-    assert _shape(project) == _shape(hall.folder / "whole")
-    assert problems_of(hall.machine.store) == []
+    assert _shape(project / ".venv") == _shape(whole)
+    assert workbench.problems() == []
     time.sleep(1.5)
-    assert _shape(project) == _shape(hall.folder / "whole"), "nobody writes there any more"
+    assert _shape(project / ".venv") == _shape(whole), "nobody writes there any more"
 
 
 @pytest.mark.usefixtures("processors")
@@ -203,39 +189,43 @@ def test_the_leftovers_of_a_killed_first_process_are_completed(hall: Hall, fork:
     ["resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))", "os.kill(os.getpid(), 9)", "os.kill(os.getpid(), 15)"],
     ids=["may write nothing", "is killed", "is ended"],
 )
-def test_an_install_is_whole_whatever_befalls_the_second_process(hall: Hall, fork: int, trouble: str) -> None:
+def test_an_install_is_whole_whatever_befalls_the_second_process(
+    workbench: Workbench, fork: int, trouble: str
+) -> None:
     """The first process does all work that the second process leaves undone."""
-    hall.install(hall.folder / "whole", *hall.everyone)
-    project = hall.folder / "project"
+    whole = workbench.at("whole").install(*EVERYONE)
+    project = workbench.folder / "app"
 
-    assert _install_with(hall, project, fork=fork, second=trouble) == 0
+    assert _install_with(workbench, project, fork=fork, second=trouble) == 0
 
-    assert _shape(project) == _shape(hall.folder / "whole")
-    assert problems_of(hall.machine.store) == []
+    assert _shape(project / ".venv") == _shape(whole)
+    assert workbench.problems() == []
 
 
-def _shape(project: Path) -> list[str]:
+def _shape(environment: Path) -> list[str]:
     """Return the paths in an environment. Environments of the same set differ only in the contents of files."""
-    return sorted(snapshot(project / ".venv"))
+    return sorted(snapshot(environment))
 
 
 @pytest.mark.parametrize("free_kibibytes", [0, 40, 120])
-def test_a_full_disk_is_named_whichever_process_finds_it(hall: Hall, tmp_path: Path, free_kibibytes: int) -> None:
+def test_a_full_disk_is_named_whichever_process_finds_it(
+    workbench: Workbench, tmp_path: Path, free_kibibytes: int
+) -> None:
     """The message names a full disk, whichever process finds it, and the environment stays as before."""
-    hall.install(hall.folder / "stored", *hall.everyone)
+    workbench.at("stored").install(*EVERYONE)
     with mounted("tmpfs", tmp_path / "small", mebibytes=1) as disk:
         project = disk / "project"
-        hall.install(project, "alto")
+        workbench.at(project).install("alto")
         before = snapshot(project / ".venv")
         ballast = disk / "ballast"
         free = os.statvfs(disk).f_bavail * os.statvfs(disk).f_bsize
         ballast.write_bytes(bytes(free - (free_kibibytes << 10)))
 
-        output = hall.install(project, *hall.everyone, check=False)
+        output = workbench.at(project).attempt(*EVERYONE)
 
         assert_refused(output, "No space left on device")
         assert changes(before, snapshot(project / ".venv")) == []
-        assert problems_of(hall.machine.store) == []
+        assert workbench.problems() == []
 
 
 _IN_TWO = """

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from tests.support.machines import Machine
 from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 DRUM_FILES = {
     "drum/__init__.py": "from drum import skin\n",
@@ -31,66 +33,62 @@ STICKS = {
 HORN = Wheel("horn", "1.0", files={"horn/__init__.py": ""})
 
 
-class Band:
+class Band(NamedTuple):
     """Two projects of one user that link drum. In the first one, uv was told to install stick."""
 
-    def __init__(self, user: Machine, folder: Path, interpreter: Path, stick: Wheel) -> None:
-        self.user = user
-        self.first, self.second = (user.make_folder(folder / name) for name in ("first", "second"))
-        wheelhouse = folder / "wheels"
-        for wheel in (DRUM, DRUM_TWO, stick, HORN):
-            wheel.write(wheelhouse)
-        self.source = ("--no-index", "--find-links", wheelhouse)
-        for project in (self.first, self.second):
-            user.pepip("install", "drum==1.0", *self.source, "--python", interpreter, folder=project)
-        self.before = self.drum()
-        self.uv("install", "stick", check=False)
+    first: Workbench
+    second: Workbench
+    before: Snapshot
 
-    def pepip(self, *arguments: str | Path) -> str:
+    def pepip(self, *words: str | Path) -> None:
         """Run pepip in the first project."""
-        return self.user.pepip(*arguments, folder=self.first).stderr
+        source = self.first.from_wheelhouse if words[0] == "install" else ()
+        self.first.pepip(*words, *source)
 
-    def sync(self) -> str:
+    def sync(self) -> None:
         """Sync the first project to drum alone."""
-        (self.first / "requirements.txt").write_text("drum==1.0\n")
-        return self.pepip("pip", "sync", "requirements.txt", *self.source)
+        (self.first.project / "requirements.txt").write_text("drum==1.0\n")
+        self.first.pepip("pip", "sync", "requirements.txt", *self.first.from_wheelhouse)
 
-    def uv(self, *arguments: str | Path, check: bool = True) -> None:
-        """Run a command of uv's pip interface in the first project."""
-        source = self.source if arguments[0] == "install" else ()
-        self.user.uv("pip", *arguments, *source, folder=self.first, check=check)
-
-    def drum(self) -> Snapshot:
-        """Return the files of the stored drum, without bytecode and without the files that another tool added."""
-        entry = next((self.user.store / "packages").glob("*/drum-1.0*"))
-        kept = {f"drum/{name}" for name in ("", "__init__.py", "skin.py", "kit", "kit/__init__.py", "kit/snare.py")}
-        return {path: node for path, node in snapshot(entry).items() if str(path) in kept}
-
-    def assert_drum_is_whole(self, *projects: Path) -> None:
+    def assert_drum_is_whole(self, *projects: Workbench) -> None:
         """Assert that the store has every file of drum, and that the projects can import all of it."""
-        assert [line for line in changes(self.before, self.drum()) if not line.startswith("changed: drum")] == []
+        found = changes(self.before, drum_of(self.first))
+        assert [line for line in found if not line.startswith("changed: drum")] == []
         for project in projects:
-            modules = "import drum.skin, drum.kit.snare"
-            self.user.python(project / ".venv", "-c", modules)
+            project.python("-c", "import drum.skin, drum.kit.snare")
+
+
+def drum_of(workbench: Workbench) -> Snapshot:
+    """Return the files of the stored drum, without bytecode and without the files that another tool added."""
+    entry = next((workbench.store / "packages").glob("*/drum-1.0*"))
+    kept = {f"drum/{name}" for name in ("", "__init__.py", "skin.py", "kit", "kit/__init__.py", "kit/snare.py")}
+    return {path: node for path, node in snapshot(entry).items() if str(path) in kept}
 
 
 @pytest.fixture(params=STICKS)
 def band(request: pytest.FixtureRequest, user: Machine, tmp_path: Path, interpreter: Path) -> Band:
     """Return the projects: once of root, once of a plain user."""
-    stick = Wheel("stick", "1.0", files=STICKS[request.param])
-    return Band(user, user.make_folder(tmp_path / "band"), interpreter, stick)
+    folder = user.make_folder(tmp_path / "band")
+    workbench = Workbench(user, folder, folder / "wheels", interpreter)
+    workbench.supply([DRUM, DRUM_TWO, HORN, Wheel("stick", "1.0", files=STICKS[request.param])])
+    first, second = workbench.at("first"), workbench.at("second")
+    for project in (first, second):
+        project.install("drum==1.0")
+    before = drum_of(workbench)
+    first.uv("pip", "install", "stick", *first.from_wheelhouse, check=False)
+    return Band(first, second, before)
 
 
 STEPS: dict[str, Callable[[Band], object]] = {
-    "install": lambda band: band.pepip("install", "horn", *band.source),
-    "install again": lambda band: [band.pepip("install", "horn", *band.source) for _ in range(2)],
-    "reinstall": lambda band: band.pepip("install", "--reinstall", "drum==1.0", *band.source),
+    "install": lambda band: band.pepip("install", "horn"),
+    "install again": lambda band: [band.pepip("install", "horn") for _ in range(2)],
+    "reinstall": lambda band: band.pepip("install", "--reinstall", "drum==1.0"),
     "uninstall the other": lambda band: band.pepip("uninstall", "stick"),
-    "upgrade": lambda band: band.pepip("install", "drum==2.0", *band.source),
+    "upgrade": lambda band: band.pepip("install", "drum==2.0"),
     "uninstall": lambda band: band.pepip("uninstall", "drum", "stick"),
     "the other by uv, then install": lambda band: [
-        band.uv("uninstall", "stick"),
-        band.pepip("install", "horn", *band.source),
+        band.first.uv("pip", "uninstall", "stick"),
+        band.pepip("install", "horn"),
     ],
     "sync without the other": lambda band: band.sync(),
 }

@@ -11,96 +11,86 @@ from pathlib import Path
 import pytest
 
 from tests.support.environments import Twins
-from tests.support.machines import Machine
 from tests.support.parity import Level
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
 
-@pytest.fixture
-def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that take wheels only from the wheelhouse."""
-    for name in ("one", "two"):
-        files = {f"shared/{name}.py": "", "LICENSE.txt": f"of {name}\n"}
-        Wheel(f"member-{name}", "1.0", files=files).write(wheelhouse)
-    Wheel("bystander", "1.0", files={"bystander.py": ""}).write(wheelhouse)
-    return ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
+WHEELS = [
+    *(
+        Wheel(f"member-{name}", "1.0", files={f"shared/{name}.py": "", "LICENSE.txt": f"of {name}\n"})
+        for name in ("one", "two")
+    ),
+    Wheel("bystander", "1.0", files={"bystander.py": ""}),
+]
 
 
-def site_packages_of(environment: Path) -> Path:
-    """Return the `site-packages` folder of an environment."""
-    return next(environment.glob("lib/python*/site-packages"))
-
-
-def test_an_environment_without_its_configuration_is_left_alone(
-    machine: Machine, project: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_an_environment_without_its_configuration_is_left_alone(workbench: Workbench) -> None:
     """A folder that looks like an unfinished environment may hold a user's data. It is refused, and never removed."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    (project / ".venv" / "pyvenv.cfg").unlink()
-    (project / ".venv" / "lib" / "data").write_text("precious")
-    before = snapshot(project)
+    workbench.install("bystander")
+    (workbench.environment / "pyvenv.cfg").unlink()
+    (workbench.environment / "lib" / "data").write_text("precious")
+    before = snapshot(workbench.project)
 
     for arguments in (["--dry-run"], []):
-        output = machine.pepip("install", "member-one", *arguments, *source, folder=project, check=False)
+        output = workbench.attempt("member-one", *arguments)
 
         assert output.returncode == 1
         assert "no pyvenv.cfg" in output.stderr
-        assert changes(before, snapshot(project)) == []
+        assert changes(before, snapshot(workbench.project)) == []
 
 
-def test_a_dry_run_makes_no_folder(machine: Machine, project: Path, source: tuple[str | Path, ...]) -> None:
+def test_a_dry_run_makes_no_folder(workbench: Workbench) -> None:
     """A dry run makes neither the store nor the folders above an environment that does not exist yet."""
-    output = machine.pepip("install", "bystander", "--dry-run", "--venv", "a/b/.venv", *source, folder=project)
+    output = workbench.attempt("bystander", "--dry-run", "--venv", "a/b/.venv")
 
+    assert output.returncode == 0
     assert "Would link 1 distribution" in output.stderr
-    assert list(project.iterdir()) == []
-    assert not machine.store.exists()
+    assert list(workbench.project.iterdir()) == []
+    assert not workbench.store.exists()
 
 
 def test_a_file_that_another_tools_distribution_owns_is_replaced_as_uv_would(
-    twins: Twins, source: tuple[str | Path, ...]
+    twins: Twins, workbench: Workbench
 ) -> None:
     """Two distributions may have one LICENSE.txt, whichever tool installed the first one."""
-    twins.install("bystander", *source[:3])
-    twins.run("uv", "pip", "install", "member-one", *source[:3])
+    source = workbench.from_wheelhouse
+    twins.install("bystander", *source)
+    twins.run("uv", "pip", "install", "member-one", *source)
 
-    twins.install("member-two", *source[:3])
+    twins.install("member-two", *source)
 
     twins.assert_equal(Level.METADATA)
 
 
-def test_shape_that_another_tool_changed_is_no_obstacle(
-    machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_shape_that_another_tool_changed_is_no_obstacle(workbench: Workbench) -> None:
     """A linked file that two distributions share is not taken for a stranger's after uv removed one of the two."""
-    Wheel("whole", "1.0", files={"whole/__init__.py": "", "LICENSE.txt": "of whole\n"}).write(wheelhouse)
-    Wheel("whole-part", "1.0", files={"whole/part.py": ""}).write(wheelhouse)
-    machine.pepip("install", "whole", "whole-part", *source, folder=project)
-    machine.uv("pip", "uninstall", "whole-part", folder=project)
+    Wheel("whole", "1.0", files={"whole/__init__.py": "", "LICENSE.txt": "of whole\n"}).write(workbench.wheelhouse)
+    Wheel("whole-part", "1.0", files={"whole/part.py": ""}).write(workbench.wheelhouse)
+    workbench.install("whole", "whole-part")
+    workbench.uv("pip", "uninstall", "whole-part")
 
-    machine.pepip("install", "member-one", *source, folder=project)
+    workbench.install("member-one")
 
-    machine.python(project / ".venv", "-c", "import whole, shared.one")
+    workbench.python("-c", "import whole, shared.one")
 
 
 @pytest.mark.parametrize("is_linked_elsewhere", [False, True], ids=["a link of the user", "another store"])
-def test_a_foreign_link_to_a_folder_is_refused(
-    machine: Machine, project: Path, source: tuple[str | Path, ...], is_linked_elsewhere: bool
-) -> None:
+def test_a_foreign_link_to_a_folder_is_refused(workbench: Workbench, is_linked_elsewhere: bool) -> None:
     """If a namespace folder is a link of somebody else, pepip neither removes it nor writes through it."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    place = site_packages_of(project / ".venv") / "shared"
-    own = project / "src"
+    workbench.install("bystander")
+    place = workbench.site_packages / "shared"
+    own = workbench.project / "src"
     own.mkdir()
     (own / "mine.py").write_text("MINE = True\n")
     if is_linked_elsewhere:
-        own = own.rename(project / "packages")
+        own = own.rename(workbench.project / "packages")
     place.symlink_to(own)
 
-    output = machine.pepip("install", "member-one", *source, folder=project, check=False)
+    output = workbench.attempt("member-one")
 
     assert output.returncode == 1
     assert f"{place} is in the way" in output.stderr
@@ -108,36 +98,32 @@ def test_a_foreign_link_to_a_folder_is_refused(
     assert [path.name for path in own.iterdir()] == ["mine.py"]
 
 
-def test_a_file_in_place_of_a_folder_is_refused(
-    machine: Machine, project: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_file_in_place_of_a_folder_is_refused(workbench: Workbench) -> None:
     """If a file without an owner lies where a namespace needs its folder, nothing is changed."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    place = site_packages_of(project / ".venv") / "shared"
+    workbench.install("bystander")
+    place = workbench.site_packages / "shared"
     place.write_text("a note\n")
 
-    output = machine.pepip("install", "member-one", *source, folder=project, check=False)
+    output = workbench.attempt("member-one")
 
     assert output.returncode == 1
     assert f"{place} is in the way" in output.stderr
     assert place.read_text() == "a note\n"
-    assert "member-one" not in machine.pepip("freeze", folder=project).stdout
+    assert "member-one" not in workbench.pepip("freeze").stdout
 
 
-def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
-    machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_file_in_a_folder_that_one_may_not_list_is_refused(workbench: Workbench, tmp_path: Path) -> None:
     """A file that is in the way is found and kept, even if its folder can't be listed."""
-    user = machine.as_plain_user(tmp_path / "plain-home")
-    project = user.make_folder(tmp_path / "plain-home" / "project")
-    user.pepip("install", "bystander", *source, folder=project)
-    folder = user.make_folder(site_packages_of(project / ".venv") / "shared")
+    user = workbench.machine.as_plain_user(tmp_path / "plain-home")
+    plain = workbench.of(user)
+    plain.install("bystander")
+    folder = user.make_folder(plain.site_packages / "shared")
     place = folder / "one.py"
     place.write_text("a note\n")
     user.give(place)
     folder.chmod(0o300)
 
-    output = user.pepip("install", "member-one", *source, folder=project, check=False)
+    output = plain.attempt("member-one")
 
     folder.chmod(0o700)
     assert output.returncode == 1
@@ -145,102 +131,90 @@ def test_a_file_in_a_folder_that_one_may_not_list_is_refused(
     assert place.read_text() == "a note\n"
 
 
-def test_a_lost_distribution_comes_from_its_first_source(
-    machine: Machine, project: Path, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_lost_distribution_comes_from_its_first_source(workbench: Workbench, tmp_path: Path) -> None:
     """A distribution from a file is fetched from that file again, never from an index that has the same name."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     mine = Wheel("lamp", "1.0", files={"lamp.py": "WHOSE = 'mine'\n"}).write(elsewhere)
-    Wheel("lamp", "1.0", files={"lamp.py": "WHOSE = 'the index'\n"}).write(wheelhouse)
-    machine.pepip("install", mine, *source, folder=project)
-    shutil.rmtree(machine.store / "packages")
+    Wheel("lamp", "1.0", files={"lamp.py": "WHOSE = 'the index'\n"}).write(workbench.wheelhouse)
+    workbench.install(mine)
+    shutil.rmtree(workbench.store / "packages")
 
-    machine.pepip("install", "bystander", *source, folder=project)
+    workbench.install("bystander")
 
-    assert machine.python(project / ".venv", "-c", "import lamp; print(lamp.WHOSE)").stdout == "mine\n"
-    origin = site_packages_of(project / ".venv") / "lamp-1.0.dist-info" / "direct_url.json"
+    assert workbench.python("-c", "import lamp; print(lamp.WHOSE)") == "mine"
+    origin = workbench.site_packages / "lamp-1.0.dist-info" / "direct_url.json"
     assert json.loads(origin.read_text())["url"] == mine.as_uri()
 
 
-def test_a_distribution_that_is_lost_for_good_does_not_hold_up_the_rest(
-    machine: Machine, project: Path, tmp_path: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_distribution_that_is_lost_for_good_does_not_hold_up_the_rest(workbench: Workbench, tmp_path: Path) -> None:
     """The lost distribution is named and removed, so that uv sees that it is missing. The others are linked again."""
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     gone = Wheel("gone", "1.0", files={"gone.py": ""}).write(elsewhere)
-    machine.pepip("install", gone, "member-one", *source, folder=project)
-    shutil.rmtree(machine.store / "packages")
+    workbench.install(gone, "member-one")
+    shutil.rmtree(workbench.store / "packages")
     gone.unlink()
 
-    output = machine.pepip("install", "bystander", *source, folder=project)
+    output = workbench.attempt("bystander")
 
+    assert output.returncode == 0
     assert "gone could not be fetched again" in output.stderr
-    listed = machine.uv("pip", "list", "--format", "json", folder=project).stdout
+    listed = workbench.uv("pip", "list", "--format", "json").stdout
     assert [item["name"] for item in json.loads(listed)] == ["bystander", "member-one"]
-    machine.python(project / ".venv", "-c", "import bystander, shared.one")
+    workbench.python("-c", "import bystander, shared.one")
 
 
-def test_a_record_without_hashes_keeps_its_rows(
-    machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_record_without_hashes_keeps_its_rows(workbench: Workbench) -> None:
     """Unfolding replaces only the rows of links, even if no row of the wheel has a hash."""
-    bare = Wheel("bare", "1.0", files={"bare/__init__.py": "", "bare/a.py": ""}).write(wheelhouse)
+    bare = Wheel("bare", "1.0", files={"bare/__init__.py": "", "bare/a.py": ""}).write(workbench.wheelhouse)
     _drop_hashes(bare)
-    Wheel("bare-part", "1.0", files={"bare/b.py": ""}).write(wheelhouse)
-    machine.pepip("install", "bare", *source, folder=project)
+    Wheel("bare-part", "1.0", files={"bare/b.py": ""}).write(workbench.wheelhouse)
+    workbench.install("bare")
 
-    machine.pepip("install", "bare-part", *source, folder=project)
-    machine.uv("pip", "uninstall", "bare", folder=project)
+    workbench.install("bare-part")
+    workbench.uv("pip", "uninstall", "bare")
 
-    assert [path.name for path in (site_packages_of(project / ".venv") / "bare").iterdir()] == ["b.py"]
+    assert [path.name for path in (workbench.site_packages / "bare").iterdir()] == ["b.py"]
 
 
-def test_builds_with_settings_are_not_shared(
-    machine: Machine, tmp_path: Path, wheelhouse: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_builds_with_settings_are_not_shared(workbench: Workbench) -> None:
     """A build with config settings belongs to the project alone. A build without any is linked."""
-    Wheel("built", "1.0", files={"built.py": ""}).write_sdist(wheelhouse)
-    plain, told = tmp_path / "plain", tmp_path / "told"
-    for folder, arguments in ((plain, []), (told, ["-C", "flavour=two"])):
-        folder.mkdir()
-        machine.pepip("install", "built", *arguments, *source, folder=folder)
+    Wheel("built", "1.0", files={"built.py": ""}).write_sdist(workbench.wheelhouse)
+    plain, told = workbench.at("plain"), workbench.at("told")
+    plain.install("built")
+    told.install("built", "-C", "flavour=two")
 
-    metadata = [site_packages_of(folder / ".venv") / "built-1.0.dist-info" / "METADATA" for folder in (plain, told)]
+    metadata = [project.site_packages / "built-1.0.dist-info" / "METADATA" for project in (plain, told)]
     assert [path.is_symlink() for path in metadata] == [True, False]
 
 
 @pytest.mark.parametrize("option", ["--reinstall", "--force-reinstall"])
 def test_a_local_project_that_is_installed_again_leaves_its_dependencies_linked(
-    machine: Machine, project: Path, wheelhouse: Path, source: tuple[str | Path, ...], option: str
+    workbench: Workbench, option: str
 ) -> None:
     """Only the local folder is installed by uv. Shared dependencies stay shared."""
-    del wheelhouse
-    folder = Wheel("local", "1.0", files={"local.py": ""}, dependencies=("bystander",)).write_source(
-        project / "local"
-    )
-    machine.pepip("install", folder, *source, folder=project)
+    local = Wheel("local", "1.0", files={"local.py": ""}, dependencies=("bystander",))
+    folder = local.write_source(workbench.project / "local")
+    workbench.install(folder)
 
-    machine.pepip("install", option, folder, *source, folder=project)
+    workbench.install(option, folder)
 
-    assert (site_packages_of(project / ".venv") / "bystander-1.0.dist-info" / "METADATA").is_symlink()
+    assert (workbench.site_packages / "bystander-1.0.dist-info" / "METADATA").is_symlink()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no modes")
-def test_a_permissive_umask_opens_no_shared_entry(
-    machine: Machine, project: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_permissive_umask_opens_no_shared_entry(workbench: Workbench) -> None:
     """In a store that a group may write, no file of an entry is writable for the group."""
-    machine.store.mkdir()
-    machine.store.chmod(0o2775)
+    workbench.store.mkdir()
+    workbench.store.chmod(0o2775)
     before = os.umask(0o002)
     try:
-        machine.pepip("install", "bystander", *source, folder=project)
+        workbench.install("bystander")
     finally:
         os.umask(before)
 
-    files = [path for path in (machine.store / "packages").rglob("*") if path.is_file()]
+    files = [path for path in (workbench.store / "packages").rglob("*") if path.is_file()]
     assert files
     assert [path for path in files if path.stat().st_mode & (stat.S_IWGRP | stat.S_IWOTH)] == []
 

@@ -25,8 +25,8 @@ from tests.support.kills import changes_seen, kill_all_after, killed_before, ref
 from tests.support.machines import Machine, site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import Snapshot, changes, snapshot
-from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -51,27 +51,14 @@ PRIVATE = ("install", "../local", "camera==2.0")
 COMMANDS = {"install": INSTALL, "uninstall": UNINSTALL, "private": PRIVATE}
 
 
-@pytest.fixture
-def source(wheelhouse: Path, interpreter: Path) -> tuple[str | Path, ...]:
-    """Return the arguments that take wheels only from the wheelhouse."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    return ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-
-
 @dataclass(frozen=True)
-class Scene:
+class Scene(Workbench):
     """A store, and a project with links of pepip, real files of uv, and eggs of old tools."""
 
-    machine: Machine
-    folder: Path
-    saved: Path
-    source: tuple[str | Path, ...]
-
     @property
-    def project(self) -> Path:
-        """Return the project."""
-        return self.folder / "project"
+    def saved(self) -> Path:
+        """Return a copy of the folder, from which it is restored."""
+        return self.folder.with_name("saved")
 
     def reset(self) -> None:
         """Restore the folder as the scene saved it. Hard links stay hard links."""
@@ -86,7 +73,7 @@ class Scene:
 
     def look(self) -> Snapshot:
         """Return a snapshot of the environment, without the times that uv notes of a local folder."""
-        nodes = snapshot(self.project / ".venv")
+        nodes = snapshot(self.environment)
         return {
             path: node for path, node in nodes.items() if not re.search(r"local-.*/(uv_cache.json|RECORD)$", path)
         }
@@ -96,26 +83,20 @@ class Scene:
 def scene(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """Yield the scene."""
     folder = tmp_path_factory.mktemp("transitions")
-    for wheel in WHEELS:
-        wheel.write(folder / "wheelhouse")
     home = folder / "home"
     home.mkdir()
     place = folder / "scene"
-    machine = Machine(home, place / "store", uv_cache)
-    source = ("--no-index", "--find-links", folder / "wheelhouse", "--python", interpreter)
-    scene = Scene(machine, place, folder / "saved", source)
-    scene.project.mkdir(parents=True)
-    machine.pepip("install", "camera==1.0", *source, folder=scene.project)
-    machine.uv("pip", "install", "foreign==1.0", *source[:3], folder=scene.project)
+    scene = Scene(Machine(home, place / "store", uv_cache), place, folder / "wheelhouse", interpreter)
+    scene.supply(WHEELS)
+    scene.install("camera==1.0")
+    scene.uv("pip", "install", "foreign==1.0", *scene.from_wheelhouse)
     local = Wheel("local", "1.0", files={"local/__init__.py": "V = 1\n", "local/old.py": ""})
-    machine.pepip("install", local.write_source(place / "local"), *source, folder=scene.project)
+    scene.install(local.write_source(place / "local"))
     shutil.rmtree(place / "local")
     replace(local, version="2.0", files={"local/__init__.py": "V = 2\n"}).write_source(place / "local")
-    write_egg_info(site_packages_of(scene.project / ".venv"), "egg")
-    write_egg_link(site_packages_of(scene.project / ".venv"), "developed", place / "developed")
-    other = place / "other"
-    other.mkdir()
-    machine.pepip(*INSTALL, *source, folder=other)
+    write_egg_info(scene.site_packages, "egg")
+    write_egg_link(scene.site_packages, "developed", place / "developed")
+    scene.at("other").install(*INSTALL[1:])
     subprocess.run(["cp", "-a", place, scene.saved], check=True)
     yield scene
     subprocess.run(["chmod", "-R", "u+w", folder], check=True)
@@ -161,11 +142,11 @@ def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
     output = killed_before(
         scene.machine, course.point(part), scene.command(name), folder=scene.project, within=scene.folder
     )
-    scene.machine.pepip("list", folder=scene.project)
+    scene.pepip("list")
 
     assert output.returncode == -9
     assert [] in (changes(course.before, scene.look()), changes(course.after, scene.look()))
-    assert problems_of(scene.machine.store) == []
+    assert scene.problems() == []
 
 
 @pytest.mark.every(5)
@@ -186,9 +167,9 @@ def test_a_change_that_the_system_refuses_changes_nothing(
     if output.returncode:
         assert_refused(output, "No space left on device")
         assert changes(course.before, scene.look()) == []
-    scene.machine.pepip(*command, folder=scene.project)
+    scene.pepip(*command)
     assert [line for line in changes(course.after, scene.look()) if "INSTALLER" not in line] == []
-    assert problems_of(scene.machine.store) == []
+    assert scene.problems() == []
 
 
 @pytest.mark.parametrize("is_killed", [True, False], ids=["killed", "refused"])
@@ -203,7 +184,7 @@ def test_if_uv_fails_to_install_a_private_package_nothing_has_changed(
     if is_killed:
         killed_before(scene.machine, point, command, folder=scene.project, within=scene.folder)
         assert changes(course.before, scene.look()) != []
-        output = scene.machine.pepip("list", folder=scene.project)
+        output = scene.pepip("list")
         assert "local had not been installed" in output.stderr
     else:
         output = refused_at(
@@ -212,7 +193,7 @@ def test_if_uv_fails_to_install_a_private_package_nothing_has_changed(
         assert_refused(output)
 
     assert changes(course.before, scene.look()) == []
-    scene.machine.pepip(*command, folder=scene.project)
+    scene.pepip(*command)
     assert changes(course.after, scene.look()) == []
 
 
@@ -229,11 +210,11 @@ def test_a_private_install_killed_together_with_uv_is_whole_afterwards(
     kill_all_after(
         whole_seconds * (part + 6) / 15, scene.machine, scene.command("private"), folder=scene.project
     )  # fmt: skip
-    scene.machine.pepip("list", folder=scene.project)
+    scene.pepip("list")
 
     course = courses["private"]
     assert [] in (changes(course.before, scene.look()), changes(course.after, scene.look()))
-    assert problems_of(scene.machine.store) == []
+    assert scene.problems() == []
 
 
 def test_installs_wait_for_each_other_while_uv_installs_private_packages(
@@ -249,9 +230,7 @@ def test_installs_wait_for_each_other_while_uv_installs_private_packages(
     ]
 
     with ThreadPoolExecutor(len(requests)) as pool:
-        outputs = list(
-            pool.map(lambda words: scene.machine.pepip(*words, folder=scene.project, check=False), requests)
-        )
+        outputs = list(pool.map(lambda words: scene.pepip(*words, check=False), requests))
 
     assert [output.stderr for output in outputs if output.returncode] == []
     assert not any("taken back" in output.stderr for output in outputs)
@@ -286,17 +265,15 @@ def test_an_interrupted_uninstall_is_completed_by_any_command(
     )
     assert changes(course.after, scene.look()) != []
 
-    scene.machine.pepip(*command, *(scene.source if command[0] == "install" else ()), folder=scene.project)
+    scene.pepip(*command, *(scene.source if command[0] == "install" else ()))
 
     assert changes(course.after, scene.look()) == []
 
 
 @pytest.mark.parametrize("kind", ["egg-info", "egg-link"])
-def test_packages_of_old_tools_go_as_with_uv(
-    twins: Twins, source: tuple[str | Path, ...], tmp_path: Path, kind: str
-) -> None:
+def test_packages_of_old_tools_go_as_with_uv(workbench: Workbench, twins: Twins, tmp_path: Path, kind: str) -> None:
     """The same files are removed, and the same lines of `easy-install.pth`. A project's own folder stays."""
-    twins.install("bystander", *source[:3])
+    twins.install("bystander", *workbench.from_wheelhouse)
     for environment in (twins.uv_environment, twins.pepip_environment):
         if kind == "egg-info":
             write_egg_info(site_packages_of(environment), "egg")
@@ -316,44 +293,40 @@ def test_packages_of_old_tools_go_as_with_uv(
 
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", ["distutils", "no top_level.txt", "no easy-install.pth"])
-def test_a_distribution_that_uv_cannot_remove_stays_whole(
-    machine: Machine, project: Path, source: tuple[str | Path, ...], kind: str, command: str
-) -> None:
+def test_a_distribution_that_uv_cannot_remove_stays_whole(workbench: Workbench, kind: str, command: str) -> None:
     """The error is in uv's words, nothing in the environment changes, and other changes still work."""
-    machine.pepip("install", "camera==1.0", *source, folder=project)
-    site_packages = site_packages_of(project / ".venv")
+    workbench.install("camera==1.0")
+    site_packages = workbench.site_packages
     if kind == "distutils":
         (site_packages / "egg-1.0.egg-info").write_text(PKG_INFO.format(name="egg", version="1.0"))
     elif kind == "no top_level.txt":
         (write_egg_info(site_packages, "egg") / "top_level.txt").unlink()
     else:
-        write_egg_link(site_packages, "egg", project / "developed")
+        write_egg_link(site_packages, "egg", workbench.project / "developed")
         (site_packages / "easy-install.pth").unlink()
-    before = snapshot(project / ".venv")
-    words = ("-y", "egg", "camera") if command == "uninstall" else ("egg==2.0", "camera==2.0", *source)
+    before = snapshot(workbench.environment)
+    words = ("-y", "egg", "camera") if command == "uninstall" else ("egg==2.0", "camera==2.0", *workbench.source)
 
-    output = machine.pepip(command, *words, folder=project, check=False)
+    output = workbench.pepip(command, *words, check=False)
 
     assert_refused(output, {"distutils": "distutils", "no top_level.txt": "top_level.txt"}.get(kind, "easy-install"))
     assert "pepip-" not in output.stderr
-    assert changes(before, snapshot(project / ".venv")) == []
-    machine.pepip("install", "bystander", *source, folder=project)
+    assert changes(before, snapshot(workbench.environment)) == []
+    workbench.install("bystander")
 
 
-def test_top_level_names_that_leave_site_packages_are_left_alone(
-    machine: Machine, project: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_top_level_names_that_leave_site_packages_are_left_alone(workbench: Workbench) -> None:
     """An `.egg-info` folder may come with a stranger's checkout. Paths outside that it names are not touched."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    precious = project / ".venv" / "precious"
+    workbench.install("bystander")
+    precious = workbench.environment / "precious"
     precious.mkdir()
-    folder = write_egg_info(site_packages_of(project / ".venv"), "egg")
+    folder = write_egg_info(workbench.site_packages, "egg")
     (folder / "top_level.txt").write_text(f"../../../precious\n{precious}\n\n.\n..\negg\n")
 
-    machine.pepip("uninstall", "egg", folder=project, check=False)
+    workbench.pepip("uninstall", "egg", check=False)
 
     assert precious.is_dir()
-    assert (site_packages_of(project / ".venv") / "bystander.py").exists()
+    assert (workbench.site_packages / "bystander.py").exists()
 
 
 def _root_owns(path: Path) -> None:
@@ -391,59 +364,58 @@ OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", OBSTACLES)
 def test_a_path_that_the_user_may_not_change_is_named_before_any_change(
-    machine: Machine, tmp_path: Path, source: tuple[str | Path, ...], kind: str, command: str
+    workbench: Workbench, tmp_path: Path, kind: str, command: str
 ) -> None:
     """One error line names the path, nothing changes, and later changes to other distributions still work."""
     if os.geteuid() != 0:
         pytest.skip("giving files to another user needs root")
-    user = machine.as_plain_user(tmp_path / "plain")
-    project = user.make_folder(user.home / "project")
-    user.pepip("install", "camera==1.0", "camera-extra", *source, folder=project)
-    user.uv("pip", "install", "foreign==1.0", *source[:3], folder=project)
-    user.python(project / ".venv", "-c", "import foreign.x")
+    plain = workbench.of(workbench.machine.as_plain_user(tmp_path / "plain"))
+    plain.install("camera==1.0", "camera-extra")
+    plain.uv("pip", "install", "foreign==1.0", *plain.from_wheelhouse)
+    plain.python("-c", "import foreign.x")
     arrange, name = OBSTACLES[kind]
-    place = Path(os.path.normpath(site_packages_of(project / ".venv") / name))
+    place = Path(os.path.normpath(plain.site_packages / name))
     arrange(place)
     try:
-        before = snapshot(project)
+        before = snapshot(plain.project)
         if command == "uninstall":
-            output = user.pepip("uninstall", "-y", "camera", "foreign", folder=project, check=False)
+            output = plain.pepip("uninstall", "-y", "camera", "foreign", check=False)
         else:
-            output = user.pepip("install", "camera==2.0", "foreign==2.0", *source, folder=project, check=False)
+            output = plain.attempt("camera==2.0", "foreign==2.0")
 
         assert_refused(output, str(place))
-        assert changes(before, snapshot(project)) == []
+        assert changes(before, snapshot(plain.project)) == []
         if kind not in {"site-packages", "scripts"}:
-            user.pepip("install", "bystander", *source, folder=project)
-            user.python(project / ".venv", "-c", "import bystander, camera, foreign")
+            plain.install("bystander")
+            plain.python("-c", "import bystander, camera, foreign")
     finally:
         if arrange is _immutable:
             subprocess.run(["chattr", "-i", place], check=True)
 
 
-def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(
-    machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
-) -> None:
+def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(workbench: Workbench, tmp_path: Path) -> None:
     """After the kill, a folder became root's. The next command reports this, restores the links, and goes on."""
     if os.geteuid() != 0:
         pytest.skip("giving files to another user needs root")
-    user = machine.as_plain_user(tmp_path / "plain")
-    measured, project = (user.make_folder(user.home / name) for name in ("measured", "project"))
-    for folder in (measured, project):
-        user.pepip("install", "camera==1.0", *source, folder=folder)
-        user.uv("pip", "install", "foreign==1.0", *source[:3], folder=folder)
+    plain = workbench.of(workbench.machine.as_plain_user(tmp_path / "plain"))
+    measured = plain.at("measured")
+    for bench in (measured, plain):
+        bench.install("camera==1.0")
+        bench.uv("pip", "install", "foreign==1.0", *bench.from_wheelhouse)
     command = ("uninstall", "-y", "camera", "foreign")
-    killed_before(user, 0, command, folder=measured, within=measured)
-    point = 1 + next(at for at, line in enumerate(changes_seen(measured)) if line.endswith("/.venv/bin/gone"))
-    killed_before(user, point, command, folder=project, within=project)
-    assert not (project / ".venv" / "bin" / "camera").exists()
-    os.chown(site_packages_of(project / ".venv") / "foreign", 0, 0)
+    killed_before(plain.machine, 0, command, folder=measured.project, within=measured.project)
+    seen = changes_seen(measured.project)
+    point = 1 + next(at for at, line in enumerate(seen) if line.endswith("/.venv/bin/gone"))
+    killed_before(plain.machine, point, command, folder=plain.project, within=plain.project)
+    assert not (plain.environment / "bin" / "camera").exists()
+    os.chown(plain.site_packages / "foreign", 0, 0)
 
-    output = user.pepip("install", "bystander", *source, folder=project)
+    output = plain.attempt("bystander")
 
+    assert output.returncode == 0, output.stderr
     assert "is taken back" in output.stderr
-    user.python(project / ".venv", "-c", "import bystander, camera, one, foreign.x")
-    assert not (project / ".venv" / ".pepip").exists()
+    plain.python("-c", "import bystander, camera, one, foreign.x")
+    assert not (plain.environment / ".pepip").exists()
 
 
 @pytest.mark.every(3)
@@ -463,58 +435,54 @@ def test_a_journal_that_cannot_be_completed_any_more_is_taken_back(
     ],
     ids=str,
 )
-def test_a_journal_of_a_stranger_reaches_nothing(
-    machine: Machine, project: Path, source: tuple[str | Path, ...], document: object
-) -> None:
+def test_a_journal_of_a_stranger_reaches_nothing(workbench: Workbench, document: object) -> None:
     """A checkout may bring a journal. Paths outside the environment stay, and so do linked distributions."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    outside = project / "outside.dist-info"
+    workbench.install("bystander")
+    outside = workbench.project / "outside.dist-info"
     outside.mkdir()
-    (project / ".venv" / ".pepip").mkdir()
-    (project / ".venv" / ".pepip" / "journal.json").write_text(json.dumps(document))
+    (workbench.environment / ".pepip").mkdir()
+    (workbench.environment / ".pepip" / "journal.json").write_text(json.dumps(document))
 
-    machine.pepip("install", "camera==1.0", *source, folder=project)
+    workbench.install("camera==1.0")
 
     assert outside.is_dir()
-    machine.python(project / ".venv", "-c", "import bystander, camera")
-    assert not (project / ".venv" / ".pepip").exists()
+    workbench.python("-c", "import bystander, camera")
+    assert not (workbench.environment / ".pepip").exists()
 
 
 @pytest.mark.parametrize("name", [".pepip", ".pepip.copies"])
-def test_a_link_in_place_of_the_journal_is_not_followed(
-    machine: Machine, project: Path, source: tuple[str | Path, ...], name: str
-) -> None:
+def test_a_link_in_place_of_the_journal_is_not_followed(workbench: Workbench, name: str) -> None:
     """The target of a stranger's link is neither read as a journal nor removed."""
-    machine.pepip("install", "bystander", *source, folder=project)
-    precious = project / "precious"
+    workbench.install("bystander")
+    precious = workbench.project / "precious"
     precious.mkdir()
     (precious / "journal.json").write_text(json.dumps({"link": [], "remove": ["bystander-1.0.dist-info"]}))
     (precious / "ready.json").write_text(json.dumps(["bystander", "bystander-1.0.dist-info", ["journal.json"], []]))
     before = snapshot(precious)
-    (project / ".venv" / name).symlink_to(precious)
+    (workbench.environment / name).symlink_to(precious)
 
-    machine.pepip("install", "camera==1.0", *source, folder=project)
+    workbench.install("camera==1.0")
 
     assert changes(before, snapshot(precious)) == []
-    machine.python(project / ".venv", "-c", "import bystander, camera")
-    assert not os.path.lexists(project / ".venv" / name)
+    workbench.python("-c", "import bystander, camera")
+    assert not os.path.lexists(workbench.environment / name)
 
 
-def test_copies_of_a_stranger_reach_nothing(machine: Machine, project: Path, source: tuple[str | Path, ...]) -> None:
+def test_copies_of_a_stranger_reach_nothing(workbench: Workbench) -> None:
     """Paths of copies that lead out of the environment, or through a link into the store, are not written."""
-    machine.pepip("install", "camera==1.0", *source, folder=project)
-    copies = project / ".venv" / ".pepip.copies"
-    below = site_packages_of(project / ".venv").relative_to(project / ".venv").as_posix()
+    workbench.install("camera==1.0")
+    copies = workbench.environment / ".pepip.copies"
+    below = workbench.site_packages.relative_to(workbench.environment).as_posix()
     for path in ("../evil.py", f"{below}/camera/evil.py"):
         (copies / path).parent.mkdir(parents=True, exist_ok=True)
         (copies / path).write_text("evil\n")
         (copies / "ready.json").write_text(json.dumps(["nobody", "nobody-1.0.dist-info", [path], []]))
 
         for _ in range(2):
-            machine.pepip("install", "bystander", *source, folder=project, check=False)
+            workbench.attempt("bystander")
 
-        assert not (project / "evil.py").exists()
-        assert problems_of(machine.store) == []
-        machine.python(project / ".venv", "-c", "import bystander, camera")
+        assert not (workbench.project / "evil.py").exists()
+        assert workbench.problems() == []
+        workbench.python("-c", "import bystander, camera")
         assert not copies.exists()
-        (project / ".venv" / "evil.py").unlink(missing_ok=True)
+        (workbench.environment / "evil.py").unlink(missing_ok=True)

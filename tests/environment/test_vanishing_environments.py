@@ -10,14 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.keeping import Keeper, names_of
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.snapshots import changes, snapshot
-
-
-@pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 def removals(folder: Path, order: Callable[[Path], object]) -> Iterator[Path]:
@@ -61,8 +55,8 @@ def test_an_environment_that_is_being_deleted_is_not_repaired(
     Otherwise `rm` finds a folder that is not empty. The deletion stops each time after a path was removed: by default
     after those with the names in `moments`, when what is left looks most like a case for a repair.
     """
-    environment = keeper.install("user/app", "drum==1.0", "wind-one", "band", "horn")
-    other = keeper.install("other/app", "wind-two").parent
+    environment = keeper.at("user/app").install("drum==1.0", "wind-one", "band", "horn")
+    other = keeper.at("other/app").install("wind-two").parent
     keeper.machine.uv("pip", "uninstall", "drum", folder=environment.parent)
     keeper.machine.pepip("list", folder=other)
     if command == "install":

@@ -13,17 +13,18 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.support.filesystems import mounted
 from tests.support.gluster import two_mounts
 from tests.support.kills import changes_seen, killed_before
-from tests.support.machines import Machine, interpreter_of, site_packages_of
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import entries_of, problems_of
 from tests.support.teams import Team
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 LAMP = {
     "lamp.py": (
@@ -59,174 +60,147 @@ WHEELS = [
 ]
 
 
-class Room:
-    """A project on one file system, and a store on another one."""
-
-    def __init__(self, machine: Machine, project: Path, interpreter: Path, wheelhouse: Path) -> None:
-        self.machine, self.project = machine, project
-        self.environment = project / ".venv"
-        self.store = machine.store
-        self.source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-
-    def install(self, *words: str) -> None:
-        """Install into the project."""
-        self.machine.pepip("install", *words, *self.source, folder=self.project)
-
-    def pepip(self, *words: str | Path, check: bool = True) -> str:
-        """Run pepip in the project, and return stdout and stderr together."""
-        output = self.machine.pepip(*words, folder=self.project, check=check)
-        return output.stdout + output.stderr
-
-    def says(self, statement: str) -> str:
-        """Run a statement with the environment's Python, and return its output."""
-        return self.machine.python(self.environment, "-c", statement).stdout.strip()
-
-    def links(self) -> set[str]:
-        """Return the names of the symbolic links into the store, except those in metadata."""
-        return {
-            path.name
-            for path in self.environment.rglob("*")
-            if path.is_symlink()
-            and os.readlink(path).startswith(str(self.store))
-            and not path.parent.name.endswith(".dist-info")
-        }
-
-
 @pytest.fixture
-def room(machine: Machine, project: Path, interpreter: Path, wheelhouse: Path) -> Iterator[Room]:
-    """Return a project whose store is on another file system."""
+def workbench(workbench: Workbench) -> Iterator[Workbench]:
+    """Yield a project whose store is on another file system."""
     if not Path("/dev/shm").is_dir():
         pytest.skip("there is no second file system at /dev/shm")
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
-        far = Machine(machine.home, Path(folder) / "store", machine.uv_cache)
-        yield Room(far, project, interpreter, wheelhouse)
+        yield replace(workbench, machine=replace(workbench.machine, store=Path(folder) / "store"))
         subprocess.run(["chmod", "-R", "u+w", folder], check=True)
 
 
-def test_single_files_are_copies_and_libraries_are_links(room: Room) -> None:
-    """The real path of each file, except of a library, is in the environment."""
-    room.install("lamp==1.0")
+def links_of(workbench: Workbench) -> set[str]:
+    """Return the names of the symbolic links into the store, except those in metadata."""
+    return {
+        path.name
+        for path in workbench.environment.rglob("*")
+        if path.is_symlink()
+        and os.readlink(path).startswith(str(workbench.store))
+        and not path.parent.name.endswith(".dist-info")
+    }
 
-    assert room.links() == {"lamp", "lib_of_lamp.so"}
+
+def test_single_files_are_copies_and_libraries_are_links(workbench: Workbench) -> None:
+    """The real path of each file, except of a library, is in the environment."""
+    workbench.install("lamp==1.0")
+
+    assert links_of(workbench) == {"lamp", "lib_of_lamp.so"}
     for place in ("share/lamp/page.html", "bin/lamp-shell", "bin/lamp-tool"):
-        path = room.environment / place
+        path = workbench.environment / place
         assert path.resolve() == path
         assert os.access(path, os.X_OK) == (path.parent.name == "bin")
-    assert room.says("import lamp; print(lamp.BULB, lamp.HOME)") == f"bright {site_packages_of(room.environment)}"
+    said = workbench.python("-c", "import lamp; print(lamp.BULB, lamp.HOME)")
+    assert said == f"bright {workbench.site_packages}"
 
 
-def test_uninstall_and_upgrade_take_copies_along(room: Room) -> None:
+def test_uninstall_and_upgrade_take_copies_along(workbench: Workbench) -> None:
     """An upgrade and an uninstall, by pepip and by uv, leave no copies behind and do not change the store."""
-    room.install("lamp==1.0")
-    room.install("lamp==2.0")
-    assert room.says("import lamp, lamp_version; print(lamp.BULB, lamp_version.VERSION)") == "bright 2.0"
-    before = snapshot(room.store / "packages")
+    workbench.install("lamp==1.0")
+    workbench.install("lamp==2.0")
+    assert workbench.python("-c", "import lamp, lamp_version; print(lamp.BULB, lamp_version.VERSION)") == "bright 2.0"
+    before = snapshot(workbench.store / "packages")
 
-    room.pepip("uninstall", "lamp")
-    gone = sorted(path.name for path in site_packages_of(room.environment).iterdir() if path.name[0] != "_")
-    room.install("lamp==1.0")
-    room.machine.uv("pip", "uninstall", "lamp", folder=room.project)
+    workbench.pepip("uninstall", "lamp")
+    gone = sorted(path.name for path in workbench.site_packages.iterdir() if path.name[0] != "_")
+    workbench.install("lamp==1.0")
+    workbench.uv("pip", "uninstall", "lamp")
 
-    left = sorted(path.name for path in site_packages_of(room.environment).iterdir() if path.name[0] != "_")
+    left = sorted(path.name for path in workbench.site_packages.iterdir() if path.name[0] != "_")
     assert [name for name in (*gone, *left) if "lamp" in name or "bulb" in name] == []
-    assert [path for path in room.environment.glob("share/**/*") if path.is_file()] == []
-    assert changes(before, snapshot(room.store / "packages")) == []
+    assert [path for path in workbench.environment.glob("share/**/*") if path.is_file()] == []
+    assert changes(before, snapshot(workbench.store / "packages")) == []
 
 
-def test_a_folder_unfolds_into_copies_and_folds_again(room: Room) -> None:
+def test_a_folder_unfolds_into_copies_and_folds_again(workbench: Workbench) -> None:
     """A folder unfolds into copies while two distributions share it. Afterwards it is one link again.
 
     A copy does not prevent that, since it counts as pepip's own link.
     """
-    room.install("shade")
-    assert (site_packages_of(room.environment) / "shade").is_symlink()
+    workbench.install("shade")
+    assert (workbench.site_packages / "shade").is_symlink()
 
-    room.install("shade-fringe")
-    cloth = site_packages_of(room.environment) / "shade" / "cloth.py"
+    workbench.install("shade-fringe")
+    cloth = workbench.site_packages / "shade" / "cloth.py"
     assert cloth.is_file()
     assert cloth.resolve() == cloth
-    room.pepip("uninstall", "shade-fringe")
+    workbench.pepip("uninstall", "shade-fringe")
 
-    assert (site_packages_of(room.environment) / "shade").is_symlink()
-    assert problems_of(room.store) == []
+    assert (workbench.site_packages / "shade").is_symlink()
+    assert workbench.problems() == []
 
 
-def test_copies_are_ours_to_every_command(room: Room) -> None:
+def test_copies_are_ours_to_every_command(workbench: Workbench) -> None:
     """Each command treats a copy like a link.
 
     A copy keeps its entry in use, is sound, and can be detached, attached and reinstalled.
     """
-    room.install("lamp==1.0")
+    workbench.install("lamp==1.0")
 
-    room.pepip("prune", "--yes")
-    assert entries_of(room.store) == ["lamp-1.0"]
-    assert "lamp" in room.pepip("uses", "lamp")
-    before = snapshot(room.environment)
-    room.pepip("store", "verify")
-    room.pepip("store", "repair")
-    assert changes(before, snapshot(room.environment)) == []
-    room.pepip("detach", "lamp")
-    room.pepip("attach", "lamp")
-    assert room.links() == {"lamp", "lib_of_lamp.so"}
-    assert room.says("import lamp; print(lamp.BULB)") == "bright"
-    room.install("lamp==1.0", "--reinstall")
-    assert "Nothing to do" in room.pepip("install", "lamp", *room.source)
+    workbench.pepip("prune", "--yes")
+    assert workbench.entries() == ["lamp-1.0"]
+    assert "lamp" in workbench.pepip("uses", "lamp").stdout
+    before = snapshot(workbench.environment)
+    workbench.pepip("store", "verify")
+    workbench.pepip("store", "repair")
+    assert changes(before, snapshot(workbench.environment)) == []
+    workbench.pepip("detach", "lamp")
+    workbench.pepip("attach", "lamp")
+    assert links_of(workbench) == {"lamp", "lib_of_lamp.so"}
+    assert workbench.python("-c", "import lamp; print(lamp.BULB)") == "bright"
+    workbench.install("lamp==1.0", "--reinstall")
+    assert "Nothing to do" in workbench.attempt("lamp").stderr
 
 
-def test_a_repair_gives_copies_the_bytes_of_the_entry(room: Room) -> None:
+def test_a_repair_gives_copies_the_bytes_of_the_entry(workbench: Workbench) -> None:
     """A repair replaces a changed copy with the entry's file."""
-    room.install("lamp==1.0")
-    (site_packages_of(room.environment) / "bulb.txt").write_text("broken")
+    workbench.install("lamp==1.0")
+    (workbench.site_packages / "bulb.txt").write_text("broken")
 
-    room.pepip("store", "repair", *room.source[:3])
+    workbench.pepip("store", "repair", *workbench.from_wheelhouse)
 
-    assert room.says("import lamp; print(lamp.BULB)") == "bright"
+    assert workbench.python("-c", "import lamp; print(lamp.BULB)") == "bright"
 
 
-def test_a_copy_in_the_store_gets_its_mode_when_it_is_opened(room: Room) -> None:
+def test_a_copy_in_the_store_gets_its_mode_when_it_is_opened(workbench: Workbench) -> None:
     """Its time is the source's."""
-    assert set(_calls_on_a_copy(room)) == {"openat", "utimensat"}
+    assert set(_calls_on_a_copy(workbench)) == {"openat", "utimensat"}
 
 
 @pytest.mark.real_world
 def test_a_copy_on_a_network_file_system_is_made_by_opening_writing_and_closing(
-    machine: Machine, project: Path, interpreter: Path, wheelhouse: Path, tmp_path: Path
+    workbench: Workbench, tmp_path: Path
 ) -> None:
     """No mode and no time is set afterwards: each call takes as long as the write."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
     with two_mounts(tmp_path / "volume") as (here, _):
-        far = Machine(machine.home, here / "store", machine.uv_cache)
-        assert _calls_on_a_copy(Room(far, project, interpreter, wheelhouse)) == ["openat"]
+        far = replace(workbench, machine=replace(workbench.machine, store=here / "store"))
+        assert _calls_on_a_copy(far) == ["openat"]
 
 
-def _calls_on_a_copy(room: Room) -> list[str]:
+def _calls_on_a_copy(workbench: Workbench) -> list[str]:
     """Return the names of the calls by which a file of an entry is made and changed."""
     strace = shutil.which("strace")
     if strace is None:
         pytest.skip("strace is missing")
-    log = room.project / "calls"
+    log = workbench.project / "calls"
     words = (strace, "-f", "-y", "-e", "trace=fchmod,chmod,utimensat,openat", "-o", str(log))
-    room.machine.run(
-        [*words, sys.executable, "-m", "pepip", "install", "lamp==1.0", "shade", *room.source], folder=room.project
+    workbench.machine.run(
+        [*words, sys.executable, "-m", "pepip", "install", "lamp==1.0", "shade", *workbench.source],
+        folder=workbench.project,
     )
 
     places = [
-        line for line in log.read_text().splitlines() if f"{room.store}/staging/" in line and "cloth.py" in line
+        line for line in log.read_text().splitlines() if f"{workbench.store}/staging/" in line and "cloth.py" in line
     ]
     return re.findall(r"(\w+)\(", "\n".join(line.partition("<")[0] for line in places))
 
 
-def test_savings_count_copies_once(room: Room) -> None:
+def test_savings_count_copies_once(workbench: Workbench) -> None:
     """A copy counts as the environment's own bytes. Without pepip the environment would need about as many bytes."""
-    import json
+    Wheel("brick", "1.0", files={"brick.bin": os.urandom(1_000_000)}).write(workbench.wheelhouse)
+    workbench.install("brick")
 
-    Wheel("brick", "1.0", files={"brick.bin": os.urandom(1_000_000)}).write(Path(room.source[2]))
-    room.install("brick")
-
-    (share,) = json.loads(room.machine.pepip("projects", "--json", folder=room.project).stdout)
+    (share,) = workbench.ask("projects")
 
     assert 1_000_000 < share["own_bytes"] < 1_500_000
     assert abs(share["alone_bytes"] - share["own_bytes"]) < 100_000
@@ -237,55 +211,54 @@ KILLS = 6
 
 @pytest.mark.every(3)
 @pytest.mark.parametrize("part", range(KILLS))
-def test_an_upgrade_that_is_killed_is_completed(room: Room, part: int) -> None:
+def test_an_upgrade_that_is_killed_is_completed(workbench: Workbench, part: int) -> None:
     """After a kill at any change, also during a copy, the next install completes the upgrade."""
-    room.install("lamp==1.0", "shade")
-    words = ("install", "lamp==2.0", "shade-fringe", *room.source)
-    within = room.project
-    killed_before(room.machine, 0, words, folder=room.project, within=within)
+    workbench.install("lamp==1.0", "shade")
+    words = ("install", "lamp==2.0", "shade-fringe", *workbench.source)
+    within = workbench.project
+    killed_before(workbench.machine, 0, words, folder=workbench.project, within=within)
     count = len(changes_seen(within))
-    room.install("lamp==1.0", "--reinstall")
-    room.pepip("uninstall", "shade-fringe")
+    workbench.install("lamp==1.0", "--reinstall")
+    workbench.pepip("uninstall", "shade-fringe")
 
-    killed_before(room.machine, 1 + part * (count - 1) // (KILLS - 1), words, folder=room.project, within=within)
-    room.install("lamp==2.0", "shade-fringe")
-
-    assert room.says("import lamp_version, shade.fringe; print(lamp_version.VERSION)") == "2.0"
-    room.pepip("uninstall", "lamp", "shade", "shade-fringe")
-    left = [path.name for path in site_packages_of(room.environment).iterdir() if path.name[0] not in "_v"]
-    assert left == []
-    assert problems_of(room.store) == []
-
-
-def test_a_full_disk_leaves_no_half_of_a_copy(room: Room) -> None:
-    """An incomplete copy is removed, and the same install works when there is room."""
-    from tests.support.filesystems import mounted
-
-    Wheel("brick", "1.0", files={"brick_a.bin": os.urandom(900_000), "brick_b.bin": os.urandom(900_000)}).write(
-        Path(room.source[2])
+    killed_before(
+        workbench.machine, 1 + part * (count - 1) // (KILLS - 1), words, folder=workbench.project, within=within
     )
-    with mounted("tmpfs", room.project / "small", mebibytes=2) as disk:
-        small = Room(room.machine, disk, Path(room.source[4]), Path(room.source[2]))
+    workbench.install("lamp==2.0", "shade-fringe")
+
+    assert workbench.python("-c", "import lamp_version, shade.fringe; print(lamp_version.VERSION)") == "2.0"
+    workbench.pepip("uninstall", "lamp", "shade", "shade-fringe")
+    left = [path.name for path in workbench.site_packages.iterdir() if path.name[0] not in "_v"]
+    assert left == []
+    assert workbench.problems() == []
+
+
+def test_a_full_disk_leaves_no_half_of_a_copy(workbench: Workbench) -> None:
+    """An incomplete copy is removed, and the same install works when there is room."""
+    files = {"brick_a.bin": os.urandom(900_000), "brick_b.bin": os.urandom(900_000)}
+    workbench.supply([Wheel("brick", "1.0", files=files)])
+    with mounted("tmpfs", workbench.project / "small", mebibytes=2) as disk:
+        small = workbench.at(disk)
         small.install("shade")
         filler = disk / "filler"
         filler.write_bytes(bytes(600_000))
 
-        output = room.machine.pepip("install", "brick", *small.source, folder=disk, check=False)
+        output = small.attempt("brick")
 
         assert output.returncode != 0
         assert "No space left" in output.stderr
         assert list(small.environment.rglob("brick*")) == []
         filler.unlink()
         small.install("brick")
-        assert small.says("import shade; print(1)") == "1"
+        assert small.python("-c", "import shade; print(1)") == "1"
 
 
-def test_a_program_finds_its_libraries_beside_it(room: Room) -> None:
+def test_a_program_finds_its_libraries_beside_it(workbench: Workbench) -> None:
     """A program finds its libraries by `$ORIGIN/../lib`, which the loader derives from the program's real path."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.skip("building a program needs cc, which is missing")
-    folder = room.project / "build"
+    folder = workbench.project / "build"
     folder.mkdir()
     (folder / "light.c").write_text("int light(void) { return 7; }\n")
     (folder / "main.c").write_text("int light(void);\nint main(void) { return light(); }\n")
@@ -303,36 +276,33 @@ def test_a_program_finds_its_libraries_beside_it(room: Room) -> None:
             "data/lib/liblight.so": (folder / "liblight.so").read_bytes(),
         },
         executables=frozenset({"lantern-1.0.data/data/bin/light"}),
-    ).write(Path(room.source[2]))
+    ).write(workbench.wheelhouse)
 
-    room.install("lantern")
+    workbench.install("lantern")
 
-    assert subprocess.run([room.environment / "bin" / "light"], check=False).returncode == 7
+    assert subprocess.run([workbench.environment / "bin" / "light"], check=False).returncode == 7
 
 
-def test_files_of_another_user_are_copied(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> None:
+def test_files_of_another_user_are_copied(workbench: Workbench, tmp_path: Path) -> None:
     """Files of another user are copied if the system protects hard links: a user may link only writable files."""
     if Path("/proc/sys/fs/protected_hardlinks").read_text().strip() != "1":
         pytest.skip("this system lets everybody link what they can read")
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="022")
-    rooms = [Room(user, user.make_folder(user.home / "project"), interpreter, wheelhouse) for user in team.users]
-    for room in rooms:
-        room.install("lamp==1.0")
+    first, second = (replace(workbench, machine=user, folder=user.home) for user in team.users)
+    for user in (first, second):
+        user.install("lamp==1.0")
 
-    for room in rooms:
-        assert room.links() == {"lamp", "lib_of_lamp.so"} - ({"lib_of_lamp.so"} if room is rooms[0] else set())
-        page = room.environment / "share" / "lamp" / "page.html"
+    assert (links_of(first), links_of(second)) == ({"lamp"}, {"lamp", "lib_of_lamp.so"})
+    for user in (first, second):
+        page = user.environment / "share" / "lamp" / "page.html"
         assert page.resolve() == page
-        assert room.says("import lamp; print(lamp.BULB)") == "bright"
+        assert user.python("-c", "import lamp; print(lamp.BULB)") == "bright"
 
 
 @pytest.mark.real_world
-def test_web_frameworks_serve_the_files_of_packages(room: Room) -> None:
+def test_web_frameworks_serve_the_files_of_packages(workbench: Workbench) -> None:
     """Starlette and Jupyter, which check real paths, serve the files of packages."""
-    source = ("--python", room.source[4])
-    room.machine.pepip("install", "jupyterlab", "starlette", "httpx", *source, folder=room.project)
+    workbench.pepip("install", "jupyterlab", "starlette", "httpx", "--python", workbench.interpreter)
     script = (
         "import sys, os\n"
         "from starlette.applications import Starlette\n"
@@ -349,6 +319,5 @@ def test_web_frameworks_serve_the_files_of_packages(room: Room) -> None:
         "handler.root = (os.path.realpath(folder) + os.sep,)\n"
         "print(handler.validate_absolute_path(handler.root, os.path.realpath(path)) is not None)\n"
     )
-    said = room.machine.run([interpreter_of(room.environment), "-c", script], folder=room.project).stdout
 
-    assert said.split() == ["200", "True"]
+    assert workbench.python("-c", script).split() == ["200", "True"]

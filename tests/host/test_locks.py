@@ -248,3 +248,32 @@ def test_no_link_is_followed_to_a_lock_folder(tmp_path: Path) -> None:
             lock_folders.acquire(str(link.parent / "lock").replace("/.pepip-locks/", "/"), shared=False)
 
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_lock_whose_file_was_removed_during_the_wait_is_taken_on_the_new_file(tmp_path: Path) -> None:
+    """Otherwise the next process would get a lock on the new file at the same time."""
+    path = str(tmp_path / "lock")
+    has_lock, may_end = threading.Event(), threading.Event()
+
+    def wait_for_lock() -> None:
+        with locks.held(path):
+            has_lock.set()
+            may_end.wait(10)
+
+    waiter = threading.Thread(target=wait_for_lock)
+    with locks.held(path, remove=True):
+        waiter.start()
+        deadline = time.monotonic() + 10
+        while f":{os.stat(path).st_ino} " not in _waiting() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    try:
+        assert has_lock.wait(10)
+        assert locks.is_held(path)
+    finally:
+        may_end.set()
+        waiter.join()
+
+
+def _waiting() -> str:
+    """Return the lines of the kernel's list of processes that wait for a lock."""
+    return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)

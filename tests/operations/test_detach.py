@@ -10,7 +10,7 @@ import json
 import os
 import shutil
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,15 +18,15 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
 from tests.support.kills import changes_seen, killed_before
-from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.machines import Machine
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.projects import commit
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, link_shape, snapshot
-from tests.support.stores import leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -72,212 +72,179 @@ CASES = {
 """The distribution to detach, and another one in the same environment."""
 
 
-@dataclass(frozen=True)
-class Darkroom:
-    """A project, a second project, and the wheels that both may install."""
-
-    machine: Machine
-    folder: Path
-    source: tuple[str | Path, ...]
-
-    @property
-    def project(self) -> Path:
-        """Return the project in which the commands run."""
-        return self.folder / "pepip" / "app"
-
-    @property
-    def environment(self) -> Path:
-        """Return the project's environment."""
-        return self.project / ".venv"
-
-    @property
-    def site_packages(self) -> Path:
-        """Return the `site-packages` of the environment."""
-        return site_packages_of(self.environment)
-
-    @property
-    def another(self) -> Path:
-        """Return the second project."""
-        return self.folder / "another"
-
-    def install(self, *requirements: str | Path, project: Path | None = None) -> None:
-        """Install into a project. Make the project if it is missing."""
-        folder = self.machine.make_folder(project or self.project)
-        self.machine.pepip("install", *requirements, *self.source, folder=folder)
-
-    def pepip(self, *arguments: str | Path, check: bool = True) -> Output:
-        """Run pepip in the project."""
-        return self.machine.pepip(*arguments, folder=self.project, check=check)
-
-    def observe(self) -> Observation:
-        """Return an observation of the environment, as its users see it."""
-        return observe(self.environment, self.machine, level=Level.METADATA)
-
-    def files_of(self, name: str) -> list[Path]:
-        """Return the files that `importlib.metadata` lists for a distribution. Assert that each of them exists."""
-        script = (
-            "import importlib.metadata as m, os\n"
-            f"for file in m.files({name!r}): print(os.path.normpath(file.locate()))"
-        )
-        paths = [Path(line) for line in self.machine.python(self.environment, "-c", script).stdout.splitlines()]
-        assert [path for path in paths if not path.exists()] == []
-        return [path for path in paths if not path.is_dir()]
-
-    def links_on_the_way(self, path: Path) -> list[Path]:
-        """Return the links among a path and the folders above it, up to the environment."""
-        steps = [path, *path.parents]
-        return [step for step in steps[: steps.index(self.environment)] if step.is_symlink()]
-
-    def assert_own(self, name: str) -> None:
-        """Assert that each file of a distribution is real, writable and without other hard links."""
-        files = self.files_of(name)
-        assert files
-        for path in files:
-            status = path.lstat()
-            assert self.links_on_the_way(path) == [], path
-            assert status.st_nlink == 1, path
-            assert status.st_mode & 0o200, path
-            assert os.access(path.parent, os.W_OK), path
-
-    def assert_linked(self, name: str) -> None:
-        """Assert that a distribution is linked from the store."""
-        (metadata,) = self.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/METADATA")
-        assert metadata.is_symlink()
-        assert metadata.resolve().is_relative_to(self.machine.store.resolve())
-
-    def assert_nothing_passing_is_left(self) -> None:
-        """Assert that the store is sound, and that no temporary file is left in the store or the environment."""
-        assert problems_of(self.machine.store) == []
-        assert leftovers_of(self.machine.store) == []
-        assert [path.name for path in self.environment.glob(".pepip*")] == [".pepip-id"]
-
-
 @pytest.fixture
-def darkroom(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Darkroom:
-    """Return two projects in which nothing is installed yet."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    SOURCE_ONLY.write_sdist(wheelhouse)
-    return Darkroom(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
+def workbench(workbench: Workbench) -> Workbench:
+    """Return a project at the path of pepip's twin, in which nothing is installed yet."""
+    SOURCE_ONLY.write_sdist(workbench.wheelhouse)
+    return workbench.at("pepip/app")
+
+
+def seen_in(workbench: Workbench) -> Observation:
+    """Return an observation of the environment, as its users see it."""
+    return observe(workbench.environment, workbench.machine, level=Level.METADATA)
+
+
+def files_of(workbench: Workbench, name: str) -> list[Path]:
+    """Return the files that `importlib.metadata` lists for a distribution. Assert that each of them exists."""
+    script = (
+        f"import importlib.metadata as m, os\nfor file in m.files({name!r}): print(os.path.normpath(file.locate()))"
+    )
+    paths = [Path(line) for line in workbench.python("-c", script).splitlines()]
+    assert [path for path in paths if not path.exists()] == []
+    return [path for path in paths if not path.is_dir()]
+
+
+def links_on_the_way(workbench: Workbench, path: Path) -> list[Path]:
+    """Return the links among a path and the folders above it, up to the environment."""
+    steps = [path, *path.parents]
+    return [step for step in steps[: steps.index(workbench.environment)] if step.is_symlink()]
+
+
+def assert_own(workbench: Workbench, name: str) -> None:
+    """Assert that each file of a distribution is real, writable and without other hard links."""
+    files = files_of(workbench, name)
+    assert files
+    for path in files:
+        status = path.lstat()
+        assert links_on_the_way(workbench, path) == [], path
+        assert status.st_nlink == 1, path
+        assert status.st_mode & 0o200, path
+        assert os.access(path.parent, os.W_OK), path
+
+
+def assert_linked(workbench: Workbench, name: str) -> None:
+    """Assert that a distribution is linked from the store."""
+    (metadata,) = workbench.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/METADATA")
+    assert metadata.is_symlink()
+    assert metadata.resolve().is_relative_to(workbench.store.resolve())
+
+
+def assert_nothing_passing_is_left(workbench: Workbench) -> None:
+    """Assert that the store is sound, and that no temporary file is left in the store or the environment."""
+    assert workbench.problems() == []
+    assert workbench.leftovers() == []
+    assert [path.name for path in workbench.environment.glob(".pepip*")] == [".pepip-id"]
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_detached_distribution_is_the_same_as_one_installed_by_uv(
-    darkroom: Darkroom, twins: Twins, case: str
+    workbench: Workbench, twins: Twins, case: str
 ) -> None:
     """A detached distribution has its own writable files, with the same bytes and RECORD as uv's.
 
     The other distribution stays linked, and the store and the second project stay as before.
     """
     name, beside = CASES[case]
-    twins.install(name, beside, *darkroom.source[:3])
-    darkroom.install(name, beside, project=darkroom.another)
-    others = snapshot(darkroom.another), snapshot(darkroom.machine.store / "packages")
+    twins.install(name, beside, *workbench.from_wheelhouse)
+    workbench.at("another").install(name, beside)
+    others = snapshot(workbench.folder / "another"), snapshot(workbench.store / "packages")
 
-    darkroom.pepip("detach", name)
+    workbench.pepip("detach", name)
 
-    darkroom.assert_own(name)
-    darkroom.assert_linked(beside)
+    assert_own(workbench, name)
+    assert_linked(workbench, beside)
     twins.assert_equal(Level.METADATA)
-    assert changes(others[0], snapshot(darkroom.another)) == []
-    assert changes(others[1], snapshot(darkroom.machine.store / "packages")) == []
-    darkroom.assert_nothing_passing_is_left()
+    assert changes(others[0], snapshot(workbench.folder / "another")) == []
+    assert changes(others[1], snapshot(workbench.store / "packages")) == []
+    assert_nothing_passing_is_left(workbench)
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_attach_gives_back_the_links_that_were_there(darkroom: Darkroom, case: str) -> None:
+def test_attach_gives_back_the_links_that_were_there(workbench: Workbench, case: str) -> None:
     """`attach` restores the same links and the same RECORD, even after the copy got bytecode."""
     name, beside = CASES[case]
-    darkroom.install(name, beside)
-    shape, seen = link_shape(darkroom.environment), darkroom.observe()
-    record = next(darkroom.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/RECORD"))
+    workbench.install(name, beside)
+    shape, seen = link_shape(workbench.environment), seen_in(workbench)
+    record = next(workbench.site_packages.glob(f"{name.replace('-', '_')}-*.dist-info/RECORD"))
     rows = record.read_text()
 
-    darkroom.pepip("detach", name)
-    darkroom.machine.python(darkroom.environment, "-m", "compileall", "-q", darkroom.site_packages)
-    output = darkroom.pepip("attach", name)
+    workbench.pepip("detach", name)
+    workbench.python("-m", "compileall", "-q", workbench.site_packages)
+    output = workbench.pepip("attach", name)
 
     assert f"{name} 1.0 is linked from the store" in output.stderr
-    assert link_shape(darkroom.environment) == shape
+    assert link_shape(workbench.environment) == shape
     assert record.read_text() == rows
-    assert differences(seen, darkroom.observe()) == []
-    darkroom.assert_nothing_passing_is_left()
+    assert differences(seen, seen_in(workbench)) == []
+    assert_nothing_passing_is_left(workbench)
 
 
 @pytest.mark.parametrize("case", ["a package, modules, scripts and data", "a folder of two", "an old namespace"])
-def test_patches_reach_nobody_else(darkroom: Darkroom, case: str) -> None:
+def test_patches_reach_nobody_else(workbench: Workbench, case: str) -> None:
     """Overwriting each file of the copy changes neither the store nor another project or distribution."""
     name, beside = CASES[case]
-    darkroom.install(name, beside)
-    darkroom.install(name, beside, project=darkroom.another)
-    darkroom.pepip("detach", name)
-    before = snapshot(darkroom.machine.store / "packages"), snapshot(darkroom.another)
-    sibling = {path: path.read_bytes() for path in darkroom.files_of(beside)}
-    environments_own = darkroom.site_packages / f"{name.replace('-', '_')}-1.0.dist-info"
+    workbench.install(name, beside)
+    workbench.at("another").install(name, beside)
+    workbench.pepip("detach", name)
+    before = snapshot(workbench.store / "packages"), snapshot(workbench.folder / "another")
+    sibling = {path: path.read_bytes() for path in files_of(workbench, beside)}
+    environments_own = workbench.site_packages / f"{name.replace('-', '_')}-1.0.dist-info"
 
-    for path in darkroom.files_of(name):
+    for path in files_of(workbench, name):
         if path.parent != environments_own:
             path.write_bytes(b"# patched\n")
 
-    assert changes(before[0], snapshot(darkroom.machine.store / "packages")) == []
-    assert changes(before[1], snapshot(darkroom.another)) == []
-    shared = {path for path in sibling if path in set(darkroom.files_of(name))}
+    assert changes(before[0], snapshot(workbench.store / "packages")) == []
+    assert changes(before[1], snapshot(workbench.folder / "another")) == []
+    shared = {path for path in sibling if path in set(files_of(workbench, name))}
     assert {path for path, content in sibling.items() if path.read_bytes() != content} <= shared
-    assert problems_of(darkroom.machine.store) == []
+    assert workbench.problems() == []
 
 
-def test_the_project_imports_a_patch(darkroom: Darkroom) -> None:
+def test_the_project_imports_a_patch(workbench: Workbench) -> None:
     """Changed and added modules take effect at once, also in the console script."""
-    darkroom.install("camera")
-    darkroom.pepip("detach", "camera")
-    package = darkroom.site_packages / "camera"
+    workbench.install("camera")
+    workbench.pepip("detach", "camera")
+    package = workbench.site_packages / "camera"
     (package / "__init__.py").write_text("from camera.mine import main\n")
     (package / "mine.py").write_text("def main():\n    print('patched')\n")
 
-    said = darkroom.machine.run([darkroom.environment / "bin" / "camera"], folder=darkroom.project).stdout
+    said = workbench.script("camera")
 
-    assert said == "patched\n"
+    assert said == "patched"
 
 
 @pytest.mark.every(5)
 @pytest.mark.parametrize("tool", ["uv", "pepip"])
 @pytest.mark.parametrize("case", CASES)
 def test_uninstalling_a_detached_distribution_leaves_the_store_whole(
-    darkroom: Darkroom, twins: Twins, case: str, tool: str
+    workbench: Workbench, twins: Twins, case: str, tool: str
 ) -> None:
     """An uninstall removes all files of the copy, as in uv's environment, and the other distribution stays linked."""
     name, beside = CASES[case]
-    twins.install(name, beside, *darkroom.source[:3])
-    before = snapshot(darkroom.machine.store / "packages")
-    darkroom.pepip("detach", name)
+    twins.install(name, beside, *workbench.from_wheelhouse)
+    before = snapshot(workbench.store / "packages")
+    workbench.pepip("detach", name)
 
     twins.machine.uv("pip", "uninstall", name, folder=twins.uv_project)
-    run = darkroom.machine.uv if tool == "uv" else darkroom.machine.pepip
-    run(*(("pip",) if tool == "uv" else ()), "uninstall", name, folder=darkroom.project)
+    if tool == "uv":
+        workbench.uv("pip", "uninstall", name)
+    else:
+        workbench.pepip("uninstall", name)
 
     kept = "old/__init__.py" if tool == "pepip" else "nothing"  # uv removes a shared file with its first owner
     assert [line for line in twins.differences(Level.METADATA) if kept not in line] == []
-    darkroom.assert_linked(beside)
-    assert changes(before, snapshot(darkroom.machine.store / "packages")) == []
+    assert_linked(workbench, beside)
+    assert changes(before, snapshot(workbench.store / "packages")) == []
 
 
-def test_a_commit_and_a_file_keep_their_origin(darkroom: Darkroom, tmp_path: Path) -> None:
+def test_a_commit_and_a_file_keep_their_origin(workbench: Workbench, tmp_path: Path) -> None:
     """`direct_url.json` stays the same while detached and afterwards, so uv and pip see the same requirement."""
-    repository = commit(darkroom.machine, tmp_path / "repository", SOURCE_ONLY)
+    repository = commit(workbench.machine, tmp_path / "repository", SOURCE_ONLY)
     wheel = CAMERA.write(tmp_path / "elsewhere")
-    darkroom.install(f"quill @ git+{repository.as_uri()}", wheel)
-    seen = darkroom.observe()
-    origins = {path: path.read_bytes() for path in darkroom.site_packages.glob("*.dist-info/direct_url.json")}
-    shape = link_shape(darkroom.environment)
+    workbench.install(f"quill @ git+{repository.as_uri()}", wheel)
+    seen = seen_in(workbench)
+    origins = {path: path.read_bytes() for path in workbench.site_packages.glob("*.dist-info/direct_url.json")}
+    shape = link_shape(workbench.environment)
     assert len(origins) == 2
 
-    darkroom.pepip("detach", "quill", "camera")
-    assert darkroom.observe().answers == seen.answers
+    workbench.pepip("detach", "quill", "camera")
+    assert seen_in(workbench).answers == seen.answers
     assert {path: path.read_bytes() for path in origins} == origins
-    darkroom.pepip("attach", "quill", "camera")
+    workbench.pepip("attach", "quill", "camera")
 
     assert {path: path.read_bytes() for path in origins} == origins
-    assert link_shape(darkroom.environment) == shape
+    assert link_shape(workbench.environment) == shape
 
 
 def change_a_module(site_packages: Path) -> str:
@@ -305,99 +272,99 @@ def change_a_script(site_packages: Path) -> str:
 
 
 @pytest.mark.parametrize("patch", [change_a_module, remove_a_module, change_data, change_a_script])
-def test_attach_loses_no_patch_unless_told(darkroom: Darkroom, patch: object) -> None:
+def test_attach_loses_no_patch_unless_told(workbench: Workbench, patch: object) -> None:
     """`attach` names a changed file and changes nothing. With `--force` it links the distribution."""
     assert callable(patch)
-    darkroom.install("camera", "bystander")
-    shape = link_shape(darkroom.environment)
-    darkroom.pepip("detach", "camera")
-    named = patch(darkroom.site_packages)
-    before = snapshot(darkroom.environment)
+    workbench.install("camera", "bystander")
+    shape = link_shape(workbench.environment)
+    workbench.pepip("detach", "camera")
+    named = patch(workbench.site_packages)
+    before = snapshot(workbench.environment)
 
     for arguments in ((), ("--json",)):
-        assert_refused(darkroom.pepip("attach", "camera", *arguments, check=False), named, "--force")
-        assert changes(before, snapshot(darkroom.environment)) == []
-    darkroom.pepip("attach", "--force", "camera")
+        assert_refused(workbench.pepip("attach", "camera", *arguments, check=False), named, "--force")
+        assert changes(before, snapshot(workbench.environment)) == []
+    workbench.pepip("attach", "--force", "camera")
 
-    assert link_shape(darkroom.environment) == shape
-    assert problems_of(darkroom.machine.store) == []
+    assert link_shape(workbench.environment) == shape
+    assert workbench.problems() == []
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "y\n"], ids=["no", "nothing", "yes"])
-def test_attach_asks_on_a_terminal(darkroom: Darkroom, answer: str) -> None:
+def test_attach_asks_on_a_terminal(workbench: Workbench, answer: str) -> None:
     """On a terminal, `attach` names the changed files and asks. The default answer is no."""
-    darkroom.install("camera")
-    darkroom.pepip("detach", "camera")
-    change_a_module(darkroom.site_packages)
-    before = snapshot(darkroom.environment)
+    workbench.install("camera")
+    workbench.pepip("detach", "camera")
+    change_a_module(workbench.site_packages)
+    before = snapshot(workbench.environment)
 
     screen = run_on_terminal(
-        darkroom.machine,
+        workbench.machine,
         [sys.executable, "-m", "pepip", "attach", "camera"],
-        folder=darkroom.project,
+        folder=workbench.project,
         answers=[("[y/N]", answer)],
     )
 
     assert "camera/__init__.py" in screen.stdout
     if answer == "y\n":
         assert screen.returncode == 0
-        darkroom.assert_linked("camera")
+        assert_linked(workbench, "camera")
     else:
         assert screen.returncode == 1
-        assert changes(before, snapshot(darkroom.environment)) == []
+        assert changes(before, snapshot(workbench.environment)) == []
 
 
-def test_a_module_that_the_user_added_to_a_copy_outlives_attach(darkroom: Darkroom) -> None:
+def test_a_module_that_the_user_added_to_a_copy_outlives_attach(workbench: Workbench) -> None:
     """A module that no RECORD lists stays, and the distribution is linked around it."""
-    darkroom.install("camera")
-    darkroom.pepip("detach", "camera")
-    mine = darkroom.site_packages / "camera" / "mine.py"
+    workbench.install("camera")
+    workbench.pepip("detach", "camera")
+    mine = workbench.site_packages / "camera" / "mine.py"
     mine.write_text("MINE = True\n")
 
-    darkroom.pepip("attach", "--force", "camera")
+    workbench.pepip("attach", "--force", "camera")
 
-    darkroom.assert_linked("camera")
+    assert_linked(workbench, "camera")
     script = "import camera.mine, camera.lenses; assert camera.mine.MINE and camera.VERSION == '1.0'"
-    darkroom.machine.python(darkroom.environment, "-c", script)
-    assert problems_of(darkroom.machine.store) == []
+    workbench.python("-c", script)
+    assert workbench.problems() == []
 
 
-def test_attach_links_a_distribution_that_uv_installed(darkroom: Darkroom) -> None:
+def test_attach_links_a_distribution_that_uv_installed(workbench: Workbench) -> None:
     """Real files that uv installed become the same links as pepip's, if the store has that wheel."""
-    darkroom.install("camera", "bystander", project=darkroom.another)
-    darkroom.install("bystander")
-    darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
-    seen = darkroom.observe()
+    workbench.at("another").install("camera", "bystander")
+    workbench.install("bystander")
+    workbench.uv("pip", "install", *workbench.from_wheelhouse, "camera")
+    seen = seen_in(workbench)
 
-    darkroom.pepip("attach", "camera")
+    workbench.pepip("attach", "camera")
 
-    darkroom.assert_linked("camera")
+    assert_linked(workbench, "camera")
     theirs, ours = (
         {path: held.replace(str(folder), "<project>") for path, held in link_shape(folder / ".venv").items()}
-        for folder in (darkroom.another, darkroom.project)
+        for folder in (workbench.folder / "another", workbench.project)
     )
     assert ours == theirs
-    assert differences(seen, darkroom.observe()) == []
-    darkroom.assert_nothing_passing_is_left()
+    assert differences(seen, seen_in(workbench)) == []
+    assert_nothing_passing_is_left(workbench)
 
 
-def test_attach_says_when_the_store_has_no_such_wheel(darkroom: Darkroom, tmp_path: Path) -> None:
+def test_attach_says_when_the_store_has_no_such_wheel(workbench: Workbench, tmp_path: Path) -> None:
     """If the store has no such version, or only one with other bytes, the real files stay.
 
     The error names the distribution and the command that helps.
     """
-    darkroom.install("bystander")
+    workbench.install("bystander")
     other = replace(CAMERA, files={**CAMERA.files, "camera/other.py": ""}).write(tmp_path / "other")
-    darkroom.machine.uv("pip", "install", *darkroom.source[:3], "camera", folder=darkroom.project)
-    before = snapshot(darkroom.environment)
+    workbench.uv("pip", "install", *workbench.from_wheelhouse, "camera")
+    before = snapshot(workbench.environment)
 
-    missing = darkroom.pepip("attach", "camera", check=False)
-    darkroom.install(other, project=darkroom.another)
-    different = darkroom.pepip("attach", "camera", check=False)
+    missing = workbench.pepip("attach", "camera", check=False)
+    workbench.at("another").install(other)
+    different = workbench.pepip("attach", "camera", check=False)
 
     for output in (missing, different):
         assert_refused(output, "the store does not hold the wheel", "camera==1.0", "pepip install")
-    assert changes(before, snapshot(darkroom.environment)) == []
+    assert changes(before, snapshot(workbench.environment)) == []
 
 
 REFUSED = {
@@ -415,26 +382,26 @@ REFUSED = {
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_request_that_makes_no_sense_is_refused_and_changes_nothing(darkroom: Darkroom, case: str) -> None:
+def test_a_request_that_makes_no_sense_is_refused_and_changes_nothing(workbench: Workbench, case: str) -> None:
     """The message gives the reason and nothing changes, even if only one of several names is wrong."""
     arguments, words = REFUSED[case]
-    darkroom.install("bystander", "camera")
-    darkroom.pepip("detach", "camera")
-    before = snapshot(darkroom.project), snapshot(darkroom.machine.store / "packages")
+    workbench.install("bystander", "camera")
+    workbench.pepip("detach", "camera")
+    before = snapshot(workbench.project), snapshot(workbench.store / "packages")
 
-    output = darkroom.pepip(*arguments, check=False)
+    output = workbench.pepip(*arguments, check=False)
 
     assert_refused(output, words)
-    assert changes(before[0], snapshot(darkroom.project)) == []
-    assert changes(before[1], snapshot(darkroom.machine.store / "packages")) == []
+    assert changes(before[0], snapshot(workbench.project)) == []
+    assert changes(before[1], snapshot(workbench.store / "packages")) == []
 
 
-def test_machines_are_answered_in_json(darkroom: Darkroom) -> None:
+def test_machines_are_answered_in_json(workbench: Workbench) -> None:
     """`--json` prints one document and nothing else. Any spelling of a name is accepted."""
-    darkroom.install("camera", "cloud-core")
+    workbench.install("camera", "cloud-core")
 
-    detached = darkroom.pepip("detach", "--json", "Cloud_Core", "camera")
-    attached = darkroom.pepip("attach", "--json", "CLOUD.core", "camera")
+    detached = workbench.pepip("detach", "--json", "Cloud_Core", "camera")
+    attached = workbench.pepip("attach", "--json", "CLOUD.core", "camera")
 
     rows = [{"name": name, "version": "1.0"} for name in ("cloud-core", "camera")]
     assert json.loads(detached.stdout) == rows
@@ -454,60 +421,59 @@ package = false
 """
 
 
-def test_a_sync_leaves_a_detached_distribution_alone(darkroom: Darkroom) -> None:
+def test_a_sync_leaves_a_detached_distribution_alone(workbench: Workbench) -> None:
     """`sync` and `run`, of pepip and of uv, keep a patched copy as it is. `--reinstall` links it again."""
-    darkroom.machine.make_folder(darkroom.project)
-    (darkroom.project / "pyproject.toml").write_text(PROJECT)
-    source, settings = darkroom.source[:3], {"UV_PYTHON": str(darkroom.source[-1])}
-    run = darkroom.machine.pepip
-    run("sync", *source, folder=darkroom.project, variables=settings)
-    shape = link_shape(darkroom.environment)
-    darkroom.pepip("detach", "camera", "cloud-core")
-    change_a_module(darkroom.site_packages)
-    before = snapshot(darkroom.environment)
+    workbench.machine.make_folder(workbench.project)
+    (workbench.project / "pyproject.toml").write_text(PROJECT)
+    source, settings = workbench.from_wheelhouse, {"UV_PYTHON": str(workbench.interpreter)}
+    workbench.pepip("sync", *source, variables=settings)
+    shape = link_shape(workbench.environment)
+    workbench.pepip("detach", "camera", "cloud-core")
+    change_a_module(workbench.site_packages)
+    before = snapshot(workbench.environment)
 
-    for tool in (darkroom.machine.pepip, darkroom.machine.uv):
-        tool("sync", *source, folder=darkroom.project, variables=settings)
-        tool("run", *source, "python", "-B", "-c", "import cloud.core", folder=darkroom.project, variables=settings)
-        assert changes(before, snapshot(darkroom.environment)) == []
-    darkroom.install("camera")
-    assert changes(before, snapshot(darkroom.environment)) == []
-    run("sync", "--reinstall", *source, folder=darkroom.project, variables=settings)
+    for tool in (workbench.pepip, workbench.uv):
+        tool("sync", *source, variables=settings)
+        tool("run", *source, "python", "-B", "-c", "import cloud.core", variables=settings)
+        assert changes(before, snapshot(workbench.environment)) == []
+    workbench.install("camera")
+    assert changes(before, snapshot(workbench.environment)) == []
+    workbench.pepip("sync", "--reinstall", *source, variables=settings)
 
-    assert link_shape(darkroom.environment) == shape
+    assert link_shape(workbench.environment) == shape
 
 
-def test_an_install_beside_a_detached_distribution_never_writes_to_the_store(darkroom: Darkroom) -> None:
+def test_an_install_beside_a_detached_distribution_never_writes_to_the_store(workbench: Workbench) -> None:
     """A new distribution in the copy's folder is linked file by file. The patch stays, and no entry changes."""
-    darkroom.install("camera")
-    darkroom.pepip("detach", "camera")
-    change_a_module(darkroom.site_packages)
-    before = snapshot(darkroom.machine.store / "packages")
+    workbench.install("camera")
+    workbench.pepip("detach", "camera")
+    change_a_module(workbench.site_packages)
+    before = snapshot(workbench.store / "packages")
 
-    darkroom.install("camera-contrib")
+    workbench.install("camera-contrib")
 
-    assert (darkroom.site_packages / "camera" / "__init__.py").read_text() == "PATCHED = True\n"
-    darkroom.machine.python(darkroom.environment, "-c", "import camera.contrib, camera.lenses.wide")
-    added = [line for line in changes(before, snapshot(darkroom.machine.store / "packages")) if "contrib" not in line]
+    assert (workbench.site_packages / "camera" / "__init__.py").read_text() == "PATCHED = True\n"
+    workbench.python("-c", "import camera.contrib, camera.lenses.wide")
+    added = [line for line in changes(before, snapshot(workbench.store / "packages")) if "contrib" not in line]
     assert added == []
-    darkroom.pepip("attach", "--force", "camera")
-    darkroom.machine.python(darkroom.environment, "-c", "import camera.contrib; assert camera.VERSION == '1.0'")
-    assert problems_of(darkroom.machine.store) == []
+    workbench.pepip("attach", "--force", "camera")
+    workbench.python("-c", "import camera.contrib; assert camera.VERSION == '1.0'")
+    assert workbench.problems() == []
 
 
-def test_a_detached_distribution_outlives_its_entry(darkroom: Darkroom) -> None:
+def test_a_detached_distribution_outlives_its_entry(workbench: Workbench) -> None:
     """A detached distribution works without the store. `attach` then says that the wheel is missing."""
-    darkroom.install("camera")
-    darkroom.pepip("detach", "camera")
-    for folder, _, _ in os.walk(darkroom.machine.store):
+    workbench.install("camera")
+    workbench.pepip("detach", "camera")
+    for folder, _, _ in os.walk(workbench.store):
         Path(folder).chmod(0o700)
-    shutil.rmtree(darkroom.machine.store)
+    shutil.rmtree(workbench.store)
 
     script = "import camera.lenses, camera_module; assert camera.VERSION == '1.0'"
-    darkroom.machine.python(darkroom.environment, "-c", script)
+    workbench.python("-c", script)
 
-    darkroom.assert_own("camera")
-    assert_refused(darkroom.pepip("attach", "camera", check=False), "the store does not hold the wheel")
+    assert_own(workbench, "camera")
+    assert_refused(workbench.pepip("attach", "camera", check=False), "the store does not hold the wheel")
 
 
 @pytest.mark.parametrize("kind", ["tmpfs", "ext4"])
@@ -529,14 +495,10 @@ def test_a_copy_that_finds_no_room_changes_nothing(
         machine.python(project / ".venv", "-B", "-c", "import heavy")
 
 
-def test_a_team_member_detaches_an_entry_of_another_member(
-    tmp_path: Path, wheelhouse: Path, interpreter: Path
-) -> None:
+def test_a_team_member_detaches_an_entry_of_another_member(workbench: Workbench, tmp_path: Path) -> None:
     """A member can write to the copy of another member's entry, and can link the distribution again."""
-    CAMERA.write(wheelhouse)
     team = Team.assemble(tmp_path / "team", umask="077")
-    source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-    rooms = [Darkroom(user, user.home, source) for user in team.users]
+    rooms = [replace(workbench, machine=user, folder=user.home) for user in team.users]
     for room in rooms:
         room.install("camera")
     shape = link_shape(rooms[1].environment)
@@ -544,8 +506,8 @@ def test_a_team_member_detaches_an_entry_of_another_member(
 
     rooms[1].pepip("detach", "camera")
 
-    rooms[1].assert_own("camera")
-    owners = {path.stat().st_uid for path in rooms[1].files_of("camera")}
+    assert_own(rooms[1], "camera")
+    owners = {path.stat().st_uid for path in files_of(rooms[1], "camera")}
     assert owners == {rooms[1].machine.home.stat().st_uid}
     rooms[1].pepip("attach", "camera")
     assert link_shape(rooms[1].environment) == shape
@@ -553,56 +515,60 @@ def test_a_team_member_detaches_an_entry_of_another_member(
     assert changes(before[1], snapshot(rooms[0].environment)) == []
 
 
-def test_an_interrupted_install_is_completed_before_a_detach(darkroom: Darkroom) -> None:
+def test_an_interrupted_install_is_completed_before_a_detach(workbench: Workbench) -> None:
     """A killed install is completed, even if the next command is another one."""
-    darkroom.install("camera", "bystander", project=darkroom.another)
-    darkroom.install("bystander")
-    command = ("install", "camera", "camera-contrib", *darkroom.source)
-    probe = darkroom.folder / "probe"
-    darkroom.install("bystander", project=probe)
-    killed_before(darkroom.machine, 0, command, folder=probe, within=probe)
+    workbench.at("another").install("camera", "bystander")
+    workbench.install("bystander")
+    command = ("install", "camera", "camera-contrib", *workbench.source)
+    probe = workbench.folder / "probe"
+    workbench.at(probe).install("bystander")
+    killed_before(workbench.machine, 0, command, folder=probe, within=probe)
     seen = changes_seen(probe)
     point = next(number for number, line in enumerate(seen, 1) if "camera" in line and " os.link " in line)
-    killed_before(darkroom.machine, point, command, folder=darkroom.project, within=darkroom.project)
+    killed_before(workbench.machine, point, command, folder=workbench.project, within=workbench.project)
 
-    darkroom.pepip("detach", "bystander")
+    workbench.pepip("detach", "bystander")
 
-    darkroom.assert_own("bystander")
+    assert_own(workbench, "bystander")
     script = "import camera.contrib, camera.lenses.wide, camera_module, bystander"
-    darkroom.machine.python(darkroom.environment, "-c", script)
-    darkroom.assert_linked("camera")
-    darkroom.assert_nothing_passing_is_left()
+    workbench.python("-c", script)
+    assert_linked(workbench, "camera")
+    assert_nothing_passing_is_left(workbench)
 
 
-def test_a_name_that_is_given_twice_counts_once(darkroom: Darkroom) -> None:
+def test_a_name_that_is_given_twice_counts_once(workbench: Workbench) -> None:
     """A name that is given twice counts once, in any spelling."""
-    darkroom.install("camera")
+    workbench.install("camera")
 
-    darkroom.pepip("detach", "camera", "Camera")
-    darkroom.assert_own("camera")
-    darkroom.pepip("attach", "CAMERA", "camera")
+    workbench.pepip("detach", "camera", "Camera")
+    assert_own(workbench, "camera")
+    workbench.pepip("attach", "CAMERA", "camera")
 
-    darkroom.assert_linked("camera")
-    darkroom.assert_nothing_passing_is_left()
+    assert_linked(workbench, "camera")
+    assert_nothing_passing_is_left(workbench)
 
 
-def test_files_that_another_tool_installed_since_a_kill_stay(darkroom: Darkroom) -> None:
+def test_files_that_another_tool_installed_since_a_kill_stay(workbench: Workbench) -> None:
     """Copies of a killed detach do not replace files that another tool installed afterwards."""
-    darkroom.install("camera", "bystander")
-    darkroom.install("camera", project=darkroom.folder / "probe")
-    killed_before(darkroom.machine, 0, ("detach", "camera"), folder=darkroom.folder / "probe", within=darkroom.folder)
-    seen = changes_seen(darkroom.folder)
+    workbench.install("camera", "bystander")
+    workbench.at("probe").install("camera")
+    killed_before(
+        workbench.machine, 0, ("detach", "camera"), folder=workbench.folder / "probe", within=workbench.folder
+    )
+    seen = changes_seen(workbench.folder)
     point = next(number for number, line in enumerate(seen, 1) if "ready.json" in line and "rename" in line)
-    killed_before(darkroom.machine, point + 1, ("detach", "camera"), folder=darkroom.project, within=darkroom.folder)
-    darkroom.machine.uv("pip", "install", "--reinstall", "camera", *darkroom.source[:3], folder=darkroom.project)
-    (site_packages_of(darkroom.environment) / "camera" / "mine.py").write_text("")
+    killed_before(
+        workbench.machine, point + 1, ("detach", "camera"), folder=workbench.project, within=workbench.folder
+    )
+    workbench.uv("pip", "install", "--reinstall", "camera", *workbench.from_wheelhouse)
+    (workbench.site_packages / "camera" / "mine.py").write_text("")
 
-    darkroom.pepip("detach", "bystander")
+    workbench.pepip("detach", "bystander")
 
-    darkroom.assert_own("bystander")
-    darkroom.machine.python(darkroom.environment, "-c", "import camera.lenses, camera_module")
-    assert (site_packages_of(darkroom.environment) / "camera" / "mine.py").exists()
-    darkroom.assert_nothing_passing_is_left()
+    assert_own(workbench, "bystander")
+    workbench.python("-c", "import camera.lenses, camera_module")
+    assert (workbench.site_packages / "camera" / "mine.py").exists()
+    assert_nothing_passing_is_left(workbench)
 
 
 KILLS = 9
@@ -611,9 +577,9 @@ KILLS = 9
 class Interruptions:
     """Projects in which a command is killed. `count` is the number of changes on disk that a whole run makes."""
 
-    def __init__(self, darkroom: Darkroom, command: str) -> None:
+    def __init__(self, workbench: Workbench, command: str) -> None:
         self.command = command
-        self._darkroom = darkroom
+        self._workbench = workbench
         self._numbers = itertools.count()
         undisturbed = self.set("undisturbed")
         output = killed_before(
@@ -622,17 +588,17 @@ class Interruptions:
         assert output.returncode == 0, output.stderr
         self.count = len(changes_seen(undisturbed.folder))
 
-    def set(self, name: str) -> Darkroom:
+    def set(self, name: str) -> Workbench:
         """Return a project with camera and camera-contrib, in a store of its own, ready for the command."""
-        folder = self._darkroom.folder / name
-        machine = replace(self._darkroom.machine, store=folder / "store")
-        scene = replace(self._darkroom, machine=machine, folder=folder)
+        folder = self._workbench.folder / name
+        machine = replace(self._workbench.machine, store=folder / "store")
+        scene = replace(self._workbench, machine=machine, folder=folder)
         scene.install("camera", "camera-contrib", "cloud-core")
         if self.command == "attach":
             scene.pepip("detach", "camera")
         return scene
 
-    def interrupt(self, part: int) -> Darkroom:
+    def interrupt(self, part: int) -> Workbench:
         """Return a project after a kill.
 
         `part` chooses the killed change, from 0 for the first one to `KILLS - 1` for the last one.
@@ -643,7 +609,7 @@ class Interruptions:
             scene.machine, point, (self.command, "camera"), folder=scene.project, within=scene.folder
         )
         assert output.returncode == -9, output.stderr
-        assert problems_of(scene.machine.store) == []
+        assert scene.problems() == []
         return scene
 
 
@@ -653,12 +619,11 @@ def interruptions(
 ) -> Interruptions:
     """Return the means to interrupt `detach` or `attach`."""
     folder = tmp_path_factory.mktemp(request.param)
-    for wheel in WHEELS:
-        wheel.write(folder / "wheelhouse")
-    source = ("--no-index", "--find-links", folder / "wheelhouse", "--python", interpreter)
     (folder / "home").mkdir()
     machine = Machine(folder / "home", folder / "no-store", uv_cache)
-    return Interruptions(Darkroom(machine, folder, source), request.param)
+    workbench = Workbench(machine, folder, folder / "wheelhouse", interpreter)
+    workbench.supply(WHEELS)
+    return Interruptions(workbench, request.param)
 
 
 _WORKS = "import camera.contrib, camera.lenses.wide, camera_module, cloud.core; assert camera.VERSION == '1.0'"
@@ -675,12 +640,12 @@ def test_after_a_kill_the_next_run_completes(interruptions: Interruptions, part:
     is_done = "already" in output.stderr
     assert output.returncode == 0 or is_done, output.stderr
     if interruptions.command == "detach":
-        scene.assert_own("camera")
+        assert_own(scene, "camera")
     else:
-        scene.assert_linked("camera")
-    scene.machine.python(scene.environment, "-c", _WORKS)
-    scene.machine.uv("pip", "check", folder=scene.project)
-    scene.assert_nothing_passing_is_left()
+        assert_linked(scene, "camera")
+    scene.python("-c", _WORKS)
+    scene.uv("pip", "check")
+    assert_nothing_passing_is_left(scene)
 
 
 @pytest.mark.every(4)
@@ -694,10 +659,10 @@ def test_after_a_kill_an_install_gives_a_whole_environment(interruptions: Interr
 
     scene.install("camera", "camera-contrib", "cloud-core")
 
-    scene.machine.python(scene.environment, "-c", _WORKS)
+    scene.python("-c", _WORKS)
     assert {"__init__.py", "camera_module.py", "camera-shell", "camera", "manual.txt", "camera.h"} <= {
-        path.name for path in scene.files_of("camera")
+        path.name for path in files_of(scene, "camera")
     }
-    scene.assert_nothing_passing_is_left()
-    scene.machine.uv("pip", "uninstall", "camera", "camera-contrib", "cloud-core", folder=scene.project)
-    assert problems_of(scene.machine.store) == []
+    assert_nothing_passing_is_left(scene)
+    scene.uv("pip", "uninstall", "camera", "camera-contrib", "cloud-core")
+    assert scene.problems() == []

@@ -18,6 +18,7 @@ from tests.support.projects import project_table
 from tests.support.refusals import assert_refused_alike
 from tests.support.signals import wait_until_caught
 from tests.support.snapshots import stamps
+from tests.support.terminals import run_on_terminal
 
 WHERE = "import sys; print(sys.prefix)"
 INLINE = """# /// script
@@ -257,6 +258,60 @@ def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signa
         ends[name] = (process.returncode, stdout, stderr.splitlines()[-1:])  # the interrupted line may differ
 
     assert ends["pepip"] == ends["uv"]
+
+
+COUNTING = """
+import signal
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+print("ready", flush=True)
+got = int(signal.sigtimedwait({signal.SIGINT}, 15) is not None)
+while signal.sigtimedwait({signal.SIGINT}, 0.7):
+    got += 1
+print("got", got, flush=True)
+"""
+
+
+def test_an_interrupt_of_pepip_alone_reaches_the_command(twins: Twins) -> None:
+    """Such as `kill -INT`: no terminal sends it to the command. The command gets it once.
+
+    pepip waits for `run --with`, to link the environment that uv makes for it.
+    """
+    projects.VIRTUAL.lay_out(twins)
+    twins.both("sync")
+    twins.write("counting.py", COUNTING)
+
+    for name in ("uv", "pepip"):
+        command, folder = tool_of(twins, name)
+        process = twins.machine.start([*command, "run", "--with", "colorama", "counting.py"], folder=folder)
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "ready\n"
+            wait_until_caught(process.pid, signal.SIGINT)
+            process.send_signal(signal.SIGINT)
+
+            assert process.communicate(timeout=20)[0] == "got 1\n", name
+        finally:
+            process.kill()
+
+
+def test_an_interrupt_from_the_terminal_reaches_the_command_once(twins: Twins) -> None:
+    """The terminal sends it to the command, too, so pepip does not pass it on.
+
+    Two signals that arrive at the same time would count as one, so the calls of `kill` are listened to.
+    """
+    code = """
+import sys
+from pepip.uv import process
+sys.addaudithook(lambda event, _: event == "os.kill" and print("passed on", flush=True))
+sys.exit(process.run_attached(sys.argv[1:]))
+"""
+    command = [sys.executable, "-c", code, sys.executable, "-c", COUNTING]
+
+    output = run_on_terminal(twins.machine, command, folder=twins.folder, answers=[("ready", "\x03")])
+
+    assert "got 1\n" in output.stdout
+    assert "passed on" not in output.stdout
+    assert output.returncode == 0
 
 
 def test_output_to_a_closed_pipe_ends_the_command_as_under_uv(twins: Twins) -> None:

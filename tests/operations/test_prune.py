@@ -17,10 +17,9 @@ import pytest
 
 from tests.support.filesystems import mounted
 from tests.support.keeping import Keeper, dangling_links, free_bytes, names_of, without_metadata
-from tests.support.machines import Machine
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import leftovers_of, problems_of
+from tests.support.stores import leftovers_of
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel
 
@@ -28,22 +27,16 @@ pytestmark = pytest.mark.every(2)
 
 
 @pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
-
-
-@pytest.fixture
 def orphaned(keeper: Keeper) -> Keeper:
     """Return a user with two orphans, drum 1.0 and horn, and a project that links drum 2.0."""
-    keeper.install("kept", "drum==2.0")
+    keeper.at("kept").install("drum==2.0")
     leave_orphans(keeper, "drum==1.0", "horn")
     return keeper
 
 
 def leave_orphans(keeper: Keeper, *requirements: str) -> None:
     """Install into a project and delete it."""
-    keeper.install("gone", *requirements)
+    keeper.at("gone").install(*requirements)
     shutil.rmtree(keeper.folder / "gone")
 
 
@@ -94,7 +87,7 @@ def test_a_preview_in_words(orphaned: Keeper) -> None:
 
 def test_a_store_without_orphans_has_nothing_to_prune(keeper: Keeper) -> None:
     """A preview and a prune say so in words, and count no zeros."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
 
     assert keeper.prune_in_words("--dry-run").stderr == "Nothing to prune\n"
     assert keeper.prune_in_words().stderr == "Nothing to prune\n"
@@ -109,8 +102,8 @@ def test_it_removes_orphans_whole_and_leaves_nothing_behind(orphaned: Keeper) ->
 
     assert done == preview
     assert orphaned.entries() == ["drum-2.0"]
-    assert [name for name in leftovers_of(orphaned.store) if name != "trash/.lock"] == []
-    assert problems_of(orphaned.store) == []
+    assert [name for name in orphaned.leftovers() if name != "trash/.lock"] == []
+    assert orphaned.problems() == []
     assert orphaned.run_drum(orphaned.folder / "kept" / ".venv") == "2.0"
     again = orphaned.prune()
     assert (again["orphans"], again["freed_bytes"], again["gone"]) == ([], 0, [])
@@ -121,7 +114,7 @@ def test_without_a_terminal_it_wants_yes(orphaned: Keeper, arguments: tuple[str,
     """A script that forgot `--yes` gets an error that names it, and nothing is removed."""
     before = snapshot(orphaned.store)
 
-    output = orphaned.machine.pepip("prune", *arguments, folder=orphaned.folder, check=False)
+    output = orphaned.pepip("prune", *arguments, check=False)
 
     assert_refused(output, "--yes", exit_codes=(2,))
     assert changes(before, snapshot(orphaned.store)) == []
@@ -154,7 +147,7 @@ def test_any_other_answer_removes_nothing(orphaned: Keeper, typed: str) -> None:
 
 def test_nothing_to_remove_asks_nothing(keeper: Keeper) -> None:
     """Without orphans there is no question, even on a terminal."""
-    keeper.install("kept", "horn")
+    keeper.at("kept").install("horn")
 
     screen = on_terminal(keeper)
 
@@ -171,7 +164,7 @@ def test_a_change_during_the_question_counts(orphaned: Keeper) -> None:
 
     def answers() -> Iterator[tuple[str, str]]:
         yield ("[y/N]", "")
-        orphaned.install("late", "drum==1.0")
+        orphaned.at("late").install("drum==1.0")
         leave_orphans(orphaned, "wind-one")
         yield ("", "y\n")
 
@@ -266,7 +259,7 @@ def test_the_least_recently_linked_go_first_until_the_store_is_small(keeper: Kee
 
 def test_a_size_never_takes_an_entry_in_use(keeper: Keeper) -> None:
     """A linked entry stays, even if it is old and the store is still too large."""
-    environment = keeper.install("kept", "Big_Bell")
+    environment = keeper.at("kept").install("Big_Bell")
     leave_orphans(keeper, "horn")
     keeper.age("big-bell-1.0", days=400)
 
@@ -319,21 +312,21 @@ def test_one_version_in_two_buckets_goes_from_both(keeper: Keeper) -> None:
     """A package that was built for two Pythons has two entries of one name, and both are removed."""
     for tag in ("py3-none-any", "py3-none-linux_x86_64"):
         wheel = Wheel("twin", "1.0", files={"twin/__init__.py": ""}, tag=tag).write(keeper.wheelhouse)
-        keeper.machine.pepip("store", "add", wheel, *keeper.source, folder=keeper.folder)
+        keeper.pepip("store", "add", wheel, *keeper.source)
     assert keeper.entries() == ["twin-1.0", "twin-1.0"]
 
     done = keeper.prune()
 
     assert (names_of(done["orphans"]), done["refused"]) == (["twin-1.0", "twin-1.0"], [])
     assert keeper.entries() == []
-    assert leftovers_of(keeper.store) == []
+    assert keeper.leftovers() == []
 
 
 def test_a_full_disk_can_be_pruned(keeper: Keeper) -> None:
     """A prune works without room for a folder in the trash, a lock, or a file of the registry."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=16) as place:
         crowded = replace(keeper, machine=replace(keeper.machine, store=place / "store"))
-        environment = crowded.install("app", "drum==1.0")
+        environment = crowded.at("app").install("drum==1.0")
         crowded.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
         shutil.copytree(environment.parent, keeper.folder / "copied", symlinks=True)
         fill(place)
@@ -388,7 +381,7 @@ def test_the_freed_bytes_are_those_that_the_file_system_gains(
     ext4 itself keeps no bytes here: the folders of the store have as many blocks before as after.
     """
     place, keeper = disk
-    keeper.install("kept", "drum==2.0", "wind-two")
+    keeper.at("kept").install("drum==2.0", "wind-two")
     leave_orphans(keeper, *requirements)
     previewed = keeper.preview()
     before = free_bytes(place)
@@ -413,7 +406,7 @@ def test_many_orphans_free_the_predicted_bytes(disk: tuple[Path, Keeper]) -> Non
     names = [f"leaf-with-a-rather-long-name-{number}" for number in range(60)]
     for name in names:
         Wheel(name, "1.0", files={f"{name.replace('-', '_')}.py": ""}).write(keeper.wheelhouse)
-    keeper.install("kept", "drum==2.0")
+    keeper.at("kept").install("drum==2.0")
     leave_orphans(keeper, *names)
     previewed = keeper.preview()
     before = free_bytes(place)
@@ -427,7 +420,7 @@ def test_many_orphans_free_the_predicted_bytes(disk: tuple[Path, Keeper]) -> Non
 def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keeper]) -> None:
     """The next prune frees the bytes in the trash of a killed prune, and counts them."""
     place, keeper = disk
-    keeper.install("kept", "drum==2.0")
+    keeper.at("kept").install("drum==2.0")
     leave_orphans(keeper, "drum==1.0", "horn")
     (keeper.entry("horn-1.0")).rename(keeper.store / "trash" / "horn-1.0.1-1")
     previewed = keeper.preview()
@@ -443,7 +436,7 @@ def test_bytes_in_the_trash_of_a_killed_prune_are_counted(disk: tuple[Path, Keep
 def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Path, Keeper]) -> None:
     """If an environment lost its metadata, its hard links still keep the bytes of an orphan."""
     place, keeper = disk
-    environment = keeper.install("app", "band", "band-guests")
+    environment = keeper.at("app").install("band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
         without_metadata(environment, stem)
     for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
@@ -469,4 +462,4 @@ def test_bytes_that_stay_are_not_called_free(disk: tuple[Path, Keeper]) -> None:
     assert document["freed_bytes"] == 0
     assert document["orphans"] == []
     assert "unreadable-0123456789abcdef.json" in document["blocked"]
-    assert json.dumps(document["gone"]) == json.dumps([str(keeper.folder / "gone" / ".venv")])
+    assert json.dumps(document["gone"]) == json.dumps([str(keeper.at("gone").environment)])

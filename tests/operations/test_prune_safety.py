@@ -33,7 +33,7 @@ from tests.support.keeping import (
     without_metadata,
 )
 from tests.support.kills import changes_seen, killed_before
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
@@ -46,12 +46,6 @@ KILLS = 6
 
 
 DRUMS_METADATA = "lib/python3.*/site-packages/drum-1.0.dist-info"
-
-
-@pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 @pytest.fixture(params=[1, 2], ids=["first prune", "second prune"])
@@ -75,14 +69,14 @@ def assert_drum_is_kept(keeper: Keeper, environment: Path, times: range = range(
 
 def test_a_deleted_project_frees_the_entries_that_only_it_linked(keeper: Keeper) -> None:
     """Entries that another project links too are kept, and the deleted project leaves the registry."""
-    keeper.install("first", "drum==1.0", "horn", "wind-one")
-    second = keeper.install("second", "drum==1.0", "wind-two")
+    keeper.at("first").install("drum==1.0", "horn", "wind-one")
+    second = keeper.at("second").install("drum==1.0", "wind-two")
     shutil.rmtree(keeper.folder / "first")
 
     done = keeper.prune()
 
     assert sorted(names_of(done["orphans"])) == ["horn-1.0", "wind-one-1.0"]
-    assert done["gone"] == [str(keeper.folder / "first" / ".venv")]
+    assert done["gone"] == [str(keeper.at("first").environment)]
     assert keeper.entries() == ["drum-1.0", "wind-two-1.0"]
     assert [row["environment"] for row in keeper.ask("projects")] == [str(second)]
     assert keeper.run_drum(second) == "1.0"
@@ -92,7 +86,7 @@ def test_a_deleted_project_frees_the_entries_that_only_it_linked(keeper: Keeper)
 @pytest.mark.parametrize("what", ["environment", "project"])
 def test_a_moved_project_is_kept_after_a_scan(keeper: Keeper, what: str) -> None:
     """The scan registers the new place, even below a folder named `dev`, and the old place is forgotten."""
-    environment = keeper.install("before", "drum==1.0")
+    environment = keeper.at("before").install("drum==1.0")
     elsewhere = keeper.folder / "far" / "dev" / "after"
     elsewhere.parent.mkdir(parents=True)
     if what == "project":
@@ -116,7 +110,7 @@ def test_a_project_that_was_moved_far_away_without_a_scan_is_as_good_as_deleted(
 
     The prune says which environment is gone.
     """
-    environment = keeper.install("before", "drum==1.0")
+    environment = keeper.at("before").install("drum==1.0")
     (keeper.folder / "far" / "away").mkdir(parents=True)
     environment.parent.rename(keeper.folder / "far" / "away" / "after")
 
@@ -132,7 +126,7 @@ def test_a_moved_project_is_kept_while_its_old_place_may_be_an_unmounted_disk(ke
     No scan has registered its new place.
     """
     with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:
-        environment = keeper.install(disk / "app", "drum==1.0")
+        environment = keeper.at(disk / "app").install("drum==1.0")
         moved = keeper.folder / "far" / "away" / "app"
         shutil.move(environment.parent, keeper.machine.make_folder(moved.parent))
 
@@ -149,7 +143,7 @@ def test_an_environment_that_was_copied_beside_the_original_is_kept(
     keeper: Keeper, place: str, original: str
 ) -> None:
     """An unregistered copy by `cp -r` keeps its entries, even if the original now links others, or is gone."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     copy = keeper.folder / place
     copy.parent.mkdir(exist_ok=True)
     subprocess.run(["cp", "-r", environment, copy], check=True)
@@ -168,7 +162,7 @@ def test_an_environment_that_was_copied_beside_the_original_is_kept(
 
 def test_a_project_that_was_renamed_is_kept(keeper: Keeper, prunes: range) -> None:
     """The new name lies beside the old one, so no scan is needed."""
-    environment = keeper.install("before", "drum==1.0")
+    environment = keeper.at("before").install("drum==1.0")
     environment.parent.rename(keeper.folder / "after")
 
     for _ in prunes:
@@ -176,14 +170,14 @@ def test_a_project_that_was_renamed_is_kept(keeper: Keeper, prunes: range) -> No
         assert done["orphans"] == []
 
     assert keeper.entries() == ["drum-1.0"]
-    assert dangling_links(keeper.folder / "after" / ".venv") == []
+    assert dangling_links(keeper.at("after").environment) == []
 
 
 def test_an_environment_that_is_reached_by_a_link_outlives_the_link(keeper: Keeper, prunes: range) -> None:
     """An environment is registered by its real path, and so is still known after the link to its project is gone."""
     real = keeper.machine.make_folder(keeper.folder / "far" / "away" / "real")
     (keeper.folder / "alias").symlink_to(real)
-    keeper.install("alias", "drum==1.0", "--venv", keeper.folder / "alias" / ".venv")
+    keeper.at("alias").install("drum==1.0", "--venv", keeper.at("alias").environment)
     (keeper.folder / "alias").unlink()
 
     assert_drum_is_kept(keeper, real / ".venv", prunes)
@@ -199,7 +193,7 @@ def test_an_environment_folder_that_is_a_link_is_kept_where_it_leads(keeper: Kee
     keeper.machine.make_folder(elsewhere.parent)
     keeper.machine.uv("venv", elsewhere, "--python", keeper.interpreter, folder=project)
     (project / ".venv").symlink_to(elsewhere)
-    keeper.install(project, "drum==1.0")
+    keeper.at(project).install("drum==1.0")
     (project / ".venv").unlink()
 
     assert_drum_is_kept(keeper, elsewhere, prunes)
@@ -215,8 +209,8 @@ def test_a_store_with_two_names_keeps_entries_linked_by_either(keeper: Keeper, p
     keeper.machine.make_folder(keeper.folder / "real-store")
     by_link = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "link-to-store"))
     by_path = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "real-store"))
-    by_link.install("first", "drum==1.0")
-    by_path.install("second", "horn")
+    by_link.at("first").install("drum==1.0")
+    by_path.at("second").install("horn")
 
     done = (by_link if pruned_by == "link" else by_path).prune()
 
@@ -232,7 +226,7 @@ def test_a_link_that_leads_elsewhere_now_leaves_both_environments_known(keeper: 
         keeper.machine.make_folder(keeper.folder / "deployed" / release / "inner")
         current.unlink(missing_ok=True)
         current.symlink_to(keeper.folder / "deployed" / release / "inner")
-        keeper.install(current, name, "--venv", current / ".venv")
+        keeper.at(current).install(name, "--venv", current / ".venv")
     (first,) = keeper.ask("projects", keeper.folder / "deployed" / "one" / "inner")
     (second,) = keeper.ask("projects", current)
 
@@ -253,7 +247,7 @@ def test_a_store_that_is_mounted_at_a_second_place_keeps_entries_linked_there(ke
         pytest.skip("a bind mount is not allowed here")
     try:
         by_second = replace(keeper, machine=replace(keeper.machine, store=second))
-        by_second.install("app", "drum==1.0")
+        by_second.at("app").install("drum==1.0")
         orphans = keeper.preview()["orphans"]
     finally:
         subprocess.run(["umount", second], check=True)
@@ -264,7 +258,7 @@ def test_a_store_that_is_mounted_at_a_second_place_keeps_entries_linked_there(ke
 
 def test_a_store_that_was_moved_keeps_entries_linked_at_its_old_place(keeper: Keeper) -> None:
     """Its environments are shown as broken. A command that changes one repairs it, and so does `store repair`."""
-    environments = [keeper.install(name, "drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
+    environments = [keeper.at(name).install("drum==1.0", "band", "band-guests") for name in ("app", "other", "third")]
     keeper.ask("projects")
     moved = replace(keeper, machine=replace(keeper.machine, store=keeper.folder / "larger" / "store"))
     moved.store.parent.mkdir()
@@ -273,7 +267,7 @@ def test_a_store_that_was_moved_keeps_entries_linked_at_its_old_place(keeper: Ke
     states = {row["state"]: row["reason"] for row in moved.ask("projects")}
     assert states == {"broken": "its links lead to the former place of the store"}
     assert moved.prune()["orphans"] == []
-    moved.install("app", "horn")
+    moved.at("app").install("horn")
     moved.machine.pepip("uninstall", "band-guests", folder=keeper.folder / "other")
     healed = moved.ask("store", "repair")["healed"]
 
@@ -292,8 +286,8 @@ def test_a_store_that_was_moved_keeps_entries_linked_at_its_old_place(keeper: Ke
 def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount_point: str) -> None:
     """The entries that it linked last are kept and named with the reason. Other orphans are removed."""
     with mounted(kind, keeper.folder / "media" / "disk", mebibytes=64) as disk:
-        environment = keeper.install(disk / "work" / "app", "drum==1.0", "wind-one")
-        keeper.install("here", "horn")
+        environment = keeper.at(disk / "work" / "app").install("drum==1.0", "wind-one")
+        keeper.at("here").install("horn")
         shutil.rmtree(keeper.folder / "here")
     if mount_point == "vanishes":
         disk.rmdir()
@@ -315,8 +309,8 @@ def test_a_project_on_an_unmounted_disk_is_kept(keeper: Keeper, kind: str, mount
 
 def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(keeper: Keeper) -> None:
     """A container may have a volume at `.venv`. Without the volume, that folder exists and is empty."""
-    with mounted("tmpfs", keeper.folder / "app" / ".venv", mebibytes=16) as environment:
-        keeper.install("app", "drum==1.0")
+    with mounted("tmpfs", keeper.at("app").environment, mebibytes=16) as environment:
+        keeper.at("app").install("drum==1.0")
 
     done = keeper.prune()
 
@@ -327,7 +321,7 @@ def test_an_environment_that_is_a_mount_point_is_kept_when_it_is_not_mounted(kee
 def test_an_unmounted_disk_that_comes_back_has_working_projects(keeper: Keeper) -> None:
     """After the disk is mounted again, the environment works as before."""
     with mounted("ext4", keeper.folder / "disk", mebibytes=64) as disk:
-        environment = keeper.install(disk / "app", "drum==1.0")
+        environment = keeper.at(disk / "app").install("drum==1.0")
         subprocess.run(["umount", disk], check=True)
         keeper.prune()
         subprocess.run(["mount", "-o", "loop", disk.with_name("disk.ext4"), disk], check=True)
@@ -347,7 +341,7 @@ def test_another_disk_in_the_place_of_an_unmounted_one_is_not_taken_for_it(keepe
     """Two USB sticks in one slot have one device number and one mount point: the projects of the first are kept."""
     place = keeper.folder / "stick"
     with mounted("tmpfs", place, mebibytes=64):
-        environment = keeper.install(place / "app", "drum==1.0")
+        environment = keeper.at(place / "app").install("drum==1.0")
         device = place.stat().st_dev
     for _ in range(20):
         with mounted("tmpfs", place, mebibytes=1):
@@ -369,7 +363,7 @@ def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Ke
         inside.mkdir()
         subprocess.run(["mount", "--bind", real, inside], check=True)
         try:
-            environment = keeper.install(inside / "app", "drum==1.0")
+            environment = keeper.at(inside / "app").install("drum==1.0")
         finally:
             subprocess.run(["umount", inside], check=True)
 
@@ -398,8 +392,8 @@ def test_a_folder_that_was_mounted_elsewhere_is_not_taken_for_deleted(keeper: Ke
 def test_an_environment_behind_a_closed_folder_is_kept(keeper: Keeper, closed: str) -> None:
     """If permissions hide another user's environment, the entries that it linked last are kept and named."""
     stranger = replace(keeper, machine=replace(keeper.machine, prefix=stranger_prefix()))
-    environment = keeper.install("app", "drum==1.0")
-    keeper.install("gone", "horn")
+    environment = keeper.at("app").install("drum==1.0")
+    keeper.at("gone").install("horn")
     shutil.rmtree(keeper.folder / "gone")
     (folder,) = (
         [environment.parent] if closed == ".." else environment.glob(closed) if closed != "." else [environment]
@@ -434,8 +428,8 @@ def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> 
 
     Nothing is removed; the error names the file and `projects scan`.
     """
-    environment = keeper.install("app", "drum==1.0")
-    keeper.install("gone", "horn")
+    environment = keeper.at("app").install("drum==1.0")
+    keeper.at("gone").install("horn")
     shutil.rmtree(keeper.folder / "gone")
     damaged = keeper.registry_file(environment)
     damaged.write_text(text)
@@ -452,7 +446,7 @@ def test_a_damaged_registry_file_keeps_everything(keeper: Keeper, text: str) -> 
 
 def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> None:
     """An impossible path, or a pipe, counts as a damaged file. No command fails or waits for it."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     document = json.loads(keeper.registry_file(environment).read_text())
     strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
 
@@ -468,13 +462,13 @@ def test_a_registry_file_of_nonsense_stops_nobody_for_ever(keeper: Keeper) -> No
 
 def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
     """Without the registry no environment would count, so nothing is removed. A scan makes a new registry."""
-    environment = keeper.install("app", "drum==1.0")
-    keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+    environment = keeper.at("app").install("drum==1.0")
+    keeper.pepip("store", "add", "horn", *keeper.source)
     shutil.rmtree(keeper.store / "projects")
 
     refusal = keeper.prune_in_words(check=False)
-    doctor = keeper.machine.pepip("doctor", folder=keeper.folder, check=False)
-    removal = keeper.machine.pepip("store", "remove", "drum", folder=keeper.folder, check=False)
+    doctor = keeper.pepip("doctor", check=False)
+    removal = keeper.pepip("store", "remove", "drum", check=False)
     assert_refused(refusal, str(keeper.store / "projects"), "is gone", "projects scan", exit_codes=(1,))
     assert_refused(removal, "is gone", exit_codes=(1,))
     assert (doctor.returncode, "is gone: nothing is pruned" in doctor.stdout) == (1, True)
@@ -487,8 +481,8 @@ def test_a_registry_that_is_gone_keeps_everything(keeper: Keeper) -> None:
 
 def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
     """If the scan writes a damaged file anew, no more is needed. Any other damaged file must be forgotten."""
-    environment = keeper.install("app", "drum==1.0")
-    keeper.install("gone", "horn")
+    environment = keeper.at("app").install("drum==1.0")
+    keeper.at("gone").install("horn")
     shutil.rmtree(keeper.folder / "gone")
     keeper.registry_file(environment).write_text("{")
     stranded = keeper.store / "projects" / "stranded-0123456789abcdef.json"
@@ -509,7 +503,7 @@ def test_a_damaged_registry_is_made_whole_by_a_scan(keeper: Keeper) -> None:
 @pytest.mark.parametrize("tool", ["uv", "pip", "pepip"])
 def test_uninstalling_with_any_tool_makes_an_orphan(keeper: Keeper, pip: Path, tool: str) -> None:
     """The registration still lists the entries, but the links decide."""
-    environment = keeper.install("app", "drum==1.0", "wind-one", "horn")
+    environment = keeper.at("app").install("drum==1.0", "wind-one", "horn")
     if tool == "uv":
         keeper.machine.uv("pip", "uninstall", "drum", "wind-one", folder=environment.parent)
     elif tool == "pip":
@@ -528,23 +522,23 @@ def test_uninstalling_with_any_tool_makes_an_orphan(keeper: Keeper, pip: Path, t
 
 def test_an_upgrade_makes_an_orphan_of_the_old_version(keeper: Keeper) -> None:
     """This holds for an upgrade by uv, which installs real files, and by pepip."""
-    keeper.install("by-pepip", "drum==1.0")
-    by_uv = keeper.install("by-uv", "drum==1.0")
-    keeper.install("by-pepip", "drum==2.0")
+    keeper.at("by-pepip").install("drum==1.0")
+    by_uv = keeper.at("by-uv").install("drum==1.0")
+    keeper.at("by-pepip").install("drum==2.0")
     assert keeper.preview()["orphans"] == []
     keeper.machine.uv("pip", "install", "drum==2.0", *keeper.source[:3], folder=by_uv.parent)
 
     done = keeper.prune()
 
     assert names_of(done["orphans"]) == ["drum-1.0"]
-    assert keeper.run_drum(by_uv) == keeper.run_drum(keeper.folder / "by-pepip" / ".venv") == "2.0"
+    assert keeper.run_drum(by_uv) == keeper.run_drum(keeper.at("by-pepip").environment) == "2.0"
 
 
 @pytest.mark.parametrize("rest", ["folder", "inner link"])
 def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
     """After `rm -r` of the metadata, the link of a folder keeps the entry, and so does a link below a namespace."""
     with mounted("tmpfs", keeper.folder / "disk", mebibytes=64) as disk:  # so that all links are symbolic
-        environment = keeper.install(disk / "app", "drum==1.0", "wind-one")
+        environment = keeper.at(disk / "app").install("drum==1.0", "wind-one")
         without_metadata(environment, "wind_one-1.0" if rest == "inner link" else "drum-1.0")
         links = [path for path in environment.rglob("*") if str(keeper.store) in str(path.resolve())]
 
@@ -559,7 +553,7 @@ def test_one_link_is_enough_to_keep_an_entry(keeper: Keeper, rest: str) -> None:
 
 def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
     """Unfolded folders have hard links, which name no entry. The links of the metadata do."""
-    environment = keeper.install("app", "band", "band-guests")
+    environment = keeper.at("app").install("band", "band-guests")
     members = site_packages_of(environment) / "band" / "members.py"
 
     done = keeper.prune()
@@ -572,7 +566,7 @@ def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
 
 def test_link_counts_say_nothing(keeper: Keeper) -> None:
     """An entry is an orphan even if uv's cache, or an environment without metadata, has hard links to its files."""
-    environment = keeper.install("app", "band", "band-guests")
+    environment = keeper.at("app").install("band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
         without_metadata(environment, stem)
     for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
@@ -589,9 +583,9 @@ def test_link_counts_say_nothing(keeper: Keeper) -> None:
 
 def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keeper: Keeper) -> None:
     """If a deleted project is made again while a prune runs, the prune does not forget the new one."""
-    environment = keeper.install("far/app", "drum==1.0")
-    keeper.install("third", "drum==1.0")
-    leftover = keeper.install("other", "horn")
+    environment = keeper.at("far/app").install("drum==1.0")
+    keeper.at("third").install("drum==1.0")
+    leftover = keeper.at("other").install("horn")
     for root in (environment, leftover):
         shutil.rmtree(root)
     pruning = prune.prune(Store(str(keeper.store)), prune.PruneOptions())
@@ -600,7 +594,7 @@ def test_an_install_between_the_look_and_the_removal_is_registered_and_kept(keep
             break  # the census is done, the prune holds its lock, and is about to remove the first entry
 
     with ThreadPoolExecutor(1) as pool:
-        installing = pool.submit(keeper.install, "far/app", "drum==1.0")
+        installing = pool.submit(keeper.at("far/app").install, "drum==1.0")
         _wait_until_it_waits(keeper, installing.done)
         for _ in pruning:
             pass
@@ -638,12 +632,12 @@ def crowd(keeper: Keeper, *, installers: int, pruners: int, rounds: int) -> list
     """
     wanted = (("drum==1.0", "wind-one"), ("horn", "drum==2.0"), ("band", "band-guests"), ("wind-two", "wind-one"))
     is_over = threading.Event()
-    keeper.install("first", "wind-one")  # prune refuses to run without a store
+    keeper.at("first").install("wind-one")  # prune refuses to run without a store
 
     def install(number: int) -> None:
         project = Path(f"user{number}", "app")  # far apart, since a prune also looks beside known environments
         for turn in range(rounds):
-            environment = keeper.install(project, *wanted[(turn + number) % len(wanted)])
+            environment = keeper.at(project).install(*wanted[(turn + number) % len(wanted)])
             assert dangling_links(environment) == [], (number, turn)
             way = (turn + number // 2) % 4
             if way == 0:
@@ -691,13 +685,13 @@ def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
     counts = crowd(keeper, installers=6, pruners=2, rounds=8)
 
     assert all(count >= 4 for count in counts)
-    assert problems_of(keeper.store) == []
+    assert keeper.problems() == []
     assert _remains(keeper.store) == []
 
 
 def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
     """A run that empties the trash leaves alone the part that another run is still filling."""
-    keeper.install("app", "drum==1.0", "horn")
+    keeper.at("app").install("drum==1.0", "horn")
     shutil.rmtree(keeper.folder / "app")
     store = Store(str(keeper.store))
     previewed = prune.preview(store, prune.PruneOptions())
@@ -720,7 +714,7 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
     keeper: Keeper, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The lock of a killed run's folder is held until the folder is removed, so no new run can begin in it."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     left = keeper.store / "trash" / "1-2"
     left.mkdir()
     left.with_suffix(".lock").touch()
@@ -740,7 +734,7 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
 
 def test_a_second_clean_up_takes_nothing_that_came_between(keeper: Keeper, monkeypatch: pytest.MonkeyPatch) -> None:
     """If a new run makes a removed lock again, it is another lock, and the folder of that run stays."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     place = keeper.store / "trash" / "1-2"
     place.with_suffix(".lock").touch()
     real = os.open
@@ -798,7 +792,7 @@ def test_eight_processes_install_and_prune_for_long(keeper: Keeper) -> None:
         counts = crowd(keeper, installers=installers, pruners=pruners, rounds=rounds)
 
         assert min(counts) > 0
-        assert problems_of(keeper.store) == []
+        assert keeper.problems() == []
         assert _remains(keeper.store) == []
 
 
@@ -817,8 +811,8 @@ def _remains(store: Path) -> list[str]:
 
 def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: Keeper) -> None:
     """After a kill before any change on disk, the remaining entries can be linked as before."""
-    kept = keeper.install("kept", "drum==2.0", "wind-one")
-    keeper.install("gone", "drum==1.0", "horn", "band")
+    kept = keeper.at("kept").install("drum==2.0", "wind-one")
+    keeper.at("gone").install("drum==1.0", "horn", "band")
     shutil.rmtree(keeper.folder / "gone")
     pristine, log = keeper.folder / "pristine", keeper.folder / "log"
     log.mkdir()
@@ -837,21 +831,21 @@ def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: K
         assert problems_of(keeper.store, sealed=False) == [], where
         assert dangling_links(kept) == [], where
         if change in {1, 2, 3, total}:
-            again = keeper.install("again", "drum==1.0")
+            again = keeper.at("again").install("drum==1.0")
             assert keeper.run_drum(again) == "1.0", where
             shutil.rmtree(again.parent)
 
         keeper.prune()
 
         assert keeper.entries() == ["drum-2.0", "wind-one-1.0"], where
-        assert problems_of(keeper.store) == [], where
+        assert keeper.problems() == [], where
         assert _remains(keeper.store) == [], where
     assert keeper.run_drum(kept) == "2.0"
 
 
 def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None:
     """Entries that a team's members could read before the kill can still be read after it."""
-    keeper.install("gone", "drum==1.0", "horn")
+    keeper.at("gone").install("drum==1.0", "horn")
     shutil.rmtree(keeper.folder / "gone")
     before = {path.name: path.stat().st_mode & 0o055 for path in keeper.store.glob("packages/*/*")}
 
@@ -865,7 +859,7 @@ def test_a_killed_prune_leaves_entries_that_all_may_read(keeper: Keeper) -> None
 
 def test_a_killed_install_keeps_the_entries_that_it_had_linked(keeper: Keeper) -> None:
     """If an install is killed while it links, a prune keeps the entries that it linked or was about to link."""
-    keeper.install("second", "drum==1.0", "wind-one")
+    keeper.at("second").install("drum==1.0", "wind-one")
     project = keeper.machine.make_folder(keeper.folder / "app")
     arguments = ["install", "drum==1.0", "wind-one", *keeper.source]
     killed_before(keeper.machine, 0, arguments, folder=project, within=keeper.folder)
@@ -896,9 +890,9 @@ def test_files_of_another_user_are_named_and_are_no_failure(
 ) -> None:
     """Each user removes their own entries, and the entries of the other user stay whole."""
     first, second = (Keeper.settle(user, user.home / "work", wheelhouse, interpreter) for user in team.users)
-    first.install("app", "drum==1.0", "wind-one")
-    first.install("stays", "band")
-    second.install("app", "horn", "wind-two")
+    first.at("app").install("drum==1.0", "wind-one")
+    first.at("stays").install("band")
+    second.at("app").install("horn", "wind-two")
     for keeper in (first, second):
         shutil.rmtree(keeper.folder / "app")
 
@@ -929,8 +923,8 @@ def test_bytes_that_another_user_keeps_are_not_called_free(
             Keeper.settle(replace(user, store=disk / "store"), user.home / "work", wheelhouse, interpreter)
             for user in team.users
         )
-        first.install("app", "drum==1.0", "wind-one")
-        second.install("app", "horn", "wind-two")
+        first.at("app").install("drum==1.0", "wind-one")
+        second.at("app").install("horn", "wind-two")
         for keeper in (first, second):
             shutil.rmtree(keeper.folder / "app")
         # The second user's prune was killed after it moved an entry into the trash.
@@ -959,7 +953,7 @@ def test_a_project_that_two_users_work_on_is_kept_when_its_disk_is_not_there(
     with mounted("tmpfs", tmp_path / "disk", mebibytes=64) as disk:
         os.chown(disk, -1, team.group_id)
         disk.chmod(0o2775)
-        environment = first.install(disk / "app", "drum==1.0")
+        environment = first.at(disk / "app").install("drum==1.0")
         subprocess.run(["chmod", "-R", "g+w", disk / "app"], check=True)
         second.machine.pepip("install", "horn", *second.source, folder=disk / "app")
 
@@ -976,7 +970,7 @@ def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
     """
     keeper.machine.make_folder(keeper.store).chmod(0o2775)
     secretive = replace(keeper, machine=replace(keeper.machine, prefix=("sh", "-c", 'umask 077; exec "$@"', "sh")))
-    secretive.install("app", "drum==1.0")
+    secretive.at("app").install("drum==1.0")
     lock = keeper.store / ".lock"
 
     assert stat.S_IMODE(lock.stat().st_mode) == 0o664
@@ -991,7 +985,7 @@ def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
 
 def test_someone_who_may_only_read_the_store_removes_nothing(keeper: Keeper, tmp_path: Path) -> None:
     """The output says that the entries belong to another user, and the exit code is 0."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     shutil.rmtree(keeper.folder / "app")
     reader = replace(keeper.machine.as_plain_user(tmp_path / "plain"), store=keeper.store)
     before = snapshot(keeper.store)

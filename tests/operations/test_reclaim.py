@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.filesystems import mounted
 from tests.support.keeping import Keeper, free_bytes
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
@@ -31,27 +31,22 @@ def stone(name: str, version: str, mebibytes: float) -> Wheel:
 
 
 @pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+def keeper(keeper: Keeper) -> Keeper:
     """Return a user with packages of known sizes."""
-    for wheel in (
-        stone("boulder", "1.0", 6),
-        stone("boulder", "2.0", 5),
-        stone("rock", "1.0", 3),
-        stone("pebble", "1.0", 1),
-    ):
-        wheel.write(wheelhouse)
-    return Keeper(machine, tmp_path, wheelhouse, interpreter)
+    sizes = {("boulder", "1.0"): 6, ("boulder", "2.0"): 5, ("rock", "1.0"): 3, ("pebble", "1.0"): 1}
+    keeper.supply(stone(name, version, size) for (name, version), size in sizes.items())
+    return keeper
 
 
 def settle(keeper: Keeper) -> None:
     """Have an orphan (rock), two idle projects of which one says what it needs, and one in use."""
-    keeper.install("live", "boulder==2.0", "pebble")
-    keeper.install("old", "boulder==1.0")
+    keeper.at("live").install("boulder==2.0", "pebble")
+    keeper.at("old").install("boulder==1.0")
     (keeper.folder / "old" / "requirements.txt").write_text("boulder==1.0\n")
-    keeper.install("forgotten", "pebble")
-    keeper.machine.pepip("store", "add", "rock", *keeper.source, folder=keeper.folder)
-    let_rest(keeper.folder / "old" / ".venv", days=200)
-    let_rest(keeper.folder / "forgotten" / ".venv", days=400)
+    keeper.at("forgotten").install("pebble")
+    keeper.pepip("store", "add", "rock", *keeper.source)
+    let_rest(keeper.at("old").environment, days=200)
+    let_rest(keeper.at("forgotten").environment, days=400)
 
 
 def let_rest(environment: Path, *, days: float) -> None:
@@ -98,7 +93,7 @@ def test_a_started_python_ends_the_rest_of_an_environment(keeper: Keeper) -> Non
     """Nothing was installed, but the interpreter read its settings: the environment is in use."""
     settle(keeper)
     if not os.statvfs(keeper.folder).f_flag & getattr(os, "ST_NOATIME", 0):
-        keeper.machine.python(keeper.folder / "old" / ".venv", "-c", "")
+        keeper.machine.python(keeper.at("old").environment, "-c", "")
 
         assert "idle old" not in bundles(keeper.ask("reclaim"))
 
@@ -191,7 +186,7 @@ def test_entries_in_the_trash_are_not_free_yet(keeper: Keeper) -> None:
 @pytest.mark.real_world
 def test_environments_that_are_not_shared_are_a_bundle(keeper: Keeper) -> None:
     """`--look` searches a folder; the bundle names the command that adopts them."""
-    keeper.install("live", "boulder==2.0")
+    keeper.at("live").install("boulder==2.0")
     project = keeper.machine.make_folder(keeper.folder / "foreign")
     keeper.machine.uv("venv", "--python", keeper.interpreter, ".venv", folder=project)
     words = ("pip", "install", "--python", ".venv", "--link-mode", "copy", "boulder==2.0")
@@ -216,4 +211,4 @@ def test_a_text_that_can_not_be_read_is_refused(keeper: Keeper, words: tuple[str
     """One line says what is wrong."""
     keeper.machine.make_folder(keeper.store)
 
-    assert_refused(keeper.machine.pepip("reclaim", *words, folder=keeper.folder, check=False), said, exit_codes=(2,))
+    assert_refused(keeper.pepip("reclaim", *words, check=False), said, exit_codes=(2,))

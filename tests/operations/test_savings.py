@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.filesystems import mounted
 from tests.support.keeping import Keeper, close, names_of, stranger_prefix, without_metadata
-from tests.support.machines import Machine, interpreter_of, site_packages_of
+from tests.support.machines import interpreter_of, site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
@@ -32,10 +32,10 @@ LIBRARY = Wheel(
 
 
 @pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    LIBRARY.write(wheelhouse)
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
+def keeper(keeper: Keeper) -> Keeper:
+    """Return a user with wheels to install, also a large one, and no project yet."""
+    keeper.supply([LIBRARY])
+    return keeper
 
 
 def du(*trees: Path) -> int:
@@ -69,14 +69,14 @@ def _interpreters(environment: Path) -> Callable[[str, list[str]], list[str]]:
 def test_the_bytes_on_disk_are_those_of_du(keeper: Keeper) -> None:
     """The sum over entries and environments is exact to the byte, with real files, links, hard links and bytecode."""
     environments = [
-        keeper.install("first", "drum==1.0", "library", "wind-one", "band", "band-guests"),
-        keeper.install("second", "drum==2.0", "library", "band"),
-        keeper.install("third", "horn", "library", "--compile-bytecode"),
+        keeper.at("first").install("drum==1.0", "library", "wind-one", "band", "band-guests"),
+        keeper.at("second").install("drum==2.0", "library", "band"),
+        keeper.at("third").install("horn", "library", "--compile-bytecode"),
     ]
     keeper.machine.python(environments[0], "-c", "import drum.skins, wind.one, band.guests, library.part_3.module_3")
     keeper.machine.uv("pip", "install", "Big_Bell", *keeper.source[:3], folder=environments[1].parent)
     shutil.rmtree(environments[2])
-    keeper.install("third", "horn")
+    keeper.at("third").install("horn")
 
     sums = keeper.ask("savings")
 
@@ -88,7 +88,7 @@ def test_the_bytes_on_disk_are_those_of_du(keeper: Keeper) -> None:
 
 def test_files_that_environments_share_beside_the_store_count_once(keeper: Keeper) -> None:
     """If uv makes hard links into its cache, two environments have the same files, and these count once."""
-    environments = [keeper.install(name, "drum==1.0") for name in ("first", "second")]
+    environments = [keeper.at(name).install("drum==1.0") for name in ("first", "second")]
     for environment in environments:
         arguments = ("Big_Bell", "horn", *keeper.source[:3], "--link-mode", "hardlink")
         keeper.machine.uv("pip", "install", *arguments, folder=environment.parent)
@@ -100,7 +100,7 @@ def test_files_that_environments_share_beside_the_store_count_once(keeper: Keepe
 
 def test_hard_links_whose_metadata_is_gone_are_counted_once(keeper: Keeper) -> None:
     """The files belong to the store, even if the environment has no metadata of them."""
-    environment = keeper.install("app", "band", "band-guests")
+    environment = keeper.at("app").install("band", "band-guests")
     for stem in ("band-1.0", "band_guests-1.0"):
         without_metadata(environment, stem)
 
@@ -120,7 +120,7 @@ UVS_TOLERANCE = 0.1
 def test_the_size_without_sharing_is_that_of_real_copies(keeper: Keeper) -> None:
     """The sum equals the size of copies with real files in place of links, within three hundredths."""
     environments = [
-        keeper.install(name, "library", "drum==1.0", "Big_Bell", "wind-one", "--compile-bytecode")
+        keeper.at(name).install("library", "drum==1.0", "Big_Bell", "wind-one", "--compile-bytecode")
         for name in ("first", "second", "third")
     ]
 
@@ -138,7 +138,7 @@ def test_the_size_without_sharing_of_small_packages_is_that_of_real_copies(keepe
     """Folders and metadata of small packages weigh more than code. The sum does not count the store's own twice."""
     for number in range(20):
         Wheel(f"tiny-{number}", "1.0", files={f"tiny_{number}.py": "HERE = 1\n"}).write(keeper.wheelhouse)
-    environment = keeper.install("app", *(f"tiny-{number}" for number in range(20)))
+    environment = keeper.at("app").install(*(f"tiny-{number}" for number in range(20)))
 
     (row,) = keeper.ask("projects")
 
@@ -148,7 +148,7 @@ def test_the_size_without_sharing_of_small_packages_is_that_of_real_copies(keepe
 
 def test_the_size_without_sharing_is_that_of_copies_by_uv(keeper: Keeper) -> None:
     """The sum without sharing equals the environment that uv makes with `--link-mode copy`."""
-    keeper.install("app", "library", "drum==1.0", "Big_Bell", "wind-one")
+    keeper.at("app").install("library", "drum==1.0", "Big_Bell", "wind-one")
     by_uv = keeper.machine.make_folder(keeper.folder / "by-uv")
     keeper.machine.uv("venv", ".venv", "--python", keeper.interpreter, folder=by_uv)
     names = ("library", "drum==1.0", "Big_Bell", "wind-one")
@@ -161,7 +161,7 @@ def test_the_size_without_sharing_is_that_of_copies_by_uv(keeper: Keeper) -> Non
 
 def test_one_project_alone_saves_nothing(keeper: Keeper) -> None:
     """With one environment the store saves nothing, and the report claims no saving."""
-    keeper.install("app", "library", "drum==1.0")
+    keeper.at("app").install("library", "drum==1.0")
 
     sums = keeper.ask("savings")
 
@@ -172,8 +172,8 @@ def test_the_prunable_bytes_are_those_that_a_prune_frees(keeper: Keeper, tmp_pat
     """Without hard links in uv's cache both sums are equal, but a prune also frees the file of the registry."""
     with mounted("ext4", tmp_path / "disk", mebibytes=64) as disk:
         apart = replace(keeper, machine=replace(keeper.machine, store=disk / "store"), folder=disk / "work")
-        apart.install("kept", "drum==1.0")
-        apart.install("gone", "drum==1.0", "Big_Bell", "horn")
+        apart.at("kept").install("drum==1.0")
+        apart.at("gone").install("drum==1.0", "Big_Bell", "horn")
         shutil.rmtree(disk / "work" / "gone")
 
         sums = apart.ask("savings")
@@ -187,9 +187,9 @@ def test_the_prunable_bytes_are_those_that_a_prune_frees(keeper: Keeper, tmp_pat
 
 def test_entries_that_a_prune_keeps_do_not_count_as_unused(keeper: Keeper) -> None:
     """An entry is in use if only a folder's link, a copy beside, or an unreachable environment links it."""
-    environment = keeper.install("first", "drum==1.0")
+    environment = keeper.at("first").install("drum==1.0")
     without_metadata(environment, "drum-1.0")
-    second = keeper.install("second", "horn")
+    second = keeper.at("second").install("horn")
     subprocess.run(["cp", "-r", second.parent, keeper.folder / "copy"], check=True)
     keeper.machine.uv("pip", "uninstall", "horn", folder=second.parent)
     assert keeper.preview()["orphans"] == []
@@ -211,10 +211,10 @@ def test_savings_of_an_empty_store(keeper: Keeper) -> None:
 
 def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
     """The table says what is compared, and the store stays unchanged."""
-    keeper.install("app", "drum==1.0")
+    keeper.at("app").install("drum==1.0")
     before = snapshot(keeper.store / "packages")
 
-    said = keeper.machine.pepip("savings", folder=keeper.folder)
+    said = keeper.pepip("savings")
 
     for words in ("on disk", "copies", "hard links", "unused"):
         assert words in said.stdout
@@ -226,8 +226,8 @@ def test_savings_change_nothing_and_are_said_in_words(keeper: Keeper) -> None:
 
 def test_projects_have_their_packages_and_their_sizes(keeper: Keeper) -> None:
     """The JSON document has packages with their entries, the own size, and the size without the store."""
-    environment = keeper.install("app", "drum==1.0", "wind-one")
-    keeper.install("other", "horn")
+    environment = keeper.at("app").install("drum==1.0", "wind-one")
+    keeper.at("other").install("horn")
 
     rows = keeper.ask("projects")
     (one,) = keeper.ask("projects", environment.parent)
@@ -248,21 +248,19 @@ def test_projects_have_their_packages_and_their_sizes(keeper: Keeper) -> None:
     )
     assert one["own_bytes"] == du(*entries_in(keeper), environment) - du(*entries_in(keeper))
     assert keeper.ask("projects", environment) == [one]
-    assert_refused(
-        keeper.machine.pepip("projects", keeper.folder, folder=keeper.folder, check=False), "projects scan"
-    )
+    assert_refused(keeper.pepip("projects", keeper.folder, check=False), "projects scan")
 
 
 def test_a_remembered_size_is_measured_anew_after_a_change(keeper: Keeper) -> None:
     """Remembered sizes of an environment or an entry make a second run faster, but never wrong."""
-    environment = keeper.install("app", "drum==1.0", "band")
+    environment = keeper.at("app").install("drum==1.0", "band")
     first = keeper.ask("projects")[0]
 
     keeper.machine.python(environment, "-c", "import drum.skins")
     compiled = keeper.ask("projects")[0]
     keeper.machine.uv("pip", "install", "horn", *keeper.source[:3], folder=environment.parent)
     grown = keeper.ask("projects")[0]
-    keeper.install("app", "band-guests")
+    keeper.at("app").install("band-guests")
     unfolded = keeper.ask("projects")[0]
     (site_packages_of(environment) / "notes.txt").write_bytes(bytes(100_000))
     noted = keeper.ask("projects")[0]
@@ -276,7 +274,7 @@ def test_a_remembered_size_is_measured_anew_after_a_change(keeper: Keeper) -> No
 
 def test_a_file_that_grows_in_its_place_is_measured_anew(keeper: Keeper) -> None:
     """`savings` measures each time. `projects` remembers its sizes while no folder has changed."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     notes = site_packages_of(environment) / "notes.txt"
     notes.write_bytes(bytes(100_000))
     before = keeper.ask("savings")["on_disk_bytes"]
@@ -288,11 +286,11 @@ def test_a_file_that_grows_in_its_place_is_measured_anew(keeper: Keeper) -> None
 
 def test_distributions_without_an_entry_are_shown(keeper: Keeper) -> None:
     """Distributions that uv installed have no entry, and the table counts them."""
-    environment = keeper.install("app", "drum==1.0", "horn")
+    environment = keeper.at("app").install("drum==1.0", "horn")
     keeper.machine.uv("pip", "install", "wind-one", "drum==2.0", *keeper.source[:3], folder=environment.parent)
 
     (row,) = keeper.ask("projects")
-    table = keeper.machine.pepip("projects", folder=keeper.folder).stdout
+    table = keeper.pepip("projects").stdout
 
     assert row["packages"] == [
         {"name": "drum", "version": "2.0", "entry": None, "link_mode": None},
@@ -306,7 +304,7 @@ def test_distributions_without_an_entry_are_shown(keeper: Keeper) -> None:
 @pytest.mark.parametrize("way", ["interpreter", "entry", "journal"])
 def test_a_broken_environment_is_said_to_be(keeper: Keeper, way: str) -> None:
     """The reason names the lost interpreter, the lost entry or the interrupted change."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     if way == "interpreter":
         interpreter_of(environment).unlink()
     elif way == "entry":
@@ -335,7 +333,7 @@ def _kill_while_linking(keeper: Keeper, environment: Path) -> None:
 
 def test_a_deleted_environment_is_missing_until_it_is_pruned(keeper: Keeper) -> None:
     """A missing environment links nothing and needs no bytes."""
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     shutil.rmtree(environment)
 
     (row,) = keeper.ask("projects")
@@ -348,7 +346,7 @@ def test_a_deleted_environment_is_missing_until_it_is_pruned(keeper: Keeper) -> 
 def test_an_unreachable_environment_is_not_measured_but_counts(keeper: Keeper) -> None:
     """The entries that it linked last are in use. Its own bytes are unknown."""
     prefix = stranger_prefix()
-    environment = keeper.install("app", "drum==1.0")
+    environment = keeper.at("app").install("drum==1.0")
     close(environment)
     stranger = replace(keeper, machine=replace(keeper.machine, prefix=prefix))
 
@@ -371,7 +369,7 @@ def test_a_forgotten_project_is_no_root(keeper: Keeper, named: str) -> None:
 
     Entries that only it linked become orphans; it stays unchanged.
     """
-    environment = keeper.install("far/away/app", "drum==1.0")
+    environment = keeper.at("far/away/app").install("drum==1.0")
     names = {"environment": environment, "project": environment.parent, "relative": Path("far/away/app")}
 
     assert keeper.ask("projects", "forget", names[named]) == {"forgotten": [str(environment)]}
@@ -379,14 +377,15 @@ def test_a_forgotten_project_is_no_root(keeper: Keeper, named: str) -> None:
     assert keeper.ask("projects") == []
     assert names_of(keeper.preview()["orphans"]) == ["drum-1.0"]
     assert keeper.run_drum(environment) == "1.0"
-    again = keeper.machine.pepip("projects", "forget", environment, folder=keeper.folder, check=False)
+    again = keeper.pepip("projects", "forget", environment, check=False)
     assert_refused(again, str(environment), "is not registered")
 
 
 def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
     """A scan finds environments of any name, below any folder. It skips those without links, and follows no link."""
-    known = keeper.install("known/app", "drum==1.0")
-    moved = keeper.install("deep/app", "horn").rename(keeper.machine.make_folder(keeper.folder / "known/b") / "env")
+    known = keeper.at("known/app").install("drum==1.0")
+    moved = keeper.machine.make_folder(keeper.folder / "known/b") / "env"
+    keeper.at("deep/app").install("horn").rename(moved)
     by_uv = keeper.machine.make_folder(keeper.folder / "known" / "by-uv")
     keeper.machine.uv("venv", ".venv", "--python", keeper.interpreter, folder=by_uv)
     (keeper.folder / "known" / "loop").symlink_to(keeper.folder / "known")
@@ -398,7 +397,7 @@ def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
         {"environment": str(moved), "was_known": False},
     ]
     assert {row["environment"]: row["state"] for row in keeper.ask("projects")}[str(moved)] == "ok"
-    missing = keeper.machine.pepip("projects", "scan", "nowhere", folder=keeper.folder, check=False)
+    missing = keeper.pepip("projects", "scan", "nowhere", check=False)
     assert_refused(missing, "nowhere", exit_codes=(2,))
 
 
@@ -410,13 +409,13 @@ def test_uses_names_the_environments_that_have_a_version(keeper: Keeper) -> None
 
     The exit code is 1 if there is none.
     """
-    first = keeper.install("first", "drum==1.0")
-    second = keeper.install("second", "drum==2.0", "Big_Bell")
-    third = keeper.install("third", "horn")
+    first = keeper.at("first").install("drum==1.0")
+    second = keeper.at("second").install("drum==2.0", "Big_Bell")
+    third = keeper.at("third").install("horn")
     keeper.machine.uv("pip", "install", "drum==1.0", *keeper.source[:3], folder=third.parent)
 
     def users(requirement: str) -> tuple[int, list[str]]:
-        output = keeper.machine.pepip("uses", requirement, "--json", folder=keeper.folder, check=False)
+        output = keeper.pepip("uses", requirement, "--json", check=False)
         return output.returncode, sorted(row["environment"] for row in json.loads(output.stdout))
 
     assert users("drum") == (0, [str(first), str(second), str(third)])
@@ -425,17 +424,17 @@ def test_uses_names_the_environments_that_have_a_version(keeper: Keeper) -> None
     assert users("big.BELL") == (0, [str(second)])
     assert users("drum>2") == (1, [])
     assert users("wind-one") == (1, [])
-    said = keeper.machine.pepip("uses", "wind-one", folder=keeper.folder, check=False)
+    said = keeper.pepip("uses", "wind-one", check=False)
     assert said.returncode == 1
     assert "no environment has wind-one" in said.stderr
-    assert_refused(keeper.machine.pepip("uses", "drum<<2", folder=keeper.folder, check=False), "drum<<2")
+    assert_refused(keeper.pepip("uses", "drum<<2", check=False), "drum<<2")
 
 
 def test_the_list_of_entries(keeper: Keeper) -> None:
     """The JSON document says everything of each entry. The list takes patterns, `--orphans`, and each order."""
-    first = keeper.install("first", "drum==1.0", "wind-one")
-    second = keeper.install("second", "drum==1.0", "horn")
-    keeper.install("third", "Big_Bell")
+    first = keeper.at("first").install("drum==1.0", "wind-one")
+    second = keeper.at("second").install("drum==1.0", "horn")
+    keeper.at("third").install("Big_Bell")
     shutil.rmtree(keeper.folder / "third")
     for days, name in ((3, "drum-1.0"), (1, "big-bell-1.0"), (4, "wind-one-1.0"), (2, "horn-1.0")):
         keeper.age(name, days)

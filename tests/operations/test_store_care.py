@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -26,10 +26,10 @@ from tests.support.parity import Level, Observation, differences, observe
 from tests.support.projects import commit, write_simple_index
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import Snapshot, changes, snapshot
-from tests.support.stores import leftovers_of, problems_of
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
 from tests.support.wheels import Wheel, record_hash
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -52,85 +52,54 @@ BELL_EXTRA = Wheel("bell-extra", "1.0", files={"bell/extra.py": "SOUND = 'bam'\n
 WHEELS = [CHIME, BELL_CORE, BELL_EXTRA]
 
 
-@dataclass(frozen=True)
-class Tower:
-    """A project and a store with its own uv cache, and the wheels that the project may take."""
-
-    machine: Machine
-    folder: Path
-    wheelhouse: Path
-    interpreter: Path
-
-    @property
-    def project(self) -> Path:
-        """Return the project."""
-        return self.folder / "project"
-
-    @property
-    def environment(self) -> Path:
-        """Return the project's environment."""
-        return self.project / ".venv"
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that make uv and pepip take wheels only from the wheelhouse."""
-        return ("--no-index", "--find-links", self.wheelhouse)
-
-    def entry(self, name: str) -> Path:
-        """Return the only entry whose folder's name starts with `name-`."""
-        (found,) = self.machine.store.glob(f"packages/*/{name}-*")
-        return found
-
-    def install(self, *arguments: str | Path, project: str = "project", copies: bool = False) -> None:
-        """Install into a project, and fail the test on an error. A missing project is made.
-
-        With `copies` the store shares no file with uv's cache.
-        """
-        folder = self.machine.make_folder(self.folder / project)
-        arguments = ("--python", self.interpreter, *arguments)
-        if copies:
-            self.machine.pepip("store", "add", *arguments, folder=folder, variables={"UV_LINK_MODE": "copy"})
-        self.machine.pepip("install", *arguments, folder=folder)
-
-    def verify(self, *arguments: str) -> Output:
-        """Verify the store."""
-        return self.machine.pepip("store", "verify", *arguments, folder=self.folder, check=False)
-
-    def verify_on_terminal(self) -> Output:
-        """Verify the store on a terminal."""
-        command = [sys.executable, "-m", "pepip", "store", "verify"]
-        return run_on_terminal(self.machine, command, folder=self.folder)
-
-    def flaws(self, *patterns: str) -> dict[str, set[tuple[str, str]]]:
-        """Return the flaws that a verification reports, as kinds and paths, by the id of the damaged entry."""
-        output = self.verify("--json", *patterns)
-        document = json.loads(output.stdout)
-        assert output.returncode == (1 if document["damaged"] else 0), output.stderr
-        return {
-            item["entry"]: {(flaw["kind"], flaw["path"]) for flaw in item["flaws"]} for item in document["damaged"]
-        }
-
-    def repair(self, *arguments: str | Path, check: bool = True) -> Output:
-        """Repair the store. uv may take wheels from the wheelhouse."""
-        arguments = (*arguments, *self.source)
-        return self.machine.pepip("store", "repair", *arguments, folder=self.folder, check=check)
+@pytest.fixture
+def workbench(workbench: Workbench) -> Workbench:
+    """Return a project and a store with its own uv cache."""
+    return replace(workbench, machine=replace(workbench.machine, uv_cache=workbench.folder / "own-cache"))
 
 
 @pytest.fixture
-def tower(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Tower:
-    """Return a tower without any install."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    return Tower(replace(machine, uv_cache=tmp_path / "own-cache"), tmp_path, wheelhouse, interpreter)
-
-
-@pytest.fixture
-def towers(tmp_path: Path, wheelhouse: Path, interpreter: Path) -> list[Tower]:
-    """Return the towers of two users of one store, without any install."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
+def members(workbench: Workbench, tmp_path: Path) -> list[Workbench]:
+    """Return two users of one store, each with a project."""
     team = Team.assemble(tmp_path / "team", umask="022")
-    return [Tower(user, user.home, wheelhouse, interpreter) for user in team.users]
+    return [replace(workbench, machine=user, folder=user.home) for user in team.users]
+
+
+def install_copies(workbench: Workbench, *requirements: str) -> None:
+    """Install. The store shares no file with uv's cache."""
+    workbench.machine.make_folder(workbench.project)
+    workbench.pepip("store", "add", *requirements, *workbench.source, variables={"UV_LINK_MODE": "copy"})
+    workbench.install(*requirements)
+
+
+def install_from(workbench: Workbench, *words: str | Path) -> None:
+    """Install from elsewhere than the wheelhouse."""
+    workbench.machine.make_folder(workbench.project)
+    workbench.pepip("install", "--python", workbench.interpreter, *words)
+
+
+def verify(workbench: Workbench, *words: str) -> Output:
+    """Verify the store."""
+    return workbench.at(".").pepip("store", "verify", *words, check=False)
+
+
+def verify_on_terminal(workbench: Workbench) -> Output:
+    """Verify the store on a terminal."""
+    command = [sys.executable, "-m", "pepip", "store", "verify"]
+    return run_on_terminal(workbench.machine, command, folder=workbench.folder)
+
+
+def flaws_of(workbench: Workbench, *patterns: str) -> dict[str, set[tuple[str, str]]]:
+    """Return the flaws that a verification reports, as kinds and paths, by the id of the damaged entry."""
+    output = verify(workbench, "--json", *patterns)
+    document = json.loads(output.stdout)
+    assert output.returncode == (1 if document["damaged"] else 0), output.stderr
+    return {item["entry"]: {(flaw["kind"], flaw["path"]) for flaw in item["flaws"]} for item in document["damaged"]}
+
+
+def repair(workbench: Workbench, *words: str | Path, check: bool = True) -> Output:
+    """Repair the store. uv may take wheels from the wheelhouse."""
+    return workbench.at(".").pepip("store", "repair", *words, *workbench.from_wheelhouse, check=check)
 
 
 @contextlib.contextmanager
@@ -410,130 +379,134 @@ def by_uv(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__.replace("_", " "))
-def test_a_fault_is_found_and_repaired(tower: Tower, by_uv: Observation, damage: Callable[[Path], None]) -> None:
+def test_a_fault_is_found_and_repaired(
+    workbench: Workbench, by_uv: Observation, damage: Callable[[Path], None]
+) -> None:
     """Verify names the fault and changes nothing.
 
     After a repair the entry is as stored, and the environment equals uv's.
     """
-    tower.install(*tower.source, "chime", copies=damage in _OF_MODES)
-    entry = tower.entry("chime")
+    if damage in _OF_MODES:
+        install_copies(workbench, "chime")
+    else:
+        workbench.install("chime")
+    entry = workbench.entry("chime-1.0")
     sound = snapshot(entry)
 
     damage(entry)
     damaged = snapshot(entry)
-    found = tower.flaws()
+    found = flaws_of(workbench)
     assert list(found) == ["py3-none-any/chime-1.0"]
     assert DAMAGES[damage] <= found["py3-none-any/chime-1.0"]
     assert changes(damaged, snapshot(entry)) == []
 
-    tower.repair()
+    repair(workbench)
 
     assert differing(sound, snapshot(entry)) == []
-    assert tower.flaws() == {}
-    assert problems_of(tower.machine.store) == []
-    assert differences(by_uv, observe(tower.environment, tower.machine, level=Level.METADATA)) == []
+    assert flaws_of(workbench) == {}
+    assert workbench.problems() == []
+    assert differences(by_uv, observe(workbench.environment, workbench.machine, level=Level.METADATA)) == []
 
 
-def test_a_record_that_environments_share_is_read_only_and_looked_at(tower: Tower) -> None:
+def test_a_record_that_environments_share_is_read_only_and_looked_at(workbench: Workbench) -> None:
     """Environments share a RECORD without scripts. A write to it, which root can do, is found."""
     projects = ("project", "other")
     for project in projects:
-        tower.install("six==1.17.0", project=project)
-    records = [next((tower.folder / name / ".venv").glob("lib/*/*/six-*/RECORD")) for name in projects]
+        install_from(workbench.at(project), "six==1.17.0")
+    records = [next((workbench.folder / name / ".venv").glob("lib/*/*/six-*/RECORD")) for name in projects]
     assert os.path.samefile(*records)
     assert stat.S_IMODE(records[0].stat().st_mode) & 0o222 == 0
 
     overwrite(records[0], records[0].read_bytes() + b"more.py,,\n")
 
-    assert tower.flaws() == {"py3-none-any/six-1.17.0": {("altered", ".pepip/RECORD")}}
-    tower.machine.pepip("store", "repair", folder=tower.folder)
-    assert tower.flaws() == {}
+    assert flaws_of(workbench) == {"py3-none-any/six-1.17.0": {("altered", ".pepip/RECORD")}}
+    workbench.machine.pepip("store", "repair", folder=workbench.folder)
+    assert flaws_of(workbench) == {}
 
 
-def test_a_link_that_lies_ready_for_environments_is_looked_at(tower: Tower) -> None:
+def test_a_link_that_lies_ready_for_environments_is_looked_at(workbench: Workbench) -> None:
     """If it leads elsewhere, every new environment would lead there too, so it is found and repaired."""
-    tower.install("chime==1.0", *tower.source)
-    entry = next(tower.machine.store.glob("packages/*/chime-1.0"))
+    workbench.install("chime==1.0")
+    entry = next(workbench.store.glob("packages/*/chime-1.0"))
     link = entry / ".pepip" / "chime"
     assert link.readlink() == entry / "chime"
 
     with opened(link.parent):
         link.unlink()
-        link.symlink_to(tower.folder)
+        link.symlink_to(workbench.folder)
 
-    assert (tower.flaws()["py3-none-any/chime-1.0"]) >= {("altered", ".pepip/chime")}
-    tower.repair()
-    assert tower.flaws() == {}
-    assert next(tower.machine.store.glob("packages/*/chime-1.0/.pepip/chime")).readlink() == entry / "chime"
+    assert (flaws_of(workbench)["py3-none-any/chime-1.0"]) >= {("altered", ".pepip/chime")}
+    repair(workbench)
+    assert flaws_of(workbench) == {}
+    assert next(workbench.store.glob("packages/*/chime-1.0/.pepip/chime")).readlink() == entry / "chime"
 
 
 @pytest.mark.parametrize("path", ["data/share/hour/__pycache__/hour.pyc", "data/share/hour/notes.txt"])
-def test_data_is_missed_wherever_it_lies(tower: Tower, path: str) -> None:
+def test_data_is_missed_wherever_it_lies(workbench: Workbench, path: str) -> None:
     """Data in a folder of bytecode is not sealed, but its loss is noticed all the same."""
     files = {"data/share/hour/__pycache__/hour.pyc": "code", "data/share/hour/notes.txt": "notes"}
-    Wheel("hour", "1.0", files={"hour.py": ""}, data=files).write(tower.wheelhouse)
-    tower.install("hour", *tower.source)
-    again = tower.machine.pepip("install", "hour", "chime", *tower.source, folder=tower.project)
+    Wheel("hour", "1.0", files={"hour.py": ""}, data=files).write(workbench.wheelhouse)
+    workbench.install("hour")
+    again = workbench.pepip("install", "hour", "chime", *workbench.from_wheelhouse)
     assert "lost" not in again.stderr
-    lost = next(tower.machine.store.glob("packages/*/hour-1.0/hour-1.0.data")) / path
+    lost = next(workbench.store.glob("packages/*/hour-1.0/hour-1.0.data")) / path
 
     with opened(lost.parent):
         lost.unlink()
-    output = tower.machine.pepip("install", "hour", "chime==1.0", *tower.source, folder=tower.project)
+    output = workbench.pepip("install", "hour", "chime==1.0", *workbench.from_wheelhouse)
 
     assert "the store has lost hour" in output.stderr
     assert lost.exists()
 
 
-def test_a_store_that_was_removed_is_filled_again_at_once(tower: Tower) -> None:
+def test_a_store_that_was_removed_is_filled_again_at_once(workbench: Workbench) -> None:
     """All lost entries are fetched by one call of uv, and the command says why."""
-    tower.install("chime==1.0", "bell-core", "bell-extra", *tower.source)
-    tower.machine.store.rename(tower.folder / "lost")
+    workbench.install("chime==1.0", "bell-core", "bell-extra")
+    workbench.store.rename(workbench.folder / "lost")
 
-    output = tower.machine.pepip("install", "chime==1.0", *tower.source, folder=tower.project)
+    output = workbench.pepip("install", "chime==1.0", *workbench.from_wheelhouse)
 
     sentence = "the store has lost bell-core, bell-extra, chime, or somebody else may have changed them there"
     assert f"warning: {sentence}: fetching them again" in output.stderr
     assert output.stderr.count("Downloading") == 1
     assert "Downloading 3 distributions" in output.stderr
-    tower.machine.python(tower.environment, "-c", "import chime, bell.core, bell.extra")
+    workbench.python("-c", "import chime, bell.core, bell.extra")
 
 
-def test_a_run_says_that_the_store_has_lost_an_entry(tower: Tower) -> None:
+def test_a_run_says_that_the_store_has_lost_an_entry(workbench: Workbench) -> None:
     """`pepip run` leaves only uv's own warnings to uv."""
     text = '[project]\nname = "belfry"\nversion = "1.0"\ndependencies = ["chime==1.0"]\n'
-    tower.machine.make_folder(tower.project)
-    (tower.project / "pyproject.toml").write_text(text)
-    tower.machine.pepip("sync", *tower.source, folder=tower.project)
-    tower.machine.store.rename(tower.folder / "lost")
+    (workbench.project / "pyproject.toml").write_text(text)
+    workbench.pepip("sync", *workbench.from_wheelhouse)
+    workbench.store.rename(workbench.folder / "lost")
 
-    words = ("run", *tower.source, "python", "-c", "import chime")
-    output = tower.machine.pepip(*words, folder=tower.project)
+    words = ("run", *workbench.from_wheelhouse, "python", "-c", "import chime")
+    output = workbench.pepip(*words)
 
     assert "warning: the store has lost chime" in output.stderr
 
 
-def test_a_whole_store_is_reported_as_whole(tower: Tower) -> None:
+def test_a_whole_store_is_reported_as_whole(workbench: Workbench) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
-    tower.install(*tower.source, "chime", "bell-core", "bell-extra")
-    tower.machine.python(tower.environment, "-c", "import chime.tunes, chime_module, bell.core, bell.extra")
-    (compiled, *_) = tower.entry("chime").glob("chime/__pycache__/*.pyc")
+    workbench.install("chime", "bell-core", "bell-extra")
+    workbench.python("-c", "import chime.tunes, chime_module, bell.core, bell.extra")
+    (compiled, *_) = workbench.entry("chime-1.0").glob("chime/__pycache__/*.pyc")
     compiled.with_name(f"{compiled.name}.140234").write_bytes(b"")  # a file that an interpreter is just writing
 
-    output = tower.verify()
+    output = verify(workbench)
 
     assert (output.returncode, output.stdout) == (0, "")
     assert "3 entries checked, all intact" in output.stderr
-    assert json.loads(tower.verify("--json").stdout) == {"checked": 3, "damaged": [], "unproven": []}
+    assert json.loads(verify(workbench, "--json").stdout) == {"checked": 3, "damaged": [], "unproven": []}
 
 
-def test_damage_is_a_table_for_people_and_a_document_for_machines(tower: Tower) -> None:
+def test_damage_is_a_table_for_people_and_a_document_for_machines(workbench: Workbench) -> None:
     """Findings go to stdout, the error and its hint to stderr, and the exit code is 1, also on a terminal."""
-    tower.install(*tower.source, "chime", "bell-core")
-    change_one_byte(tower.entry("chime"))
+    workbench.install("chime", "bell-core")
+    change_one_byte(workbench.entry("chime-1.0"))
 
-    output = tower.verify()
-    screen = tower.verify_on_terminal()
+    output = verify(workbench)
+    screen = verify_on_terminal(workbench)
 
     assert output.returncode == screen.returncode == 1
     assert output.stdout.splitlines()[0] == "py3-none-any/chime-1.0"
@@ -549,85 +522,87 @@ def test_damage_is_a_table_for_people_and_a_document_for_machines(tower: Tower) 
     ("pattern", "is_checked"),
     [("chime", True), ("ch*", True), ("chime==1.0", True), ("bell*", False)],
 )
-def test_a_pattern_chooses_the_entries_to_check_and_repair(tower: Tower, pattern: str, is_checked: bool) -> None:
+def test_a_pattern_chooses_the_entries_to_check_and_repair(
+    workbench: Workbench, pattern: str, is_checked: bool
+) -> None:
     """Entries that the pattern does not match are neither read nor repaired."""
-    tower.install(*tower.source, "chime", "bell-core")
-    change_one_byte(tower.entry("chime"))
+    workbench.install("chime", "bell-core")
+    change_one_byte(workbench.entry("chime-1.0"))
 
-    found = tower.flaws(pattern)
-    output = tower.repair(pattern, "--json")
+    found = flaws_of(workbench, pattern)
+    output = repair(workbench, pattern, "--json")
 
     assert list(found) == (["py3-none-any/chime-1.0"] if is_checked else [])
     assert json.loads(output.stdout)["repaired"] == list(found)
-    assert bool(tower.flaws()) != is_checked
+    assert bool(flaws_of(workbench)) != is_checked
 
 
-def test_a_pattern_that_no_entry_has_is_refused(tower: Tower) -> None:
+def test_a_pattern_that_no_entry_has_is_refused(workbench: Workbench) -> None:
     """A mistyped name must not count as a whole entry."""
-    tower.install(*tower.source, "chime")
+    workbench.install("chime")
 
-    assert_refused(tower.verify("chime==2*"), "the store has no entry chime==2*")
-    assert_refused(tower.repair("chimes", check=False), "the store has no entry chimes")
+    assert_refused(verify(workbench, "chime==2*"), "the store has no entry chime==2*")
+    assert_refused(repair(workbench, "chimes", check=False), "the store has no entry chimes")
 
 
-def test_an_environment_that_can_not_be_repaired_is_named_with_the_reason(tower: Tower) -> None:
+def test_an_environment_that_can_not_be_repaired_is_named_with_the_reason(workbench: Workbench) -> None:
     """An environment without its interpreter is named, and is not called another user's."""
-    tower.install(*tower.source, "chime")
-    (tower.environment / "bin" / "python").unlink()
+    workbench.install("chime")
+    (workbench.environment / "bin" / "python").unlink()
 
-    output = tower.repair(check=False)
+    output = repair(workbench, check=False)
 
     assert output.returncode == 1
-    assert f"error: {tower.environment} could not be repaired:" in output.stderr
+    assert f"error: {workbench.environment} could not be repaired:" in output.stderr
     assert "another user's" not in output.stderr
 
 
-def test_nothing_to_repair_writes_nothing(tower: Tower) -> None:
+def test_nothing_to_repair_writes_nothing(workbench: Workbench) -> None:
     """The repair of a whole store changes nothing but what pepip remembers of it, and says so."""
-    tower.install(*tower.source, "chime")
-    tower.repair()  # notes that each entry was verified
-    before = snapshot(tower.machine.store), snapshot(tower.environment)
+    workbench.install("chime")
+    repair(workbench)  # notes that each entry was verified
+    before = snapshot(workbench.store), snapshot(workbench.environment)
 
-    output = tower.repair()
+    output = repair(workbench)
 
     assert "Nothing to repair" in output.stderr
     nothing: dict[str, list[str]] = {key: [] for key in ("repaired", "failed", "healed", "left", "layered")}
-    assert json.loads(tower.repair("--json").stdout) == nothing
-    changed = changes(before[0], snapshot(tower.machine.store))
+    assert json.loads(repair(workbench, "--json").stdout) == nothing
+    changed = changes(before[0], snapshot(workbench.store))
     assert [line for line in changed if "verdicts.json" not in line] == []
-    assert changes(before[1], snapshot(tower.environment)) == []
+    assert changes(before[1], snapshot(workbench.environment)) == []
 
 
-def test_without_uvs_cache_all_is_still_whole(tower: Tower) -> None:
+def test_without_uvs_cache_all_is_still_whole(workbench: Workbench) -> None:
     """`uv cache clean` removes hard links to files and nothing from the store, so it is no damage."""
-    tower.install(*tower.source, "chime", "bell-core")
-    assert (tower.entry("chime") / "chime" / "__init__.py").stat().st_nlink > 1
+    workbench.install("chime", "bell-core")
+    assert (workbench.entry("chime-1.0") / "chime" / "__init__.py").stat().st_nlink > 1
 
-    tower.machine.uv("cache", "clean", folder=tower.folder)
+    workbench.machine.uv("cache", "clean", folder=workbench.folder)
 
-    assert tower.flaws() == {}
-    assert tower.verify().returncode == 0
+    assert flaws_of(workbench) == {}
+    assert verify(workbench).returncode == 0
 
 
-def test_an_empty_or_missing_store_is_whole(tower: Tower) -> None:
+def test_an_empty_or_missing_store_is_whole(workbench: Workbench) -> None:
     """Neither command makes a store or fails."""
-    assert tower.flaws() == {}
-    tower.repair()
-    assert not tower.machine.store.exists()
+    assert flaws_of(workbench) == {}
+    repair(workbench)
+    assert not workbench.store.exists()
 
 
-def test_an_entry_without_a_readable_document_comes_back(tower: Tower) -> None:
+def test_an_entry_without_a_readable_document_comes_back(workbench: Workbench) -> None:
     """An entry without a readable document is found, and the environment that links it gets a whole one."""
-    tower.install(*tower.source, "chime")
-    sound = snapshot(tower.entry("chime"))
-    supplant(tower.entry("chime") / "pepip-entry.json", b'{"format": 1')
+    workbench.install("chime")
+    sound = snapshot(workbench.entry("chime-1.0"))
+    supplant(workbench.entry("chime-1.0") / "pepip-entry.json", b'{"format": 1')
 
-    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
-    tower.repair(check=False)
+    assert flaws_of(workbench) == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
+    repair(workbench, check=False)
 
-    assert tower.flaws() == {}
-    assert differing(sound, snapshot(tower.entry("chime"))) == []
-    tower.machine.python(tower.environment, "-c", "import chime.tunes, chime_module")
+    assert flaws_of(workbench) == {}
+    assert differing(sound, snapshot(workbench.entry("chime-1.0"))) == []
+    workbench.python("-c", "import chime.tunes, chime_module")
 
 
 def put_a_pipe(document: Path) -> None:
@@ -641,18 +616,18 @@ def put_a_device(document: Path) -> None:
 
 
 @pytest.mark.parametrize("put", [put_a_pipe, put_a_device])
-def test_a_document_that_is_no_file_is_a_damaged_entry(tower: Tower, put: Callable[[Path], None]) -> None:
+def test_a_document_that_is_no_file_is_a_damaged_entry(workbench: Workbench, put: Callable[[Path], None]) -> None:
     """Another member of a team may have made it. No command waits for it or reads it without end."""
-    tower.install(*tower.source, "chime")
-    with opened(tower.entry("chime")):
-        (tower.entry("chime") / "pepip-entry.json").unlink()
-        put(tower.entry("chime") / "pepip-entry.json")
+    workbench.install("chime")
+    with opened(workbench.entry("chime-1.0")):
+        (workbench.entry("chime-1.0") / "pepip-entry.json").unlink()
+        put(workbench.entry("chime-1.0") / "pepip-entry.json")
 
-    assert "damaged" in tower.machine.pepip("store", "list", folder=tower.folder).stdout
-    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
-    tower.repair(check=False)
+    assert "damaged" in workbench.machine.pepip("store", "list", folder=workbench.folder).stdout
+    assert flaws_of(workbench) == {"py3-none-any/chime-1.0": {("altered", "pepip-entry.json")}}
+    repair(workbench, check=False)
 
-    assert tower.flaws() == {}
+    assert flaws_of(workbench) == {}
 
 
 def make_it_of_the_first_format(entry: Path) -> None:
@@ -673,70 +648,69 @@ def make_it_of_the_first_format(entry: Path) -> None:
         os.utime(folder, (946_684_800, 946_684_800))
 
 
-def test_a_script_of_one_environment_does_not_stay_in_an_older_entry(tower: Tower) -> None:
+def test_a_script_of_one_environment_does_not_stay_in_an_older_entry(workbench: Workbench) -> None:
     """In the first format, a script could name the interpreter of the project for which the entry was stored."""
-    tower.install(*tower.source, "chime")
-    make_it_of_the_first_format(tower.entry("chime"))
+    workbench.install("chime")
+    make_it_of_the_first_format(workbench.entry("chime-1.0"))
 
-    assert tower.flaws() == {"py3-none-any/chime-1.0": {("altered", "chime-1.0.data/scripts/chime-script")}}
-    tower.install(*tower.source, "chime", project="other")
+    assert flaws_of(workbench) == {"py3-none-any/chime-1.0": {("altered", "chime-1.0.data/scripts/chime-script")}}
+    workbench.at("other").install("chime")
 
-    assert tower.flaws() == {}
-    script = tower.folder / "other" / ".venv" / "bin" / "chime-script"
-    assert tower.machine.run([script], folder=tower.folder).stdout == "ding\n"
+    assert flaws_of(workbench) == {}
+    assert workbench.at("other").script("chime-script") == "ding"
 
 
-def test_an_empty_folder_is_no_damage_of_an_older_entry(tower: Tower) -> None:
+def test_an_empty_folder_is_no_damage_of_an_older_entry(workbench: Workbench) -> None:
     """The first format did not list a wheel's empty folders, so a repair must not remove them."""
-    Wheel("hall", "1.0", files={"hall/__init__.py": ""}, folders=["hall/hollow"]).write(tower.wheelhouse)
-    tower.install(*tower.source, "hall")
-    entry = tower.entry("hall")
+    Wheel("hall", "1.0", files={"hall/__init__.py": ""}, folders=["hall/hollow"]).write(workbench.wheelhouse)
+    workbench.install("hall")
+    entry = workbench.entry("hall-1.0")
     document = json.loads((entry / "pepip-entry.json").read_text())
     supplant(entry / "pepip-entry.json", json.dumps({**document, "format": 1, "empty": []}).encode())
     os.utime(entry, (946_684_800, 946_684_800))
 
-    assert tower.flaws() == {}
+    assert flaws_of(workbench) == {}
 
 
-def lay_out_wheel(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_wheel(workbench: Workbench, url: str) -> list[str | Path]:
     """Name a wheel of an index."""
-    del tower, url
+    del workbench, url
     return ["chime"]
 
 
-def lay_out_sdist(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_sdist(workbench: Workbench, url: str) -> list[str | Path]:
     """Name an sdist of an index."""
-    del tower, url
+    del workbench, url
     return ["drone"]
 
 
-def lay_out_commit(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_commit(workbench: Workbench, url: str) -> list[str | Path]:
     """Name a commit of a git repository."""
     del url
-    return [f"drone @ git+{commit(tower.machine, tower.folder / 'repository', DRONE).as_uri()}"]
+    return [f"drone @ git+{commit(workbench.machine, workbench.folder / 'repository', DRONE).as_uri()}"]
 
 
-def lay_out_wheel_file(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_wheel_file(workbench: Workbench, url: str) -> list[str | Path]:
     """Name a wheel by its path."""
     del url
-    return [CHIME.write(tower.folder / "elsewhere")]
+    return [CHIME.write(workbench.folder / "elsewhere")]
 
 
-def lay_out_sdist_file(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_sdist_file(workbench: Workbench, url: str) -> list[str | Path]:
     """Name an sdist by its path."""
     del url
-    return [DRONE.write_sdist(tower.folder / "elsewhere")]
+    return [DRONE.write_sdist(workbench.folder / "elsewhere")]
 
 
-def lay_out_wheel_url(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_wheel_url(workbench: Workbench, url: str) -> list[str | Path]:
     """Name a wheel by its URL."""
-    CHIME.write(tower.folder / "index" / "elsewhere")
+    CHIME.write(workbench.folder / "index" / "elsewhere")
     return [f"chime @ {url}elsewhere/{CHIME.filename}"]
 
 
-def lay_out_sdist_url(tower: Tower, url: str) -> list[str | Path]:
+def lay_out_sdist_url(workbench: Workbench, url: str) -> list[str | Path]:
     """Name an sdist by its URL."""
-    path = DRONE.write_sdist(tower.folder / "index" / "elsewhere")
+    path = DRONE.write_sdist(workbench.folder / "index" / "elsewhere")
     return [f"drone @ {url}elsewhere/{path.name}"]
 
 
@@ -752,196 +726,198 @@ ORIGINS = [
 ]
 
 
-def test_an_older_entry_of_a_commit_is_repaired(tower: Tower) -> None:
+def test_an_older_entry_of_a_commit_is_repaired(workbench: Workbench) -> None:
     """The first format has a line of a requirements file in place of a lock's table."""
-    tower.install(*lay_out_commit(tower, ""))
-    entry = tower.entry("drone")
+    install_from(workbench, *lay_out_commit(workbench, ""))
+    entry = workbench.entry("drone-1.0")
     document = json.loads((entry / "pepip-entry.json").read_text())
     vcs = document.pop("package")["vcs"]
     line = f"drone @ git+{vcs['url']}@{vcs['commit-id']}"
     supplant(entry / "pepip-entry.json", json.dumps({**document, "format": 1, "requirement": line}).encode())
     supplant(entry / "drone" / "__init__.py", b"EVIL = True\n")
 
-    tower.repair()
+    repair(workbench)
 
-    assert tower.flaws() == {}
-    tower.machine.python(tower.environment, "-c", "import drone; drone.SOUND")
+    assert flaws_of(workbench) == {}
+    workbench.python("-c", "import drone; drone.SOUND")
 
 
 @pytest.mark.every(3)
 @pytest.mark.parametrize("is_linked", [True, False], ids=["linked", "orphan"])
 @pytest.mark.parametrize("lay_out", ORIGINS, ids=lambda lay_out: lay_out.__name__.removeprefix("lay_out_"))
 def test_uvs_cache_is_enough_for_a_repair(
-    tower: Tower, lay_out: Callable[..., list[str | Path]], is_linked: bool
+    workbench: Workbench, lay_out: Callable[..., list[str | Path]], is_linked: bool
 ) -> None:
     """An entry of any origin is repaired by its hash, without the network and after its index is gone."""
-    (tower.folder / "sources").mkdir()
-    CHIME.write(tower.folder / "sources")
-    DRONE.write_sdist(tower.folder / "sources")
-    write_simple_index(tower.folder / "index" / "simple", tower.folder / "sources", hashes=True)
-    with served(tower.folder / "index") as url:
+    (workbench.folder / "sources").mkdir()
+    CHIME.write(workbench.folder / "sources")
+    DRONE.write_sdist(workbench.folder / "sources")
+    write_simple_index(workbench.folder / "index" / "simple", workbench.folder / "sources", hashes=True)
+    with served(workbench.folder / "index") as url:
         index = ("--default-index", f"{url}simple")
-        tower.install(*index, *lay_out(tower, url))
-    (entry,) = tower.machine.store.glob("packages/*/*")
+        install_from(workbench, *index, *lay_out(workbench, url))
+    (entry,) = workbench.store.glob("packages/*/*")
     sound = snapshot(entry)
     (module,) = (path for path in (entry / "chime" / "__init__.py", entry / "drone" / "__init__.py") if path.exists())
     supplant(module, b"EVIL = True\n")
     if not is_linked:
-        shutil.rmtree(tower.environment)
+        shutil.rmtree(workbench.environment)
 
-    output = tower.machine.pepip("store", "repair", "--offline", *index, folder=tower.folder, check=False)
+    output = workbench.machine.pepip("store", "repair", "--offline", *index, folder=workbench.folder, check=False)
 
     assert output.returncode == 0, output.stderr
     assert f"Repaired {entry.parent.name}/{entry.name}" in output.stderr
     assert differing(sound, snapshot(entry)) == []
-    assert tower.flaws() == {}
-    assert len(list(tower.machine.store.glob("packages/*/*"))) == 1
+    assert flaws_of(workbench) == {}
+    assert len(list(workbench.store.glob("packages/*/*"))) == 1
 
 
-def test_an_orphan_of_another_python_is_repaired(tower: Tower) -> None:
+def test_an_orphan_of_another_python_is_repaired(workbench: Workbench) -> None:
     """The repair asks uv for the interpreter that the bucket names, not for the first one on PATH."""
     found = {version: find_interpreter(version) for version in ("3.11", "3.10", "3.13", "3.9")}
     other, path = next(
-        ((key, path) for key, path in found.items() if path not in {None, tower.interpreter}), ("", None)
+        ((key, path) for key, path in found.items() if path not in {None, workbench.interpreter}), ("", None)
     )
     if path is None:
         pytest.skip("there is but one Python")
     tag = f"cp{other.replace('.', '')}"
-    Wheel("native", "1.0", files={"native/__init__.py": ""}, tag=f"{tag}-{tag}-linux_x86_64").write(tower.wheelhouse)
-    tower.machine.pepip("store", "add", "native", *tower.source, "--python", path, folder=tower.folder)
-    supplant(tower.entry("native") / "native" / "__init__.py", b"EVIL = True\n")
+    Wheel("native", "1.0", files={"native/__init__.py": ""}, tag=f"{tag}-{tag}-linux_x86_64").write(
+        workbench.wheelhouse
+    )
+    workbench.at(".").pepip("store", "add", "native", *workbench.from_wheelhouse, "--python", path)
+    supplant(workbench.entry("native-1.0") / "native" / "__init__.py", b"EVIL = True\n")
 
-    folders = [str(tower.interpreter.parent), tower.machine.variables()["PATH"], str(path.parent)]
+    folders = [str(workbench.interpreter.parent), workbench.machine.variables()["PATH"], str(path.parent)]
     last_on_path = {"PATH": os.pathsep.join(folders)}
-    tower.machine.pepip("store", "repair", *tower.source, folder=tower.folder, variables=last_on_path)
+    workbench.at(".").pepip("store", "repair", *workbench.from_wheelhouse, variables=last_on_path)
 
-    assert tower.flaws() == {}
+    assert flaws_of(workbench) == {}
 
 
-def test_an_entry_that_can_not_be_fetched_again_is_named_and_left(tower: Tower) -> None:
+def test_an_entry_that_can_not_be_fetched_again_is_named_and_left(workbench: Workbench) -> None:
     """If uv's cache is empty and the index has lost the wheel, the entry stays unchanged. Others are repaired."""
-    tower.install(*tower.source, "chime", "bell-core", "bell-extra")
-    change_one_byte(tower.entry("chime"))
-    supplant(tower.entry("bell-core") / "bell" / "core.py", b"")
-    damaged = snapshot(tower.entry("chime"))
-    shutil.rmtree(tower.machine.uv_cache)
-    (tower.wheelhouse / CHIME.filename).unlink()
+    workbench.install("chime", "bell-core", "bell-extra")
+    change_one_byte(workbench.entry("chime-1.0"))
+    supplant(workbench.entry("bell-core-1.0") / "bell" / "core.py", b"")
+    damaged = snapshot(workbench.entry("chime-1.0"))
+    shutil.rmtree(workbench.machine.uv_cache)
+    (workbench.wheelhouse / CHIME.filename).unlink()
 
-    output = tower.repair("--json", check=False)
+    output = repair(workbench, "--json", check=False)
 
     document = json.loads(output.stdout)
     assert output.returncode == 1
     assert "Traceback" not in output.stderr
     assert [item["entry"] for item in document["failed"]] == ["py3-none-any/chime-1.0"]
     assert "chime" in document["failed"][0]["reason"], "uv's own words say why"
-    assert [entry.partition("/")[2] for entry in document["repaired"]] == [tower.entry("bell-core").name]
-    assert changes(damaged, snapshot(tower.entry("chime"))) == []
-    assert list(tower.flaws()) == ["py3-none-any/chime-1.0"]
-    said = tower.repair(check=False)
+    assert [entry.partition("/")[2] for entry in document["repaired"]] == [workbench.entry("bell-core-1.0").name]
+    assert changes(damaged, snapshot(workbench.entry("chime-1.0"))) == []
+    assert list(flaws_of(workbench)) == ["py3-none-any/chime-1.0"]
+    said = repair(workbench, check=False)
     assert "error: py3-none-any/chime-1.0 could not be repaired" in said.stderr
 
 
-def test_another_wheel_of_that_name_repairs_nothing(tower: Tower) -> None:
+def test_another_wheel_of_that_name_repairs_nothing(workbench: Workbench) -> None:
     """A wheel with other bytes is refused: a repair restores the stored bytes or nothing."""
-    tower.install(*tower.source, "chime")
-    change_one_byte(tower.entry("chime"))
-    damaged = snapshot(tower.entry("chime"))
-    shutil.rmtree(tower.machine.uv_cache)
-    replace(CHIME, variant="other bytes").write(tower.wheelhouse)
+    workbench.install("chime")
+    change_one_byte(workbench.entry("chime-1.0"))
+    damaged = snapshot(workbench.entry("chime-1.0"))
+    shutil.rmtree(workbench.machine.uv_cache)
+    replace(CHIME, variant="other bytes").write(workbench.wheelhouse)
 
-    output = tower.repair(check=False)
+    output = repair(workbench, check=False)
 
     assert output.returncode == 1
     assert "could not be repaired" in output.stderr
-    assert changes(damaged, snapshot(tower.entry("chime"))) == []
+    assert changes(damaged, snapshot(workbench.entry("chime-1.0"))) == []
 
 
 @pytest.mark.parametrize("reach", ["in place", "in the store alone"])
-def test_hard_links_of_environments_get_the_whole_file(tower: Tower, reach: str) -> None:
+def test_hard_links_of_environments_get_the_whole_file(workbench: Workbench, reach: str) -> None:
     """Files of shared folders, and modules, are hard links. After a repair, two environments have the right bytes."""
     for project in ("project", "another"):
-        tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project, copies=True)
-    core = site_packages_of(tower.environment) / "bell" / "core.py"
+        install_copies(workbench.at(project), "chime", "bell-core", "bell-extra")
+    core = workbench.site_packages / "bell" / "core.py"
     assert core.stat().st_nlink == 3
     damage = overwrite if reach == "in place" else supplant
-    damage(tower.entry("bell-core") / "bell" / "core.py", b"SOUND = 'bum'\n")
-    damage(tower.entry("chime") / "chime_module.py", b"VERSION = '9.9'\n")
+    damage(workbench.entry("bell-core-1.0") / "bell" / "core.py", b"SOUND = 'bum'\n")
+    damage(workbench.entry("chime-1.0") / "chime_module.py", b"VERSION = '9.9'\n")
 
-    output = tower.repair("--json")
+    output = repair(workbench, "--json")
 
-    environments = [tower.folder / project / ".venv" for project in ("another", "project")]
+    environments = [workbench.folder / project / ".venv" for project in ("another", "project")]
     assert sorted(json.loads(output.stdout)["healed"]) == list(map(str, environments))
     for environment in environments:
         script = "import bell.core, chime_module; print(bell.core.SOUND, chime_module.VERSION)"
-        assert tower.machine.python(environment, "-c", script).stdout == "bim 1.0\n"
+        assert workbench.machine.python(environment, "-c", script).stdout == "bim 1.0\n"
         for entry, path in (("bell-core", "bell/core.py"), ("chime", "chime_module.py")):
-            assert (site_packages_of(environment) / path).samefile(tower.entry(entry) / path)
-    assert tower.flaws() == {}
+            assert (site_packages_of(environment) / path).samefile(workbench.entry(f"{entry}-1.0") / path)
+    assert flaws_of(workbench) == {}
 
 
-def test_an_environment_whose_links_dangle_is_repaired(tower: Tower) -> None:
+def test_an_environment_whose_links_dangle_is_repaired(workbench: Workbench) -> None:
     """Entries that are gone are fetched again for the environments that link them."""
     for project in ("project", "another"):
-        tower.install(*tower.source, "chime", "bell-core", "bell-extra", project=project)
-    before = observe(tower.environment, tower.machine, level=Level.METADATA)
-    entry = tower.entry("chime")
+        workbench.at(project).install("chime", "bell-core", "bell-extra")
+    before = observe(workbench.environment, workbench.machine, level=Level.METADATA)
+    entry = workbench.entry("chime-1.0")
     for folder, _, _ in os.walk(entry):
         Path(folder).chmod(0o700)
     shutil.rmtree(entry)
     with pytest.raises(pytest.fail.Exception):
-        tower.machine.python(tower.environment, "-c", "import chime")
+        workbench.python("-c", "import chime")
 
-    output = tower.repair("--json")
+    output = repair(workbench, "--json")
 
     healed = json.loads(output.stdout)["healed"]
-    assert sorted(healed) == [str(tower.folder / "another" / ".venv"), str(tower.environment)]
+    assert sorted(healed) == [str(workbench.folder / "another" / ".venv"), str(workbench.environment)]
     for project in ("project", "another"):
-        tower.machine.python(tower.folder / project / ".venv", "-c", "import chime.tunes, chime_module")
-    assert differences(before, observe(tower.environment, tower.machine, level=Level.METADATA)) == []
-    assert tower.flaws() == {}
+        workbench.machine.python(workbench.folder / project / ".venv", "-c", "import chime.tunes, chime_module")
+    assert differences(before, observe(workbench.environment, workbench.machine, level=Level.METADATA)) == []
+    assert flaws_of(workbench) == {}
 
 
-def test_a_repair_leaves_other_entries_and_environments_alone(tower: Tower) -> None:
+def test_a_repair_leaves_other_entries_and_environments_alone(workbench: Workbench) -> None:
     """Environments that do not link the damaged entry stay unchanged, and so do other entries."""
-    tower.install(*tower.source, "chime")
-    tower.install(*tower.source, "bell-core", project="another")
-    change_one_byte(tower.entry("chime"))
-    another, bell = snapshot(tower.folder / "another"), snapshot(tower.entry("bell-core"))
+    workbench.install("chime")
+    workbench.at("another").install("bell-core")
+    change_one_byte(workbench.entry("chime-1.0"))
+    another, bell = snapshot(workbench.folder / "another"), snapshot(workbench.entry("bell-core-1.0"))
 
-    output = tower.repair("--json")
+    output = repair(workbench, "--json")
 
-    assert json.loads(output.stdout)["healed"] == [str(tower.environment)]
-    assert changes(another, snapshot(tower.folder / "another")) == []
-    assert changes(bell, snapshot(tower.entry("bell-core"))) == []
+    assert json.loads(output.stdout)["healed"] == [str(workbench.environment)]
+    assert changes(another, snapshot(workbench.folder / "another")) == []
+    assert changes(bell, snapshot(workbench.entry("bell-core-1.0"))) == []
 
 
-def test_a_change_of_a_detached_copy_is_no_damage_and_stays(tower: Tower) -> None:
+def test_a_change_of_a_detached_copy_is_no_damage_and_stays(workbench: Workbench) -> None:
     """A repair of the entry does not change a project's own copy."""
-    tower.install(*tower.source, "chime")
-    tower.machine.pepip("detach", "chime", folder=tower.project)
-    mine = site_packages_of(tower.environment) / "chime" / "__init__.py"
+    workbench.install("chime")
+    workbench.pepip("detach", "chime")
+    mine = workbench.site_packages / "chime" / "__init__.py"
     mine.write_text("MINE = True\n")
-    change_one_byte(tower.entry("chime"))
+    change_one_byte(workbench.entry("chime-1.0"))
 
-    tower.repair()
+    repair(workbench)
 
-    assert tower.flaws() == {}
+    assert flaws_of(workbench) == {}
     assert mine.read_text() == "MINE = True\n"
 
 
-def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None:
+def test_hostile_names_in_an_entry_do_not_break_the_output(workbench: Workbench) -> None:
     """Control characters and markup in file names are escaped in a pipe and on a terminal, and exact in JSON."""
-    tower.install(*tower.source, "chime")
+    workbench.install("chime")
     names = ["[red]alarm[/red]", "bell\x07", "clear\x1b[2J", "two\nlines", "\udcff"]
-    with opened(tower.entry("chime") / "chime"):
+    with opened(workbench.entry("chime-1.0") / "chime"):
         for name in names:
-            path = tower.entry("chime") / "chime" / name
+            path = workbench.entry("chime-1.0") / "chime" / name
             path.parent.mkdir(exist_ok=True)
             path.write_text("")
 
-    output = tower.verify()
-    screen = tower.verify_on_terminal()
-    found = tower.flaws()["py3-none-any/chime-1.0"]
+    output = verify(workbench)
+    screen = verify_on_terminal(workbench)
+    found = flaws_of(workbench)["py3-none-any/chime-1.0"]
 
     for said in (output.stdout, screen.stdout):
         assert "chime/[red]alarm[" in said  # a folder, of which only the top is named
@@ -951,135 +927,137 @@ def test_hostile_names_in_an_entry_do_not_break_the_output(tower: Tower) -> None
         assert "Traceback" not in said
     assert "Traceback" not in output.stderr
     assert {("added", f"chime/{name.split('/')[0]}") for name in names} <= found
-    tower.repair()
-    assert tower.flaws() == {}
+    repair(workbench)
+    assert flaws_of(workbench) == {}
 
 
-def test_a_team_member_repairs_their_own_entries_and_names_the_rest(towers: list[Tower]) -> None:
+def test_a_team_member_repairs_their_own_entries_and_names_the_rest(members: list[Workbench]) -> None:
     """Another user's entries are verified, and named if they are damaged. The user's own entries are repaired."""
-    first, second = (tower.machine for tower in towers)
-    towers[0].install(*towers[0].source, "chime", copies=True)
-    towers[1].install(*towers[1].source, "chime", "bell-core", copies=True)
-    change_one_byte(towers[0].entry("chime"))
+    first, second = (member.machine for member in members)
+    install_copies(members[0], "chime")
+    install_copies(members[1], "chime", "bell-core")
+    change_one_byte(members[0].entry("chime-1.0"))
     os.chown(
-        towers[0].entry("chime") / "chime" / "__init__.py",
+        members[0].entry("chime-1.0") / "chime" / "__init__.py",
         first.home.stat().st_uid,
-        towers[0].machine.store.stat().st_gid,
+        members[0].store.stat().st_gid,
     )
-    core = towers[0].entry("bell-core") / "bell" / "core.py"
+    core = members[0].entry("bell-core-1.0") / "bell" / "core.py"
     supplant(core, b"")
-    os.chown(core, second.home.stat().st_uid, towers[0].machine.store.stat().st_gid)
-    damaged, environment = snapshot(towers[0].entry("chime")), snapshot(towers[0].environment)
-    assert len(towers[1].flaws()) == 2
+    os.chown(core, second.home.stat().st_uid, members[0].store.stat().st_gid)
+    damaged, environment = snapshot(members[0].entry("chime-1.0")), snapshot(members[0].environment)
+    assert len(flaws_of(members[1])) == 2
 
-    output = towers[1].repair(check=False)
+    output = repair(members[1], check=False)
 
     assert "Traceback" not in output.stderr
     assert "Repaired py3-none-any/bell-core-1.0" in output.stderr
     assert "py3-none-any/chime-1.0 could not be repaired: it belongs to another user" in output.stderr
-    assert len(leftovers_of(towers[0].machine.store)) == 1  # the replaced entry
-    assert changes(damaged, snapshot(towers[0].entry("chime"))) == []
-    assert changes(environment, snapshot(towers[0].environment)) == []
-    assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
-    towers[0].repair()
-    assert towers[1].flaws() == {}
-    for each in towers:
-        each.machine.python(each.environment, "-c", "import chime; assert chime.VERSION == '1.0'")
+    assert len(members[0].leftovers()) == 1  # the replaced entry
+    assert changes(damaged, snapshot(members[0].entry("chime-1.0"))) == []
+    assert changes(environment, snapshot(members[0].environment)) == []
+    assert list(flaws_of(members[1])) == ["py3-none-any/chime-1.0"]
+    repair(members[0])
+    assert flaws_of(members[1]) == {}
+    for each in members:
+        each.python("-c", "import chime; assert chime.VERSION == '1.0'")
 
 
 def test_root_makes_no_files_in_another_users_environment(
-    towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+    workbench: Workbench, members: list[Workbench], tmp_path: Path
 ) -> None:
     """The environment's owner could not change files of root. The owner's own repair repairs the environment."""
-    member = towers[0]
-    member.install(*member.source, "chime", "bell-core", copies=True)
-    entry = member.entry("chime")
+    member = members[0]
+    install_copies(member, "chime", "bell-core")
+    entry = member.entry("chime-1.0")
     entry.chmod(0o755)
     entry.rename(tmp_path / "lost")
-    root = Tower(replace(machine, store=towers[0].machine.store), tmp_path, wheelhouse, interpreter)
+    root = replace(workbench, machine=replace(workbench.machine, store=member.store))
 
-    output = root.repair()
+    output = repair(root)
 
     assert f"Left {member.environment}, which you may not change" in output.stderr
     assert {path.lstat().st_uid for path in member.environment.rglob("*")} == {member.folder.stat().st_uid}
-    member.repair()
-    member.machine.python(member.environment, "-c", "import chime, bell.core")
+    repair(member)
+    member.python("-c", "import chime, bell.core")
 
 
-def test_a_team_member_goes_on_where_anothers_entry_is_damaged(towers: list[Tower]) -> None:
+def test_a_team_member_goes_on_where_anothers_entry_is_damaged(members: list[Workbench]) -> None:
     """A user who links a damaged entry, and may not repair it, can still install.
 
     Their own environment is repaired as far as possible.
     """
-    for each in towers:
-        each.install(*each.source, "chime", copies=True)
-    change_one_byte(towers[0].entry("chime"))
+    for each in members:
+        install_copies(each, "chime")
+    change_one_byte(members[0].entry("chime-1.0"))
 
-    towers[1].install(*towers[1].source, "bell-core")
+    members[1].install("bell-core")
 
-    towers[1].machine.python(towers[1].environment, "-c", "import bell.core, chime.tunes")
+    members[1].python("-c", "import bell.core, chime.tunes")
 
 
-def test_an_entry_that_only_another_user_may_repair_gets_a_twin_beside_it(towers: list[Tower]) -> None:
+def test_an_entry_that_only_another_user_may_repair_gets_a_twin_beside_it(members: list[Workbench]) -> None:
     """Another user does not wait for the owner of a damaged entry. The owner's environments stay unchanged."""
-    towers[0].install(*towers[0].source, "chime", copies=True)
-    entry, environment = towers[0].entry("chime"), snapshot(towers[0].environment)
+    install_copies(members[0], "chime")
+    entry, environment = members[0].entry("chime-1.0"), snapshot(members[0].environment)
     with opened(entry):
         (entry / "chime_module.py").unlink()
     damaged = snapshot(entry)
 
     for project in ("project", "other"):
-        towers[1].install(*towers[1].source, "chime", project=project, copies=True)
+        install_copies(members[1].at(project), "chime")
 
     assert [path.name.partition("~")[0] for path in sorted(entry.parent.glob("chime*"))] == ["chime-1.0"] * 2
     assert changes(damaged, snapshot(entry)) == []
-    assert changes(environment, snapshot(towers[0].environment)) == []
-    towers[1].machine.python(towers[1].environment, "-c", "import chime_module")
+    assert changes(environment, snapshot(members[0].environment)) == []
+    members[1].python("-c", "import chime_module")
     (beside,) = entry.parent.glob("chime*~*")
     with opened(beside):
         (beside / "chime_module.py").unlink()
-    assert "could not be repaired: it belongs to another user" in towers[1].repair(check=False).stderr
-    assert list(towers[1].flaws()) == ["py3-none-any/chime-1.0"]
-    towers[0].repair()
-    assert towers[1].flaws() == {}
-    for each in towers:
-        each.machine.python(each.environment, "-c", "import chime_module, chime.tunes")
+    assert "could not be repaired: it belongs to another user" in repair(members[1], check=False).stderr
+    assert list(flaws_of(members[1])) == ["py3-none-any/chime-1.0"]
+    repair(members[0])
+    assert flaws_of(members[1]) == {}
+    for each in members:
+        each.python("-c", "import chime_module, chime.tunes")
 
 
 def test_of_two_entries_of_one_wheel_the_damaged_one_is_repaired(
-    towers: list[Tower], tmp_path: Path, machine: Machine, wheelhouse: Path, interpreter: Path
+    workbench: Workbench, members: list[Workbench]
 ) -> None:
     """Even root, who may remove both entries, replaces only the damaged one."""
-    towers[0].install(*towers[0].source, "chime", copies=True)
-    entry = towers[0].entry("chime")
+    install_copies(members[0], "chime")
+    entry = members[0].entry("chime-1.0")
     with opened(entry):
         (entry / "chime_module.py").unlink()
-    towers[1].install(*towers[1].source, "chime", copies=True)
-    towers[0].repair()
+    install_copies(members[1], "chime")
+    repair(members[0])
     whole = snapshot(entry)
     (beside,) = entry.parent.glob("chime*~*")
     with opened(beside):
         (beside / "chime_module.py").unlink()
 
-    Tower(replace(machine, store=towers[0].machine.store), tmp_path, wheelhouse, interpreter).repair()
+    repair(replace(workbench, machine=replace(workbench.machine, store=members[0].store)))
 
     assert changes(whole, snapshot(entry)) == []
     assert (beside / "chime_module.py").exists()
-    assert towers[0].flaws() == {}
+    assert flaws_of(members[0]) == {}
 
 
 @pytest.mark.parametrize("damage", [make_a_folder_writable, add_a_file], ids=lambda damage: damage.__name__)
-def test_a_reader_verifies_and_may_not_repair(tower: Tower, tmp_path: Path, damage: Callable[[Path], None]) -> None:
+def test_a_reader_verifies_and_may_not_repair(
+    workbench: Workbench, tmp_path: Path, damage: Callable[[Path], None]
+) -> None:
     """A user who may only read the store sees the damage and is refused a repair. Nothing changes."""
-    tower.install(*tower.source, "chime", copies=True)
-    damage(tower.entry("chime"))
-    reader = replace(tower.machine.as_plain_user(tmp_path / "plain"), store=tower.machine.store)
-    before = snapshot(tower.machine.store)
-    reading = replace(tower, machine=reader, folder=reader.home)
+    install_copies(workbench, "chime")
+    damage(workbench.entry("chime-1.0"))
+    reader = replace(workbench.machine.as_plain_user(tmp_path / "plain"), store=workbench.store)
+    before = snapshot(workbench.store)
+    reading = replace(workbench, machine=reader, folder=reader.home)
 
-    found = reading.flaws()
-    output = reading.repair(check=False)
+    found = flaws_of(reading)
+    output = repair(reading, check=False)
 
     assert DAMAGES[damage] <= found["py3-none-any/chime-1.0"]
     assert_refused(output, "py3-none-any/chime-1.0 could not be repaired")
-    assert changes(before, snapshot(tower.machine.store)) == []
+    assert changes(before, snapshot(workbench.store)) == []

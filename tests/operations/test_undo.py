@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,6 @@ from pepip.store.root import Store
 from tests.support.filesystems import mounted
 from tests.support.keeping import Keeper, dangling_links, free_bytes
 from tests.support.kills import changes_seen, killed_before
-from tests.support.machines import Machine
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import leftovers_of, problems_of
@@ -31,13 +31,12 @@ KILLS = 6
 
 
 @pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
+def keeper(keeper: Keeper, tmp_path: Path) -> Keeper:
     """Return a user with three orphans (drum 1.0, horn, Big_Bell) and a project that links drum 2.0."""
     if filesystems.free_share(str(tmp_path)) < 0.2:
         pytest.skip("less than a fifth of this disk is free: an install empties the trash")
-    keeper = Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
-    keeper.install("kept", "drum==2.0")
-    keeper.machine.pepip("store", "add", "drum==1.0", "horn", "Big_Bell", *keeper.source, folder=keeper.folder)
+    keeper.at("kept").install("drum==2.0")
+    keeper.pepip("store", "add", "drum==1.0", "horn", "Big_Bell", *keeper.source)
     return keeper
 
 
@@ -46,14 +45,9 @@ def store_of(keeper: Keeper) -> Store:
     return Store(str(keeper.store))
 
 
-def contents(keeper: Keeper) -> dict[Path, object]:
-    """Return what lies in the folders of entries, with modes and times."""
-    return {path: state for path, state in snapshot(keeper.store).items() if "packages" in path.parts}
-
-
 def verified(keeper: Keeper) -> bool:
     """Tell whether `store verify` and the independent check find nothing."""
-    return not keeper.ask("store", "verify")["damaged"] and not problems_of(keeper.store)
+    return not keeper.ask("store", "verify")["damaged"] and not keeper.problems()
 
 
 def test_an_undo_brings_back_the_entries_of_the_last_prune(keeper: Keeper) -> None:
@@ -69,7 +63,7 @@ def test_an_undo_brings_back_the_entries_of_the_last_prune(keeper: Keeper) -> No
 
     assert sorted(map(os.path.basename, back["restored"])) == ["big-bell-1.0", "drum-1.0", "horn-1.0"]
     assert changes(before, snapshot(keeper.store / "packages")) == []
-    assert leftovers_of(keeper.store) == []
+    assert keeper.leftovers() == []
     assert verified(keeper)
     assert_refused(keeper.prune_in_words("--undo", check=False), "nothing to undo")
 
@@ -94,7 +88,7 @@ def test_a_script_that_says_yes_gets_its_space_at_once(keeper: Keeper) -> None:
     done = keeper.prune("horn")
 
     assert (done["freed_bytes"], done["trashed_bytes"]) == (kept, 0)
-    assert leftovers_of(keeper.store) == []
+    assert keeper.leftovers() == []
     assert_refused(keeper.prune_in_words("--undo", check=False), "nothing to undo")
 
 
@@ -126,9 +120,7 @@ def _python() -> list[str]:
 @pytest.mark.parametrize("value", ["soon", "0", "-1d"])
 def test_the_time_of_the_trash_can_be_chosen(keeper: Keeper, value: str) -> None:
     """`PEPIP_TRASH_TIME` 0 turns it off. Anything that is no time is an error, and nothing is removed."""
-    output = keeper.machine.pepip(
-        "prune", "--yes", "--trash", folder=keeper.folder, check=False, variables={"PEPIP_TRASH_TIME": value}
-    )
+    output = keeper.pepip("prune", "--yes", "--trash", check=False, variables={"PEPIP_TRASH_TIME": value})
 
     assert_refused(output, "PEPIP_TRASH_TIME", exit_codes=(2,))
     assert len(keeper.entries()) == 4
@@ -138,30 +130,30 @@ def test_the_time_of_the_trash_can_be_chosen(keeper: Keeper, value: str) -> None
 def test_when_its_time_is_over_the_trash_is_emptied(keeper: Keeper) -> None:
     """The next install of something new empties what is due, and leaves what is not."""
     old = {"PEPIP_TRASH_TIME": "1s"}
-    keeper.machine.pepip("prune", "--yes", "--trash", "horn", folder=keeper.folder, variables=old)
+    keeper.pepip("prune", "--yes", "--trash", "horn", variables=old)
     keeper.prune("--trash", "drum")
     deadline = time.time() + 2
     while time.time() < deadline:
         time.sleep(0.1)
 
     assert [grave.entry_ids for grave in trash.kept(store_of(keeper))] == [("py3-none-any/drum-1.0",)]
-    keeper.install("new", "wind-one")
+    keeper.at("new").install("wind-one")
 
-    assert len(leftovers_of(keeper.store)) == 1
+    assert len(keeper.leftovers()) == 1
     assert keeper.ask("prune", "--undo")["restored"] == ["py3-none-any/drum-1.0"]
 
 
 def test_an_entry_that_was_stored_anew_meanwhile_stays_as_it_is(keeper: Keeper) -> None:
     """An undo never replaces an entry: an install has linked the new one."""
     keeper.prune("--trash")
-    environment = keeper.install("again", "horn")
+    environment = keeper.at("again").install("horn")
 
     back = keeper.ask("prune", "--undo")
 
     assert back["replaced"] == ["py3-none-any/horn-1.0"]
     assert len(back["restored"]) == 2
     assert dangling_links(environment) == []
-    assert leftovers_of(keeper.store) == []
+    assert keeper.leftovers() == []
     assert verified(keeper)
 
 
@@ -170,7 +162,7 @@ def test_another_wheel_of_that_name_stays_as_it_is(keeper: Keeper) -> None:
     """An undo leaves a different wheel at the place of an entry alone."""
     keeper.prune("--trash", "horn")
     other = Wheel("horn", "1.0", files={"horn/__init__.py": "other = 1"}).write(keeper.folder)
-    environment = keeper.install("again", other)
+    environment = keeper.at("again").install(other)
 
     keeper.ask("prune", "--undo")
 
@@ -190,7 +182,7 @@ def test_an_install_that_finds_the_disk_full_empties_the_trash(keeper: Keeper) -
         crowded.prune("--trash")
         assert trash.has_room(store_of(crowded))
 
-        environment = crowded.install("app", "rock")
+        environment = crowded.at("app").install("rock")
 
         assert crowded.entries() == ["rock-1.0"]
         assert dangling_links(environment) == []
@@ -223,10 +215,10 @@ def test_a_killed_prune_can_be_undone(keeper: Keeper) -> None:
         keeper.prune_in_words("--undo", check=False)  # there may be nothing to undo yet
 
         assert keeper.entries() == ["big-bell-1.0", "drum-1.0", "drum-2.0", "horn-1.0"], where
-        assert keeper.run_drum(keeper.folder / "kept" / ".venv") == "2.0", where
+        assert keeper.run_drum(keeper.at("kept").environment) == "2.0", where
         assert len(keeper.ask("projects")) == 1, where
         assert problems_of(keeper.store, sealed=False) == [], where  # its folder was opened for the rename
-        keeper.machine.pepip("store", "repair", folder=keeper.folder)
+        keeper.pepip("store", "repair")
         assert verified(keeper), where
 
 
@@ -242,7 +234,7 @@ def test_a_killed_undo_goes_on_with_the_next(keeper: Keeper) -> None:
 
     for change in spread(total):
         shutil.rmtree(keeper.store)
-        shutil.rmtree(keeper.folder / "kept" / ".venv")
+        shutil.rmtree(keeper.at("kept").environment)
         shutil.copytree(untouched, keeper.store, symlinks=True)
         killed = killed_before(keeper.machine, change, arguments, folder=keeper.folder, within=keeper.folder)
         where = f"killed before change {change} of {total}: {changes_seen(keeper.folder)[-1]}"
@@ -251,9 +243,9 @@ def test_a_killed_undo_goes_on_with_the_next(keeper: Keeper) -> None:
         keeper.prune_in_words("--undo", check=False)  # all may be back already
 
         assert keeper.entries() == ["big-bell-1.0", "drum-1.0", "drum-2.0", "horn-1.0"], where
-        assert keeper.run_drum(keeper.folder / "kept" / ".venv") == "2.0", where
+        assert keeper.run_drum(keeper.at("kept").environment) == "2.0", where
         assert len(keeper.ask("projects")) == 1, where
-        keeper.install("user", "horn", "Big_Bell", "drum==1.0")
+        keeper.at("user").install("horn", "Big_Bell", "drum==1.0")
         assert verified(keeper), where
         shutil.rmtree(keeper.folder / "user")
 
@@ -265,7 +257,7 @@ def test_installs_prunes_and_undos_at_once(keeper: Keeper) -> None:
 
     def install(number: int) -> None:
         for _ in range(4):
-            environment = keeper.install(f"user{number}/app", "horn", "Big_Bell")
+            environment = keeper.at(f"user{number}/app").install("horn", "Big_Bell")
             assert dangling_links(environment) == []
             shutil.rmtree(environment)
 
@@ -299,12 +291,12 @@ def test_the_trash_of_another_run_or_user_is_not_restored(keeper: Keeper) -> Non
 @pytest.mark.real_world
 def test_a_removed_entry_comes_back(keeper: Keeper) -> None:
     """`store remove --trash` can be undone, also where `--force` broke an environment."""
-    keeper.machine.pepip("store", "remove", "drum==2.0", "--force", "--trash", folder=keeper.folder)
-    assert dangling_links(keeper.folder / "kept" / ".venv")
+    keeper.pepip("store", "remove", "drum==2.0", "--force", "--trash")
+    assert dangling_links(keeper.at("kept").environment)
 
     keeper.ask("prune", "--undo")
 
-    assert keeper.run_drum(keeper.folder / "kept" / ".venv") == "2.0"
+    assert keeper.run_drum(keeper.at("kept").environment) == "2.0"
 
 
 # Environments that go, too
@@ -312,7 +304,7 @@ def test_a_removed_entry_comes_back(keeper: Keeper) -> None:
 
 def test_an_environment_goes_with_the_entries_that_only_it_links_and_comes_back(keeper: Keeper) -> None:
     """The project's own files stay. The undo restores environment, entries and registration."""
-    environment = keeper.folder / "kept" / ".venv"
+    environment = keeper.at("kept").environment
     registered = [json.loads(path.read_text()) for path in keeper.store.glob("projects/*.json")]
     (keeper.folder / "kept" / "main.py").write_text("")
 
@@ -328,10 +320,27 @@ def test_an_environment_goes_with_the_entries_that_only_it_links_and_comes_back(
     assert [json.loads(path.read_text()) for path in keeper.store.glob("projects/*.json")] == registered
 
 
+def test_an_environment_on_another_disk_can_not_wait_in_the_trash(keeper: Keeper) -> None:
+    """The command says so before it removes anything. Without the trash, the environment goes for good."""
+    if not Path("/dev/shm").is_dir() or os.stat("/dev/shm").st_dev == keeper.folder.stat().st_dev:
+        pytest.skip("there is no second file system at /dev/shm")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
+        environment = Path(folder) / ".venv"
+        keeper.machine.pepip("install", "--venv", environment, "horn", *keeper.source, folder=keeper.folder)
+
+        output = keeper.prune_in_words("--trash", "--environment", environment, check=False)
+
+        assert_refused(output, "on another disk than the store")
+        assert (environment / "pyvenv.cfg").exists()
+        assert len(keeper.entries()) == 4
+        keeper.prune("--environment", environment)
+        assert not environment.exists()
+
+
 @pytest.mark.real_world
 def test_an_environment_is_left_where_it_holds_anything_else(keeper: Keeper) -> None:
     """Sources that somebody keeps in an environment, and a running interpreter, are never removed with it."""
-    environment = keeper.folder / "kept" / ".venv"
+    environment = keeper.at("kept").environment
     (environment / "sources").mkdir()
 
     output = keeper.prune_in_words("--environment", "kept", check=False)
@@ -347,15 +356,15 @@ def test_a_removed_environment_is_gone_at_once_without_the_trash(keeper: Keeper)
     """The prediction is what `df` shows; see tests/operations/test_reclaim.py for other file systems."""
     keeper.prune("--environment", "kept")
 
-    assert not (keeper.folder / "kept" / ".venv").exists()
+    assert not (keeper.at("kept").environment).exists()
     assert keeper.entries() == []
-    assert leftovers_of(keeper.store) == []
+    assert keeper.leftovers() == []
     assert prune.preview(store_of(keeper), prune.PruneOptions()).orphans == []
 
 
 def test_an_environment_whose_folder_is_gone_stays_in_the_trash(keeper: Keeper) -> None:
     """The undo says which folder it needs, and brings the environment back when it is there again."""
-    environment = keeper.install("away", "horn")
+    environment = keeper.at("away").install("horn")
     keeper.prune("--trash", "--environment", environment)
     environment.parent.rename(keeper.folder / "moved")
 
@@ -371,7 +380,7 @@ def test_an_environment_whose_folder_is_gone_stays_in_the_trash(keeper: Keeper) 
 @pytest.mark.parametrize("start", ["by its path", "by PATH"])
 def test_an_environment_from_which_a_program_runs_is_not_removed(keeper: Keeper, start: str) -> None:
     """Its program is a link to another Python, so only the word that started it leads to the environment."""
-    environment = keeper.install("busy", "horn")
+    environment = keeper.at("busy").install("horn")
     program = "python" if start == "by PATH" else ".venv/bin/python"
     variables = {**os.environ, "PATH": f"{environment / 'bin'}:{os.environ['PATH']}"}
     command = [program, "-c", "print('ready', flush=True); input()"]

@@ -6,13 +6,14 @@ import fcntl
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
-from tests.support.machines import Machine, site_packages_of, uv_executable
+from tests.support.machines import uv_executable
 from tests.support.snapshots import Snapshot, changes, snapshot
-from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -27,29 +28,18 @@ WHEELS = [
 ]
 
 
-class Studio:
-    """Two projects of root that link drum."""
+class Studio(NamedTuple):
+    """Two projects of root that link drum, and a pip."""
 
-    def __init__(self, machine: Machine, folder: Path, interpreter: Path, pip: Path) -> None:
-        self._machine, self._pip = machine, pip
-        self.store = machine.store
-        self.first, self.second = folder / "first", folder / "second"
-        for wheel in WHEELS:
-            wheel.write(folder / "wheels")
-        self.source = ("--no-index", "--find-links", folder / "wheels")
-        for project in (self.first, self.second):
-            project.mkdir()
-            self.pepip(project, "install", "drum==1.0", *self.source, "--python", interpreter)
-        self.before = self.drum()
+    first: Workbench
+    second: Workbench
+    pip_folder: Path
+    before: Snapshot
 
-    def pepip(self, project: Path, *words: str | Path) -> str:
-        """Run pepip in a project and return its stderr."""
-        return self._machine.pepip(*words, folder=project).stderr
-
-    def uv(self, *words: str, project: Path | None = None) -> None:
+    def uv(self, *words: str, project: Workbench | None = None) -> None:
         """Let uv install into a project, or uninstall from it. The default is the first project."""
-        source = self.source if words[0] == "install" else ()
-        self._machine.uv("pip", *words, *source, folder=project or self.first)
+        source = self.first.from_wheelhouse if words[0] == "install" else ()
+        (project or self.first).uv("pip", *words, *source)
 
     def come_and_go(self, name: str) -> None:
         """Let uv install a distribution, and remove it again."""
@@ -58,27 +48,31 @@ class Studio:
 
     def pip(self, *words: str) -> None:
         """Let pip install into the first project, or uninstall from it."""
-        runner = self._pip / "pip" / "__pip-runner__.py"
-        source = self.source if words[0] == "install" else ()
-        self._machine.python(self.first / ".venv", runner, *words, *source)
+        source = self.first.from_wheelhouse if words[0] == "install" else ()
+        self.first.python(self.pip_folder / "pip" / "__pip-runner__.py", *words, *source)
 
-    def says(self, project: Path, statement: str) -> str:
-        """Return the output of a statement in a project's Python."""
-        return self._machine.python(project / ".venv", "-c", statement, check=False).stdout.strip()
 
-    def drum(self) -> Snapshot:
-        """Return a snapshot of the stored drum, without bytecode and without its document, which has a time."""
-        entry = next((self.store / "packages").glob("*/drum-1.0"))
-        left_out = ("__pycache__", "pepip-entry.json")
-        return {path: node for path, node in snapshot(entry).items() if not str(path).endswith(left_out)}
+def says(project: Workbench, statement: str) -> str:
+    """Return the output of a statement in a project's Python, which may fail."""
+    return project.python("-c", statement, check=False)
+
+
+def drum_of(workbench: Workbench) -> Snapshot:
+    """Return a snapshot of the stored drum, without bytecode and without its document, which has a time."""
+    left_out = ("__pycache__", "pepip-entry.json")
+    files = snapshot(workbench.entry("drum-1.0"))
+    return {path: node for path, node in files.items() if not str(path).endswith(left_out)}
 
 
 @pytest.fixture
-def studio(machine: Machine, tmp_path: Path, interpreter: Path, pip: Path) -> Studio:
+def studio(workbench: Workbench, pip: Path) -> Studio:
     """Return two projects of root, whom the modes of an entry do not restrict."""
     if os.geteuid() != 0:
         pytest.skip("only root can write into an entry")
-    return Studio(machine, tmp_path, interpreter, pip)
+    first, second = workbench.at("first"), workbench.at("second")
+    for project in (first, second):
+        project.install("drum==1.0")
+    return Studio(first, second, pip, drum_of(workbench))
 
 
 WRITES: dict[str, Callable[[Studio], None]] = {
@@ -104,31 +98,31 @@ def test_the_next_command_in_another_project_notices(studio: Studio, name: str, 
         "list": ["list"],
         "uses": ["uses", "drum"],
         "run": ["run", "python", "-c", ""],
-        "install": ["install", "horn", *studio.source],
+        "install": ["install", "horn", *studio.first.from_wheelhouse],
     }
 
-    said = studio.pepip(studio.second, *words[command])
-    studio.pepip(studio.second, "install", "horn", *studio.source)
+    said = studio.second.pepip(*words[command]).stderr
+    studio.second.pepip("install", "horn", *studio.first.from_wheelhouse)
 
     assert "drum-1.0" in said
-    assert problems_of(studio.store) == []
-    assert changes(studio.before, studio.drum()) == []
-    assert studio.says(studio.second, "import drum.kit.snare; print(drum.SOUND, drum.kit.snare.SOUND)") == "boom tack"
-    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+    assert studio.first.problems() == []
+    assert changes(studio.before, drum_of(studio.first)) == []
+    assert says(studio.second, "import drum.kit.snare; print(drum.SOUND, drum.kit.snare.SOUND)") == "boom tack"
+    assert not says(studio.second, "import drum.kit.brush; print('there')")
 
 
 def test_a_distribution_that_another_tool_added_stays_in_its_own_project(studio: Studio) -> None:
     """The added distribution works where it was installed, and nowhere else."""
     studio.uv("install", "stick")
 
-    studio.pepip(studio.second, "list")
+    studio.second.pepip("list")
 
-    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
-    assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
-    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+    assert says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+    assert says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+    assert not says(studio.second, "import drum.kit.brush; print('there')")
     studio.uv("uninstall", "stick")
-    assert changes(studio.before, studio.drum()) == []
-    assert not (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").exists()
+    assert changes(studio.before, drum_of(studio.first)) == []
+    assert not (studio.first.site_packages / "drum/kit/brush.py").exists()
 
 
 @pytest.mark.parametrize("writer", ["first", "second"])
@@ -138,56 +132,54 @@ def test_a_distribution_that_another_tool_added_stays_despite_its_other_changes(
     for name, project in projects.items():
         studio.uv("install", "stick" if name == writer else "horn", project=project)
 
-    studio.pepip(studio.first, "list")
+    studio.first.pepip("list")
 
-    there = [
-        name for name, project in projects.items() if studio.says(project, "import drum.kit.brush; print('there')")
-    ]
+    there = [name for name, project in projects.items() if says(project, "import drum.kit.brush; print('there')")]
     assert there == [writer]
-    assert problems_of(studio.store) == []
+    assert studio.first.problems() == []
 
 
 def test_other_bytes_stay_in_their_own_project(studio: Studio) -> None:
     """This holds after a command in another project, after the entry was stored anew, and after `store repair`."""
     studio.uv("install", "cover")
-    for words in (["list"], ["install", "horn", *studio.source], ["store", "repair"]):
-        studio.pepip(studio.second, *words)
+    for words in (["list"], ["install", "horn", *studio.first.from_wheelhouse], ["store", "repair"]):
+        studio.second.pepip(*words)
 
-        assert studio.says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "thud"
-        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "thud"
-    assert (studio.second / ".venv/share/drum/manual.txt").read_text() == "boom"
-    assert studio.says(studio.second, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+        assert says(studio.first, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "thud"
+        assert (studio.first.environment / "share/drum/manual.txt").read_text() == "thud"
+    assert (studio.second.environment / "share/drum/manual.txt").read_text() == "boom"
+    assert says(studio.second, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
 
 
 def test_another_version_stays_in_its_own_project(studio: Studio) -> None:
     """The other version replaces the version over which it was installed."""
     studio.pip("install", "-I", "drum==2.0")
 
-    studio.pepip(studio.second, "list")
-    studio.pepip(studio.second, "install", "horn", *studio.source)
+    studio.second.pepip("list")
+    studio.second.pepip("install", "horn", *studio.first.from_wheelhouse)
 
     for _ in range(2):
-        shown = studio.says(studio.first, "import drum.kit.snare; print(drum.SOUND, drum.NEW, drum.kit.snare.NEW)")
+        shown = says(studio.first, "import drum.kit.snare; print(drum.SOUND, drum.NEW, drum.kit.snare.NEW)")
         assert shown == "boom True True"
-        assert (studio.first / ".venv/share/drum/manual.txt").read_text() == "new"
-        site_packages = site_packages_of(studio.first / ".venv")
+        assert (studio.first.environment / "share/drum/manual.txt").read_text() == "new"
+        site_packages = studio.first.site_packages
         assert [path.name for path in site_packages.glob("drum*.dist-info")] == ["drum-2.0.dist-info"]
-        studio.pepip(studio.first, "install", "horn", *studio.source)
-    assert not studio.says(studio.second, "import drum; print(drum.NEW)")
+        studio.first.pepip("install", "horn", *studio.first.from_wheelhouse)
+    assert not says(studio.second, "import drum; print(drum.NEW)")
 
 
 def test_the_same_version_installed_over_it_is_the_projects_own(studio: Studio) -> None:
     """It no longer needs the store, and the tool that installed it removes all of it again."""
     studio.pip("install", "-I", "drum==1.0")
 
-    studio.pepip(studio.second, "list")
+    studio.second.pepip("list")
 
-    (drum,) = (studio.first / ".venv").glob("lib/python*/site-packages/drum")
+    drum = studio.first.site_packages / "drum"
     assert not drum.is_symlink()
-    assert studio.says(studio.first, "import drum; print(drum.SOUND)") == "boom"
+    assert says(studio.first, "import drum; print(drum.SOUND)") == "boom"
     studio.pip("uninstall", "--yes", "drum")
     assert not drum.exists()
-    assert problems_of(studio.store) == []
+    assert studio.first.problems() == []
 
 
 def test_two_projects_that_wrote_into_one_entry_keep_their_own_files(studio: Studio) -> None:
@@ -195,53 +187,59 @@ def test_two_projects_that_wrote_into_one_entry_keep_their_own_files(studio: Stu
     studio.uv("install", "stick")
     studio.uv("install", "cover", project=studio.second)
 
-    studio.pepip(studio.first, "list")
-    studio.pepip(studio.second, "install", "horn", *studio.source)
+    studio.first.pepip("list")
+    studio.second.pepip("install", "horn", *studio.first.from_wheelhouse)
 
     statement = "import drum.kit.snare; print(drum.kit.snare.SOUND)"
-    assert studio.says(studio.first, statement) == "tack"
-    assert studio.says(studio.second, statement) == "thud"
-    assert studio.says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
+    assert says(studio.first, statement) == "tack"
+    assert says(studio.second, statement) == "thud"
+    assert says(studio.first, "import drum.kit.brush; print(drum.kit.brush.HAIR)") == "nylon"
 
 
 def test_a_tool_that_is_still_at_work_is_looked_at_again(studio: Studio) -> None:
     """A tool makes its metadata first. Files that it writes into an entry later are noticed too."""
-    with (studio.first / ".venv/.lock").open("w") as lock:
+    with (studio.first.environment / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        (site_packages_of(studio.first / ".venv") / "stick-1.0.dist-info").mkdir()
-        studio.pepip(studio.second, "list")
-        (site_packages_of(studio.first / ".venv") / "drum/kit/brush.py").touch()
+        (studio.first.site_packages / "stick-1.0.dist-info").mkdir()
+        studio.second.pepip("list")
+        (studio.first.site_packages / "drum/kit/brush.py").touch()
 
-    assert "drum-1.0" in studio.pepip(studio.second, "list")
+    assert "drum-1.0" in studio.second.pepip("list").stderr
 
 
 def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_path: Path) -> None:
     """A build takes long, and nobody holds the environment's lock during it."""
     source = Wheel("harp", "1.0", files={"harp/__init__.py": ""}).write_source(tmp_path / "source")
-    words = ["pip", "install", "stick", "--python", str(studio.first / ".venv"), *map(str, studio.source)]
+    words = [
+        "pip",
+        "install",
+        "stick",
+        "--python",
+        str(studio.first.environment),
+        *map(str, studio.first.from_wheelhouse),
+    ]
     backend = source / "backend.py"
     backend.write_text(f"__import__('subprocess').run({[str(uv_executable()), *words]!r})\n" + backend.read_text())
 
-    studio.pepip(studio.first, "install", source)
-    studio.pepip(studio.second, "list")
+    studio.first.pepip("install", source)
+    studio.second.pepip("list")
 
-    assert problems_of(studio.store) == []
-    assert not studio.says(studio.second, "import drum.kit.brush; print('there')")
+    assert studio.first.problems() == []
+    assert not says(studio.second, "import drum.kit.brush; print('there')")
 
 
 def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:
     """The next command does not mention the untouched entry."""
     studio.uv("install", "horn")
 
-    assert "drum" not in studio.pepip(studio.second, "uses", "horn")
+    assert "drum" not in studio.second.pepip("uses", "horn").stderr
 
 
-def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio, tmp_path: Path, interpreter: Path) -> None:
+def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio) -> None:
     """The entry is stored anew before it is linked."""
     studio.uv("install", "cover")
-    third = tmp_path / "third"
-    third.mkdir()
+    third = studio.first.at("third")
 
-    studio.pepip(third, "install", "drum==1.0", *studio.source, "--python", interpreter)
+    third.install("drum==1.0")
 
-    assert studio.says(third, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"
+    assert says(third, "import drum.kit.snare; print(drum.kit.snare.SOUND)") == "tack"

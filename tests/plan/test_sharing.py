@@ -6,15 +6,14 @@ the same links, folders and files.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.snapshots import changes, link_shape, snapshot
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 
 def camera(version: str) -> Wheel:
@@ -45,51 +44,32 @@ WHEELS = [
 ]
 
 
-@dataclass(frozen=True)
-class Histories:
-    """Two projects: one gets its distributions in several steps, the other in one."""
+@pytest.fixture
+def stepwise(workbench: Workbench) -> Workbench:
+    """Return a project that gets its distributions in several steps."""
+    return workbench.at("stepwise")
 
-    machine: Machine
-    folder: Path
-    source: tuple[str | Path, ...]
 
-    @property
-    def stepwise(self) -> Path:
-        """Return the environment that gets its distributions in several steps."""
-        return self.folder / "stepwise" / ".venv"
+@pytest.fixture
+def at_once(workbench: Workbench) -> Workbench:
+    """Return a project that gets its distributions in one step. Its path has the length of the other's."""
+    return workbench.at("at-once0")
 
-    @property
-    def at_once(self) -> Path:
-        """Return the environment that gets its distributions in one step."""
-        return self.folder / "at-once0" / ".venv"
 
-    def install(self, environment: Path, *requirements: str) -> None:
-        """Install into one of the two environments."""
-        environment.parent.mkdir(exist_ok=True)
-        self.machine.pepip("install", *requirements, *self.source, folder=environment.parent)
+def assert_equal(stepwise: Workbench, at_once: Workbench) -> None:
+    """Assert that both have the same shape and the same observation."""
+    shapes = [_comparable_shape(project.environment) for project in (at_once, stepwise)]
+    observed = [
+        observe(project.environment, project.machine, level=Level.METADATA) for project in (at_once, stepwise)
+    ]
 
-    def assert_equal(self) -> None:
-        """Assert that both have the same shape and the same observation."""
-        shapes = [_comparable_shape(environment) for environment in (self.at_once, self.stepwise)]
-        observed = [
-            observe(environment, self.machine, level=Level.METADATA) for environment in (self.at_once, self.stepwise)
-        ]
-
-        assert shapes[1] == shapes[0]
-        assert differences(*observed) == []
+    assert shapes[1] == shapes[0]
+    assert differences(*observed) == []
 
 
 def _comparable_shape(environment: Path) -> dict[str, str]:
     project = str(environment.parent)
     return {path: held.replace(project, "<project>") for path, held in link_shape(environment).items()}
-
-
-@pytest.fixture
-def histories(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Histories:
-    """Return two empty projects, and wheels that share folders in many ways."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    return Histories(machine, tmp_path, ("--no-index", "--find-links", wheelhouse, "--python", interpreter))
 
 
 @pytest.mark.every(2)
@@ -106,13 +86,13 @@ def histories(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: P
     ],
     ids=" then ".join,
 )
-def test_sharing_appears(histories: Histories, steps: list[str]) -> None:
+def test_sharing_appears(stepwise: Workbench, at_once: Workbench, steps: list[str]) -> None:
     """A distribution with files in another's folder unfolds that folder, in any order of installs."""
     for step in steps:
-        histories.install(histories.stepwise, *step.split())
-    histories.install(histories.at_once, *" ".join(steps).split())
+        stepwise.install(*step.split())
+    at_once.install(*" ".join(steps).split())
 
-    histories.assert_equal()
+    assert_equal(stepwise, at_once)
 
 
 @pytest.mark.every(2)
@@ -133,29 +113,29 @@ def test_sharing_appears(histories: Histories, steps: list[str]) -> None:
     ],
     ids=str,
 )
-def test_sharing_ends(histories: Histories, steps: list[str], result: str) -> None:
+def test_sharing_ends(stepwise: Workbench, at_once: Workbench, steps: list[str], result: str) -> None:
     """If an upgrade or downgrade ends the sharing, the folder is linked whole again and nothing stays behind."""
     for step in steps:
-        histories.install(histories.stepwise, *step.split())
-    histories.install(histories.at_once, *result.split())
+        stepwise.install(*step.split())
+    at_once.install(*result.split())
 
-    histories.assert_equal()
+    assert_equal(stepwise, at_once)
 
 
-def test_an_unshared_package_is_one_link(histories: Histories) -> None:
+def test_an_unshared_package_is_one_link(stepwise: Workbench) -> None:
     """A regular package of one distribution is linked as a folder, both before and after it was shared."""
     package = Path("camera")
-    histories.install(histories.stepwise, "camera==1.0", "camera-contrib==2.0")
-    linked = site_packages_of(histories.stepwise) / package
+    stepwise.install("camera==1.0", "camera-contrib==2.0")
+    linked = stepwise.site_packages / package
     assert linked.is_symlink()
 
-    histories.install(histories.stepwise, "camera-contrib==1.0")
+    stepwise.install("camera-contrib==1.0")
     assert linked.is_dir()
     assert not linked.is_symlink()
-    histories.install(histories.stepwise, "camera-contrib==2.0")
+    stepwise.install("camera-contrib==2.0")
 
     assert linked.is_symlink()
-    assert linked.resolve().is_relative_to(histories.machine.store / "packages")
+    assert linked.resolve().is_relative_to(stepwise.store / "packages")
 
 
 @pytest.mark.parametrize(
@@ -167,36 +147,38 @@ def test_an_unshared_package_is_one_link(histories: Histories) -> None:
     ],
     ids=str,
 )
-def test_the_rest_after_a_removal_is_folded_again(histories: Histories, together: list[str], leaving: str) -> None:
+def test_the_rest_after_a_removal_is_folded_again(
+    stepwise: Workbench, at_once: Workbench, together: list[str], leaving: str
+) -> None:
     """After uv removed one of two sharers, the next install makes the shape of an environment without it."""
-    histories.install(histories.stepwise, *together)
-    histories.machine.uv("pip", "uninstall", leaving, folder=histories.stepwise.parent)
+    stepwise.install(*together)
+    stepwise.uv("pip", "uninstall", leaving)
     remaining = [requirement for requirement in together if requirement.split("==")[0] != leaving]
 
-    histories.install(histories.stepwise, *remaining, "bystander")
-    histories.install(histories.at_once, *remaining, "bystander")
+    stepwise.install(*remaining, "bystander")
+    at_once.install(*remaining, "bystander")
 
-    histories.assert_equal()
+    assert_equal(stepwise, at_once)
 
 
-def test_another_project_keeps_its_own_sharing(histories: Histories) -> None:
+def test_another_project_keeps_its_own_sharing(stepwise: Workbench, at_once: Workbench) -> None:
     """Sharing concerns one environment: another one with the same entries does not change."""
-    histories.install(histories.at_once, "camera==1.0")
-    before = snapshot(histories.at_once)
+    at_once.install("camera==1.0")
+    before = snapshot(at_once.environment)
 
-    histories.install(histories.stepwise, "camera==1.0", "camera-contrib==1.0")
+    stepwise.install("camera==1.0", "camera-contrib==1.0")
 
-    assert changes(before, snapshot(histories.at_once)) == []
+    assert changes(before, snapshot(at_once.environment)) == []
 
 
-def test_a_second_install_changes_nothing(histories: Histories) -> None:
+def test_a_second_install_changes_nothing(stepwise: Workbench) -> None:
     """A second install changes nothing in the environment and nothing in the store."""
     requirements = ["camera==1.0", "camera-contrib==1.0", "cloud-core", "kernel-one"]
-    histories.install(histories.stepwise, *requirements)
-    environment = snapshot(histories.stepwise)
-    store = snapshot(histories.machine.store / "packages")
+    stepwise.install(*requirements)
+    environment = snapshot(stepwise.environment)
+    store = snapshot(stepwise.store / "packages")
 
-    histories.install(histories.stepwise, *requirements)
+    stepwise.install(*requirements)
 
-    assert changes(environment, snapshot(histories.stepwise)) == []
-    assert changes(store, snapshot(histories.machine.store / "packages")) == []
+    assert changes(environment, snapshot(stepwise.environment)) == []
+    assert changes(store, snapshot(stepwise.store / "packages")) == []

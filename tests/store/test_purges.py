@@ -10,65 +10,51 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import keeping
 from tests.support.gluster import two_mounts
-from tests.support.keeping import WHEELS
-from tests.support.machines import Machine, Output, site_packages_of
 from tests.support.refusals import assert_refused
-from tests.support.stores import problems_of
+from tests.support.workbench import Workbench
 
+WHEELS = keeping.WHEELS
 DAY = 86_400
 MODULES = "import drum, drum.skins, horn, wind.one, band.members"
 NAMES = ("drum==1.0", "horn", "wind-one", "band", "band-guests")
 
 
-class Scratch:
-    """A project and a store on a file system from which the site deletes unused files."""
-
-    def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
-        for wheel in WHEELS:
-            wheel.write(wheelhouse)
-        self.machine = replace(machine, store=folder / "store")
-        self.project = folder / "app"
-        self.project.mkdir(parents=True)
-        self.source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-
-    @property
-    def environment(self) -> Path:
-        """Return the environment of the project."""
-        return self.project / ".venv"
-
-    def install(self, *names: str, after: str = "60d", check: bool = True) -> Output:
-        """Install into the project, on a site that deletes files that are unused for that time."""
-        variables = {"PEPIP_PURGE_AFTER": after} if after else {}
-        return self.machine.pepip(
-            *("install", *names, *self.source), folder=self.project, variables=variables, check=check
-        )
-
-    def imports(self) -> None:
-        """Import each module of the project's packages."""
-        self.machine.python(self.environment, "-c", MODULES)
-
-    def age(self, days: int, *roots: Path) -> None:
-        """Let all files have been used and written so many days ago, and not since."""
-        for path in (path for root in roots for path in root.rglob("*") if path.is_symlink() or not path.is_dir()):
-            status = path.lstat()
-            accessed = time.time_ns() - days * DAY * 1_000_000_000
-            os.utime(path, ns=(accessed, min(accessed, status.st_mtime_ns)), follow_symlinks=False)
-
-    def purge(self, days: int, *roots: Path, chosen: Callable[[Path], bool] = lambda _: True) -> list[str]:
-        """Delete the `chosen` files that nobody has used for so many days, and return their names."""
-        gone = []
-        for path in [path for root in roots for path in root.rglob("*") if path.is_symlink() or not path.is_dir()]:
-            if path.lstat().st_atime < time.time() - days * DAY and chosen(path):
-                path.unlink()
-                gone.append(path.name)
-        return sorted(gone)
+def on(workbench: Workbench, folder: Path) -> Workbench:
+    """Return the workbench with its store and its project in a folder of a file system."""
+    return replace(workbench, machine=replace(workbench.machine, store=folder / "store"), folder=folder)
 
 
 @pytest.fixture
-def scratch(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Scratch:
+def workbench(workbench: Workbench) -> Workbench:
     """Return a project and a store on a local disk."""
-    return Scratch(machine, tmp_path / "scratch", wheelhouse, interpreter)
+    return on(workbench, workbench.folder / "scratch")
+
+
+def install(workbench: Workbench, *names: str, after: str = "60d") -> str:
+    """Install, on a site that deletes files that are unused for that time. Return stderr."""
+    output = workbench.attempt(*names, variables={"PEPIP_PURGE_AFTER": after} if after else {})
+    assert output.returncode == 0, output.stderr
+    return output.stderr
+
+
+def age(days: int, *roots: Path) -> None:
+    """Let all files have been used and written so many days ago, and not since."""
+    for path in (path for root in roots for path in root.rglob("*") if path.is_symlink() or not path.is_dir()):
+        status = path.lstat()
+        accessed = time.time_ns() - days * DAY * 1_000_000_000
+        os.utime(path, ns=(accessed, min(accessed, status.st_mtime_ns)), follow_symlinks=False)
+
+
+def purge(days: int, *roots: Path, chosen: Callable[[Path], bool] = lambda _: True) -> list[str]:
+    """Delete the `chosen` files that nobody has used for so many days, and return their names."""
+    gone = []
+    for path in [path for root in roots for path in root.rglob("*") if path.is_symlink() or not path.is_dir()]:
+        if path.lstat().st_atime < time.time() - days * DAY and chosen(path):
+            path.unlink()
+            gone.append(path.name)
+    return sorted(gone)
 
 
 CHOICES: dict[str, Callable[[Path], bool]] = {
@@ -84,106 +70,104 @@ CHOICES: dict[str, Callable[[Path], bool]] = {
 
 @pytest.mark.every(7)
 @pytest.mark.parametrize("choice", CHOICES)
-def test_the_next_command_stores_purged_entries_anew(scratch: Scratch, choice: str) -> None:
+def test_the_next_command_stores_purged_entries_anew(workbench: Workbench, choice: str) -> None:
     """The same command as before, which would have nothing to do, finds each loss and repairs it."""
-    assert_found_and_healed(scratch, choice)
+    assert_found_and_healed(workbench, choice)
 
 
 @pytest.mark.real_world
 @pytest.mark.parametrize("choice", CHOICES)
-def test_purges_of_a_network_file_system_are_repaired(
-    machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path, choice: str
-) -> None:
+def test_purges_of_a_network_file_system_are_repaired(workbench: Workbench, tmp_path: Path, choice: str) -> None:
     """One node purges, the other one finds the loss."""
     with two_mounts(tmp_path / "volume") as (here, there):
-        scratch = Scratch(machine, here / "scratch", wheelhouse, interpreter)
-        assert_found_and_healed(scratch, choice, seen_at=there / "scratch")
+        assert_found_and_healed(on(workbench, here / "scratch"), choice, seen_at=there / "scratch")
 
 
-def assert_found_and_healed(scratch: Scratch, choice: str, *, seen_at: Path | None = None) -> None:
+def assert_found_and_healed(workbench: Workbench, choice: str, *, seen_at: Path | None = None) -> None:
     """Purge the store at `seen_at`, and assert that the next command repairs the environment."""
-    scratch.install(*NAMES)
-    scratch.install(*NAMES)
-    assert "Nothing to do" in scratch.install(*NAMES).stderr
-    packages = (seen_at or scratch.machine.store.parent) / "store" / "packages"
-    scratch.age(61, packages)
-    assert scratch.purge(60, packages, chosen=CHOICES[choice])
+    install(workbench, *NAMES)
+    install(workbench, *NAMES)
+    assert "Nothing to do" in install(workbench, *NAMES)
+    packages = (seen_at or workbench.store.parent) / "store" / "packages"
+    age(61, packages)
+    assert purge(60, packages, chosen=CHOICES[choice])
 
-    said = scratch.install(*NAMES).stderr
+    said = install(workbench, *NAMES)
 
-    scratch.imports()
+    workbench.python("-c", MODULES)
     if choice == "a module in an inner folder":
-        assert f"drum-1.0 in {scratch.machine.store} has lost files, such as drum/skins/__init__.py" in said
+        assert f"drum-1.0 in {workbench.store} has lost files, such as drum/skins/__init__.py" in said
     if choice in {"all", "documents"}:  # nobody knows what an entry without a document was
-        scratch.machine.pepip("store", "repair", *scratch.source[:3], folder=scratch.project, check=False)
-        scratch.imports()
-    assert problems_of(scratch.machine.store) == []
-    data = scratch.environment / "share" / "drum" / "manual.txt"
+        workbench.pepip("store", "repair", *workbench.from_wheelhouse, check=False)
+        workbench.python("-c", MODULES)
+    assert workbench.problems() == []
+    data = workbench.environment / "share" / "drum" / "manual.txt"
     assert data.read_text() == "1.0"
-    assert "Nothing to do" in scratch.install(*NAMES).stderr
+    assert "Nothing to do" in install(workbench, *NAMES)
 
 
-def test_used_files_are_touched(scratch: Scratch) -> None:
+def test_used_files_are_touched(workbench: Workbench) -> None:
     """A purge leaves what an environment links, if the setting was there when a command was used. Off by default.
 
     Modification times stay, so bytecode stays valid.
     """
-    scratch.install(*NAMES)
-    scratch.machine.pepip("store", "add", "big-bell", *scratch.source, folder=scratch.project)
-    everything = (scratch.machine.store / "packages", scratch.environment)
-    scratch.age(61, *everything)
-    modified = {path: path.lstat().st_mtime_ns for path in site_packages_of(scratch.environment).rglob("*.py")}
-    notes = list((scratch.machine.store / "cache").rglob("touched-*"))
+    install(workbench, *NAMES)
+    workbench.pepip("store", "add", "big-bell", *workbench.source)
+    everything = (workbench.store / "packages", workbench.environment)
+    age(61, *everything)
+    modified = {path: path.lstat().st_mtime_ns for path in workbench.site_packages.rglob("*.py")}
+    notes = list((workbench.store / "cache").rglob("touched-*"))
     assert len(notes) == 1
     notes[0].unlink()  # as if the last touch were long ago
-    scratch.install("wind-two", *NAMES, after="")
-    assert _unused(scratch.machine.store / "packages", 60)
+    install(workbench, "wind-two", *NAMES, after="")
+    assert _unused(workbench.store / "packages", 60)
 
-    scratch.install("wind-two", *NAMES)
-    gone = scratch.purge(60, *everything)
+    install(workbench, "wind-two", *NAMES)
+    gone = purge(60, *everything)
 
     assert "sound.bin" in gone
     assert "members.py" not in gone
-    scratch.imports()
+    workbench.python("-c", MODULES)
     assert all(path.lstat().st_mtime_ns == at for path, at in modified.items())
 
 
-def test_files_being_written_and_files_of_others_are_not_touched(scratch: Scratch) -> None:
+def test_files_being_written_and_files_of_others_are_not_touched(workbench: Workbench) -> None:
     """A file that another program writes at this moment must not get an older modification time."""
-    scratch.install(*NAMES)
-    written, others, own = (scratch.environment / name for name in ("written.txt", "others.txt", "own.txt"))
+    install(workbench, *NAMES)
+    written, others, own = (workbench.environment / name for name in ("written.txt", "others.txt", "own.txt"))
     for path in (written, others, own):
         path.write_text("")
-    scratch.age(61, others, own, scratch.environment)
+    age(61, others, own, workbench.environment)
     os.utime(written, ns=(written.lstat().st_atime_ns, time.time_ns()))
     if os.geteuid() == 0:
         os.chown(others, 64321, -1)
-    (note,) = (scratch.machine.store / "cache").rglob("touched-*")
+    (note,) = (workbench.store / "cache").rglob("touched-*")
     note.unlink()
 
-    scratch.install(*NAMES)
+    install(workbench, *NAMES)
 
     unused = {path for path in (written, others, own) if path.lstat().st_atime < time.time() - 60 * DAY}
     assert unused == ({written, others} if os.geteuid() == 0 else {written})
 
 
-def test_a_first_command_that_stores_nothing_has_no_store_to_touch(scratch: Scratch) -> None:
+def test_a_first_command_that_stores_nothing_has_no_store_to_touch(workbench: Workbench) -> None:
     """No folder of a store is there yet, and none is needed."""
-    scratch.machine.uv("venv", "--python", scratch.source[-1], ".venv", folder=scratch.project)
-    (scratch.project / "nothing.txt").write_text("")
+    workbench.machine.make_folder(workbench.project)
+    workbench.uv("venv", "--python", workbench.interpreter, ".venv")
+    (workbench.project / "nothing.txt").write_text("")
 
-    scratch.install("-r", "nothing.txt")
+    install(workbench, "-r", "nothing.txt")
 
-    assert scratch.environment.exists()
+    assert workbench.environment.exists()
 
 
 def _unused(root: Path, days: int) -> list[Path]:
     return [path for path in root.rglob("*.py") if path.lstat().st_atime < time.time() - days * DAY]
 
 
-def test_a_wrong_time_is_refused(scratch: Scratch) -> None:
+def test_a_wrong_time_is_refused(workbench: Workbench) -> None:
     """Nothing is installed then."""
-    output = scratch.install("horn", after="soon", check=False)
+    output = workbench.attempt("horn", variables={"PEPIP_PURGE_AFTER": "soon"})
 
     assert_refused(output, "PEPIP_PURGE_AFTER: 'soon' is not a time", "60d")
-    assert not scratch.environment.exists()
+    assert not workbench.environment.exists()

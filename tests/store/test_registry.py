@@ -15,7 +15,6 @@ from pepip.model import Registration
 from pepip.store import registry, registry_file
 from pepip.store.root import Store
 from tests.support.keeping import Keeper
-from tests.support.machines import Machine
 from tests.support.snapshots import changes, snapshot
 
 pytestmark = pytest.mark.every(2)
@@ -48,12 +47,6 @@ WRONG = [
     *(("entries", value) for value in NO_LISTS),
     *(("format", value) for value in (0, 2, "1", None, [1], {})),
 ]
-
-
-@pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
-    """Return a user with wheels to install and no project yet."""
-    return Keeper.settle(machine, tmp_path, wheelhouse, interpreter)
 
 
 # The format
@@ -246,14 +239,14 @@ def test_an_environment_is_registered_in_the_place_of_a_file_without_a_registrat
 @pytest.mark.parametrize("make", [make_link, make_pipe, make_wrong], ids=name_of)
 def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Callable[[Path], str]) -> None:
     """The preview, the refused prune and the doctor name the file and the reason. Nothing is removed."""
-    keeper.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+    keeper.pepip("store", "add", "horn", *keeper.source)
     strange = keeper.store / "projects" / "strange-0123456789abcdef.json"
     damage = make(strange)
     before = snapshot(keeper.store)
 
     preview = keeper.preview()
     refusal = keeper.prune_in_words(check=False)
-    doctor = keeper.machine.pepip("doctor", folder=keeper.folder, check=False)
+    doctor = keeper.pepip("doctor", check=False)
 
     sentence = f"{strange} can't be read ({damage})"
     assert sentence in preview["blocked"]

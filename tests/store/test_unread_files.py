@@ -81,9 +81,9 @@ class Workshop:
         assert output.returncode == (1 if found["damaged"] or found["unproven"] else 0), output.stderr
         return found
 
-    def repair(self, *words: str | Path) -> Output:
+    def repair(self, *words: str | Path, check: bool = True) -> Output:
         """Repair the store. uv may use the index."""
-        return self.machine.pepip("store", "repair", *self.source, *words, folder=self.folder)
+        return self.machine.pepip("store", "repair", *self.source, *words, folder=self.folder, check=check)
 
 
 @pytest.fixture
@@ -207,7 +207,7 @@ def test_a_wrong_mode_of_an_unproven_entry_is_corrected_offline(workshop: Worksh
         "py3-none-any/clock-1.0", ("mode", "clock/__init__.py"), ("unproven", "clock/face.txt")
     )
 
-    said = workshop.repair("--offline").stderr
+    said = workshop.repair("--offline", check=False).stderr
 
     assert "py3-none-any/clock-1.0 differs from its RECORD, and its wheel can't be fetched" in said
     assert module.read_text() == "HOUR = 12\n"
@@ -292,14 +292,17 @@ def test_a_wheel_whose_record_is_wrong_has_lost_nothing_by_a_purge(workshop: Wor
 
 
 def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> None:
-    """Nothing shows that it is damaged, so the repair warns and succeeds."""
+    """Nothing shows that it is damaged, but nothing is settled: the exit code is that of a verification."""
     workshop.offer(LYING_CLOCK)
     workshop.install("clock")
     shutil.rmtree(workshop.machine.uv_cache)
 
-    said = workshop.repair("--offline").stderr
+    in_words, document = (workshop.repair("--offline", *words, check=False) for words in ((), ("--json",)))
 
-    assert "py3-none-any/clock-1.0 differs from its RECORD, and its wheel can't be fetched" in said
+    assert [in_words.returncode, document.returncode] == [1, 1]
+    assert "py3-none-any/clock-1.0 differs from its RECORD, and its wheel can't be fetched" in in_words.stderr
+    assert "Nothing to repair" not in in_words.stderr
+    assert json.loads(document.stdout)["unproven"] == ["py3-none-any/clock-1.0"]
     assert (workshop.packages() / FACE).read_text() == "twelve\n"
     assert workshop.verify()["damaged"] == []
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine, require_interpreter, site_packages_of
+from tests.support.machines import require_interpreter
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 
 def palette(version: str, colour: str) -> Wheel:
@@ -18,157 +19,121 @@ def palette(version: str, colour: str) -> Wheel:
     return Wheel("palette", version, files={"palette/__init__.py": f"COLOUR = {colour!r}\n"})
 
 
-def colour_in(machine: Machine, project: Path) -> str:
+def colour_in(project: Workbench) -> str:
     """Return the colour that a project's environment imports."""
-    return machine.python(project / ".venv", "-c", "import palette; print(palette.COLOUR)").stdout.strip()
-
-
-def entries_of(machine: Machine, bucket: str = "*") -> list[str]:
-    """Return the names of the store's entries, in one bucket or in all."""
-    return sorted(entry.name for entry in machine.store.glob(f"packages/{bucket}/*") if entry.is_dir())
-
-
-@pytest.fixture
-def projects(tmp_path: Path) -> tuple[Path, Path]:
-    """Return the folders of two projects."""
-    first, second = tmp_path / "first", tmp_path / "second"
-    first.mkdir()
-    second.mkdir()
-    return first, second
+    return project.python("-c", "import palette; print(palette.COLOUR)")
 
 
 def test_two_projects_hold_two_versions(
-    machine: Machine, projects: tuple[Path, Path], wheelhouse: Path, interpreter: Path
+    workbench: Workbench,
 ) -> None:
     """Each project imports its own version, and an upgrade in one project does not change the other."""
-    first, second = projects
-    for version, colour in (("1.0", "red"), ("2.0", "green"), ("3.0", "blue")):
-        palette(version, colour).write(wheelhouse)
-    source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-    machine.pepip("install", "palette==1.0", *source, folder=first)
-    machine.pepip("install", "palette==2.0", *source, folder=second)
+    first, second = workbench.at("first"), workbench.at("second")
+    workbench.supply([palette("1.0", "red"), palette("2.0", "green"), palette("3.0", "blue")])
+    first.install("palette==1.0")
+    second.install("palette==2.0")
 
-    before = snapshot(first / ".venv")
-    machine.pepip("install", "--upgrade", "palette", *source, folder=second)
+    before = snapshot(first.environment)
+    second.install("--upgrade", "palette")
 
-    assert changes(before, snapshot(first / ".venv")) == []
-    assert (colour_in(machine, first), colour_in(machine, second)) == ("red", "blue")
-    assert entries_of(machine, "py3-none-any") == ["palette-1.0", "palette-2.0", "palette-3.0"]
+    assert changes(before, snapshot(first.environment)) == []
+    assert (colour_in(first), colour_in(second)) == ("red", "blue")
+    assert workbench.entries() == ["palette-1.0", "palette-2.0", "palette-3.0"]
 
 
-def test_two_wheels_of_one_version_never_share_an_entry(
-    machine: Machine, projects: tuple[Path, Path], tmp_path: Path, interpreter: Path
-) -> None:
+def test_two_wheels_of_one_version_never_share_an_entry(workbench: Workbench, tmp_path: Path) -> None:
     """Wheels of one name and version with different bytes, from two indexes, are two entries."""
-    for project, colour in zip(projects, ("red", "green"), strict=True):
-        wheelhouse = tmp_path / f"wheels-{colour}"
-        palette("1.0", colour).write(wheelhouse)
-        source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-        machine.pepip("install", "palette==1.0", *source, folder=project)
+    for colour in ("red", "green"):
+        project = replace(workbench.at(colour), wheelhouse=tmp_path / f"wheels-{colour}")
+        project.supply([palette("1.0", colour)])
+        project.install("palette==1.0")
 
-    assert [colour_in(machine, project) for project in projects] == ["red", "green"]
-    assert len(entries_of(machine)) == 2
+    assert [colour_in(workbench.at(colour)) for colour in ("red", "green")] == ["red", "green"]
+    assert len(workbench.entries()) == 2
 
 
-def test_wheels_that_differ_in_metadata_alone_never_share_an_entry(
-    machine: Machine, projects: tuple[Path, Path], tmp_path: Path, interpreter: Path
-) -> None:
+def test_wheels_that_differ_in_metadata_alone_never_share_an_entry(workbench: Workbench, tmp_path: Path) -> None:
     """The identity is the hash of the whole wheel, not of its code."""
-    for project, variant in zip(projects, ("first", "second"), strict=True):
-        wheel = replace(palette("1.0", "red"), variant=variant).write(tmp_path / variant)
-        machine.pepip("install", wheel, "--no-index", "--python", interpreter, folder=project)
+    for variant in ("first", "second"):
+        workbench.at(variant).install(
+            replace(palette("1.0", "red"), variant=variant).write(tmp_path / f"of-{variant}")
+        )
 
-    for project, variant in zip(projects, ("first", "second"), strict=True):
-        metadata = site_packages_of(project / ".venv") / "palette-1.0.dist-info" / "METADATA"
+    for variant in ("first", "second"):
+        metadata = workbench.at(variant).site_packages / "palette-1.0.dist-info" / "METADATA"
         assert f"Summary: {variant}" in metadata.read_text()
-    assert len(entries_of(machine)) == 2
+    assert len(workbench.entries()) == 2
 
 
-def test_a_reinstall_from_another_index_takes_the_other_bytes(
-    machine: Machine, project: Path, tmp_path: Path, interpreter: Path
-) -> None:
+def test_a_reinstall_from_another_index_takes_the_other_bytes(workbench: Workbench, tmp_path: Path) -> None:
     """A wheel file replaces an installed distribution of the same version, as under uv."""
     for colour in ("red", "green"):
-        wheel = palette("1.0", colour).write(tmp_path / colour)
-        machine.pepip("install", "--reinstall", wheel, "--no-index", "--python", interpreter, folder=project)
+        workbench.install("--reinstall", palette("1.0", colour).write(tmp_path / colour))
 
-        assert colour_in(machine, project) == colour
+        assert colour_in(workbench) == colour
 
 
-def test_two_builds_of_an_sdist_are_two_entries(
-    machine: Machine, projects: tuple[Path, Path], wheelhouse: Path, tmp_path: Path, interpreter: Path
-) -> None:
+def test_two_builds_of_an_sdist_are_two_entries(workbench: Workbench, tmp_path: Path) -> None:
     """Two builds in separate caches have different bytes, and are not mixed up."""
-    palette("1.0", "red").write_sdist(wheelhouse, stamped=True)
+    palette("1.0", "red").write_sdist(workbench.wheelhouse, stamped=True)
     stamps = []
-    for project in projects:
-        builder = replace(machine, uv_cache=tmp_path / f"cache-of-{project.name}")
-        source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-        builder.pepip("install", "palette", *source, folder=project)
-        script = "from palette import build_stamp; print(build_stamp.BUILT_AT_NANOSECONDS)"
-        stamps.append(machine.python(project / ".venv", "-c", script).stdout)
+    for name in ("first", "second"):
+        machine = replace(workbench.machine, uv_cache=tmp_path / f"cache-of-{name}")
+        project = replace(workbench, machine=machine, name=name)
+        project.install("palette")
+        stamps.append(
+            project.python("-c", "from palette import build_stamp; print(build_stamp.BUILT_AT_NANOSECONDS)")
+        )
 
-    assert all("BUILT_AT" not in stamp and stamp.strip().isdigit() for stamp in stamps)
-    assert len(entries_of(machine)) == len(set(stamps))
+    assert all("BUILT_AT" not in stamp and stamp.isdigit() for stamp in stamps)
+    assert len(workbench.entries()) == len(set(stamps))
 
 
-def test_python_versions_share_pure_entries(machine: Machine, projects: tuple[Path, Path], wheelhouse: Path) -> None:
+def test_python_versions_share_pure_entries(workbench: Workbench) -> None:
     """A pure wheel is stored once for all Python versions, and the second version adds nothing."""
-    versions = ("3.10", "3.12")
-    interpreters = [require_interpreter(version) for version in versions]
-    palette("1.0", "red").write(wheelhouse)
-    source = ("--no-index", "--find-links", wheelhouse)
-    machine.pepip("install", "palette", *source, "--python", interpreters[0], folder=projects[0])
+    older, newer = (
+        replace(workbench, interpreter=require_interpreter(version), name=version) for version in ("3.10", "3.12")
+    )
+    workbench.supply([palette("1.0", "red")])
+    older.install("palette")
 
-    before = snapshot(machine.store / "packages")
-    machine.pepip("install", "palette", *source, "--python", interpreters[1], folder=projects[1])
+    before = snapshot(workbench.store / "packages")
+    newer.install("palette")
 
-    assert changes(before, snapshot(machine.store / "packages")) == []
-    assert [colour_in(machine, project) for project in projects] == ["red", "red"]
-    files = [site_packages_of(project / ".venv") / "palette" / "__init__.py" for project in projects]
+    assert changes(before, snapshot(workbench.store / "packages")) == []
+    assert (colour_in(older), colour_in(newer)) == ("red", "red")
+    files = [project.site_packages / "palette" / "__init__.py" for project in (older, newer)]
     assert files[0].samefile(files[1])
 
 
-def test_interpreter_bound_wheels_lie_apart(machine: Machine, projects: tuple[Path, Path], wheelhouse: Path) -> None:
+def test_interpreter_bound_wheels_lie_apart(workbench: Workbench) -> None:
     """Wheels of one version for two ABIs are two entries in two buckets."""
-    for version, project in zip(("3.10", "3.12"), projects, strict=True):
+    for version in ("3.10", "3.12"):
         tag = f"cp{version.replace('.', '')}"
-        Wheel("bound", "1.0", files={"bound.py": f"TAG = {tag!r}\n"}, tag=f"{tag}-{tag}-linux_x86_64").write(
-            wheelhouse
-        )
-        interpreter = require_interpreter(version)
-        source = ("--no-index", "--find-links", wheelhouse, "--python", interpreter)
-        machine.pepip("install", "bound", *source, folder=project)
+        files = {"bound.py": f"TAG = {tag!r}\n"}
+        workbench.supply([Wheel("bound", "1.0", files=files, tag=f"{tag}-{tag}-linux_x86_64")])
+        project = replace(workbench, interpreter=require_interpreter(version), name=version)
+        project.install("bound")
 
-        assert machine.python(project / ".venv", "-c", "import bound; print(bound.TAG)").stdout.strip() == tag
-    buckets = sorted(entry.parent.name for entry in machine.store.glob("packages/*/bound-1.0"))
+        assert project.python("-c", "import bound; print(bound.TAG)") == tag
+    buckets = sorted(entry.parent.name for entry in workbench.store.glob("packages/*/bound-1.0"))
     assert [bucket.split("-")[:2] for bucket in buckets] == [["cpython", "310"], ["cpython", "312"]]
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.9", "3.10", "3.11", "3.12", "3.13"])
-def test_environments_of_every_python_version_work(
-    machine: Machine, project: Path, wheelhouse: Path, version: str
-) -> None:
+def test_environments_of_every_python_version_work(workbench: Workbench, version: str) -> None:
     """Imports, scripts and metadata work in environments of all supported interpreters."""
-    interpreter = require_interpreter(version)
-    Wheel(
+    workbench = replace(workbench, interpreter=require_interpreter(version))
+    greeting = Wheel(
         "greeting",
         "1.0",
         files={"greeting/__init__.py": "import sys\ndef main():\n    print('%d.%d' % sys.version_info[:2])\n"},
         entry_points={"console_scripts": {"greet": "greeting:main"}},
-    ).write(wheelhouse)
-
-    machine.pepip(
-        "install",
-        "greeting",
-        "--no-index",
-        "--find-links",
-        wheelhouse,
-        "--python",
-        interpreter,
-        folder=project,
     )
+    workbench.supply([greeting])
 
-    listed = machine.uv("pip", "list", "--format", "json", folder=project).stdout
-    assert machine.run([project / ".venv" / "bin" / "greet"], folder=project).stdout.strip() == version
-    assert json.loads(listed) == [{"name": "greeting", "version": "1.0"}]
+    workbench.install("greeting")
+
+    assert workbench.script("greet") == version
+    listed = json.loads(workbench.uv("pip", "list", "--format", "json").stdout)
+    assert listed == [{"name": "greeting", "version": "1.0"}]

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,11 @@ WHEELS = [
 """Packages, namespaces, and two distributions that share a folder (`band`), whose files become hard links."""
 
 
+@dataclass(frozen=True)
 class Keeper(Workbench):
-    """A user who maintains the store of a workbench."""
+    """A user who maintains the store of a workbench. Commands run in the folder of all projects."""
+
+    name: str | Path = "."
 
     @classmethod
     def settle(cls, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> Keeper:
@@ -70,7 +74,7 @@ class Keeper(Workbench):
 
     def prune_in_words(self, *arguments: str | Path, check: bool = True) -> Output:
         """Prune without a question, and return the text output."""
-        return self.machine.pepip("prune", "--yes", *arguments, folder=self.folder, check=check)
+        return self.pepip("prune", "--yes", *arguments, check=check)
 
     def age(self, name: str, days: float) -> None:
         """Make an entry look as if it was stored and last linked this number of days ago."""

@@ -1,31 +1,44 @@
-"""A workbench: one user with projects below a folder, one store, and the wheels that the projects may take.
+"""A workbench: a user, a wheelhouse, and a project with an environment that pepip makes.
 
-Test files that need more of it derive a class from `Workbench`, with verbs of their own.
+Most tests take the fixture `workbench`. A file that needs more has functions of its own, or a class that is derived
+from `Workbench`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.machines import Machine
-from tests.support.stores import entries_of
+from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
 
 @dataclass(frozen=True)
 class Workbench:
-    """A user who has projects below `folder`, and the store that they share."""
+    """A user who has projects below `folder`, and the store that they share. Commands run in the project `name`."""
 
     machine: Machine
     folder: Path
     wheelhouse: Path
     interpreter: Path
+    name: str | Path = "project"
+    """The folder of the project, relative to `folder`. It is `.` for tests that look at all projects from above."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """Environment variables of all commands."""
 
-    def supply(self, wheels: Sequence[Wheel]) -> None:
+    def at(self, name: str | Path) -> Workbench:
+        """Return the same user in another project."""
+        return replace(self, name=name)
+
+    def of(self, user: Machine) -> Workbench:
+        """Return the workbench of another user, whose projects are in their home. The wheelhouse is the same."""
+        return replace(self, machine=user, folder=user.home)
+
+    def supply(self, wheels: Iterable[Wheel]) -> None:
         """Write wheels into the wheelhouse."""
         for wheel in wheels:
             wheel.write(self.wheelhouse)
@@ -34,6 +47,21 @@ class Workbench:
     def store(self) -> Path:
         """Return the store."""
         return self.machine.store
+
+    @property
+    def project(self) -> Path:
+        """Return the project."""
+        return self.folder / self.name
+
+    @property
+    def environment(self) -> Path:
+        """Return the project's environment."""
+        return self.project / ".venv"
+
+    @property
+    def site_packages(self) -> Path:
+        """Return the environment's `site-packages`."""
+        return site_packages_of(self.environment)
 
     @property
     def from_wheelhouse(self) -> tuple[str | Path, ...]:
@@ -45,21 +73,53 @@ class Workbench:
         """Return the arguments that make uv and pepip use only these wheels, and one interpreter."""
         return (*self.from_wheelhouse, "--python", self.interpreter)
 
-    def install(self, project: str | Path, *requirements: str | Path) -> Path:
-        """Install into a project, and return its environment. A missing project is made. The install must succeed."""
-        folder = self.machine.make_folder(self.folder / project)
-        self.machine.pepip("install", *requirements, *self.source, folder=folder)
-        return folder / ".venv"
+    def pepip(self, *words: str | Path, check: bool = True, variables: Mapping[str, str] | None = None) -> Output:
+        """Run pepip in the project."""
+        settings = {**self.variables, **(variables or {})}
+        return self.machine.pepip(*words, folder=self.project, check=check, variables=settings)
 
-    def ask(self, *arguments: str | Path) -> Any:
+    def uv(self, *words: str | Path, check: bool = True, variables: Mapping[str, str] | None = None) -> Output:
+        """Run uv in the project."""
+        settings = {**self.variables, **(variables or {})}
+        return self.machine.uv(*words, folder=self.project, check=check, variables=settings)
+
+    def python(self, *words: str | Path, check: bool = True) -> str:
+        """Run the environment's Python, and return its stdout without outer blanks."""
+        return self.machine.python(self.environment, *words, check=check, variables=self.variables).stdout.strip()
+
+    def script(self, name: str, *words: str | Path) -> str:
+        """Run a script of the environment, and return its stdout without outer blanks."""
+        command = [self.environment / "bin" / name, *words]
+        return self.machine.run(command, folder=self.project, variables=self.variables).stdout.strip()
+
+    def install(self, *requirements: str | Path, variables: Mapping[str, str] | None = None) -> Path:
+        """Install, and return the environment. A missing project is made. The install must succeed."""
+        self.machine.make_folder(self.project)
+        self.pepip("install", *requirements, *self.source, variables=variables)
+        return self.environment
+
+    def attempt(self, *requirements: str | Path, variables: Mapping[str, str] | None = None) -> Output:
+        """Install, and return the output. A missing project is made. The install may fail."""
+        self.machine.make_folder(self.project)
+        return self.pepip("install", *requirements, *self.source, check=False, variables=variables)
+
+    def ask(self, *words: str | Path) -> Any:
         """Run a command of pepip, which must succeed, and return its JSON document."""
-        return json.loads(self.machine.pepip(*arguments, "--json", folder=self.folder).stdout)
+        return json.loads(self.pepip(*words, "--json").stdout)
 
     def entries(self) -> list[str]:
-        """Return the names of the store's entries."""
+        """Return the names of the store's entries, such as `drum-1.0`."""
         return entries_of(self.store)
 
     def entry(self, name: str) -> Path:
-        """Return the folder of the only entry of this name and version, such as `drum-1.0`."""
+        """Return the folder of the only entry of this name and version."""
         (found,) = self.store.glob(f"packages/*/{name}")
         return found
+
+    def problems(self) -> list[str]:
+        """Return a line for each fault of an entry."""
+        return problems_of(self.store)
+
+    def leftovers(self) -> list[str]:
+        """Return the paths of files that an operation should have removed from the store."""
+        return leftovers_of(self.store)

@@ -350,6 +350,27 @@ def test_a_project_that_is_up_to_date_needs_no_plan_of_uvs(stage: Stage, command
     stage.machine.uv("sync", "--check", folder=project, variables=words)
 
 
+def test_a_noted_answer_ends_when_a_redirect_file_comes_or_changes(stage: Stage) -> None:
+    """The file names another environment (PEP 832), in which there is something to do."""
+    folder = stage.project("project")
+    for name in (".venv", "first", "second"):
+        stage.machine.uv("venv", "--python", stage.interpreter, name, folder=folder)
+
+    def settle() -> list[bool]:
+        started = []
+        for _ in range(3):
+            started.append(stage.install("project/inner", "sticks", offline=False))
+            _let_time_pass()
+        return started
+
+    assert settle()[-1] is False
+    for name in ("first", "second"):
+        (folder / "inner" / ".venv").write_text(f"../{name}")
+        started = settle()
+        assert (started[0], started[-1]) == (True, False)
+        assert (site_packages_of(folder / name) / "sticks").is_symlink()
+
+
 def _texts(root: Path) -> dict[str, str]:
     """Return the files and link targets of an environment, with its own path replaced."""
     found = {}

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.machines import Machine, Output, any_interpreter, site_packages_of
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
@@ -47,9 +47,9 @@ class Office:
         """Return the variables of a command."""
         return {**self.settings, **more}
 
-    def pepip(self, *words: str | Path, **more: str) -> Output:
+    def pepip(self, *words: str | Path, check: bool = True, **more: str) -> Output:
         """Run pepip in the project."""
-        return self.machine.pepip(*words, folder=self.folder, variables=self.variables(more))
+        return self.machine.pepip(*words, folder=self.folder, check=check, variables=self.variables(more))
 
     def uv(self, *words: str | Path, **more: str) -> Output:
         """Run uv in the project."""
@@ -182,3 +182,100 @@ def test_a_redirect_file_that_leads_nowhere_is_left_alone(office: Office, tmp_pa
     assert output.returncode != 0
     assert ".venv is a file" in output.stderr
     assert environments_in(tmp_path) == set()
+
+
+def test_the_environment_of_a_command_is_named_as_by_uv(office: Office, tmp_path: Path) -> None:
+    """Behind a redirect, above the current folder, or active: not only a new answer, but also a noted one."""
+    chosen = {"UV_PREVIEW_FEATURES": REDIRECTED}
+    office.uv("venv", tmp_path / "elsewhere")
+    (office.folder / ".venv").write_text("../elsewhere")
+    inner = office.machine.make_folder(office.folder / "inner")
+    office.uv("venv", inner / "other")
+    office.pepip("install", "nib", **chosen)
+    places = [(office.folder, {}), (inner, {}), (inner, {"VIRTUAL_ENV": "other"}), (inner / "other", {})]
+
+    for folder, more in places:
+        for words in (["install", "nib"], ["install", "nib"], ["uninstall", "pen"], ["install", "--dry-run", "pen"]):
+            variables = office.variables({**chosen, **more})
+            by_pepip = office.machine.pepip(*words, folder=folder, variables=variables, check=False).stderr
+            by_uv = office.machine.uv("pip", *words, folder=folder, variables=variables, check=False).stderr
+            named = [line for line in by_uv.splitlines() if line.startswith("Using Python")]
+            assert [line for line in by_pepip.splitlines() if line.startswith("Using Python")] == named != []
+
+    quiet = office.machine.pepip("install", "-q", "nib", folder=inner, variables=office.variables(chosen))
+    assert quiet.stderr == ""
+
+
+def test_an_environment_behind_a_redirect_file_is_replaced_for_another_python(
+    office: Office, tmp_path: Path, interpreter: Path
+) -> None:
+    """`sync` makes it anew where it lies, as uv does, and links it."""
+    chosen = {"UV_PREVIEW_FEATURES": REDIRECTED}
+    office.uv("venv", tmp_path / "elsewhere")
+    (office.folder / ".venv").write_text("../elsewhere")
+    office.pepip("sync", **chosen)
+    other_interpreter = any_interpreter(["3.10", "3.13"])
+    assert other_interpreter.samefile(interpreter) is False
+    before = (tmp_path / "elsewhere" / "pyvenv.cfg").read_text()
+
+    office.pepip("sync", "--python", other_interpreter, **chosen)
+
+    assert (tmp_path / "elsewhere" / "pyvenv.cfg").read_text() != before
+    assert (site_packages_of(tmp_path / "elsewhere") / "ink").is_symlink()
+    assert (office.folder / ".venv").read_text() == "../elsewhere"
+    assert office.uv("sync", "--check", "--python", other_interpreter, **chosen).returncode == 0
+    assert environments_in(tmp_path) == {(tmp_path / "elsewhere").resolve()}
+
+
+def test_a_killed_replacement_behind_a_redirect_file_is_taken_back_first(office: Office, tmp_path: Path) -> None:
+    """Otherwise uv refuses to go on."""
+    chosen = {"UV_PREVIEW_FEATURES": REDIRECTED}
+    office.uv("venv", tmp_path / "elsewhere")
+    (office.folder / ".venv").write_text("../elsewhere")
+    office.pepip("sync", **chosen)
+    (tmp_path / "elsewhere").rename(tmp_path / ".elsewhere.pepip-before")
+    (tmp_path / ".elsewhere.pepip-making").touch()
+
+    office.pepip("sync", **chosen)
+
+    assert (site_packages_of(tmp_path / "elsewhere") / "ink").is_symlink()
+    assert not (tmp_path / ".elsewhere.pepip-making").exists()
+
+
+def _by_redirect(office: Office) -> dict[str, str]:
+    (office.folder / ".venv").write_text("../elsewhere")
+    return {"UV_PREVIEW_FEATURES": REDIRECTED}
+
+
+def _by_link(office: Office) -> dict[str, str]:
+    (office.folder / ".venv").symlink_to("../elsewhere")
+    return {}
+
+
+def _by_cache(office: Office) -> dict[str, str]:
+    del office
+    return {"UV_PREVIEW_FEATURES": CENTRAL}
+
+
+@pytest.mark.parametrize("way", [_by_redirect, _by_link, _by_cache])
+def test_a_project_is_upgraded_by_its_lock_wherever_its_environment_lies(
+    office: Office, tmp_path: Path, way: Callable[[Office], dict[str, str]]
+) -> None:
+    """`upgrade` and `diff --lock` find the project, also after `install` by the path of the environment."""
+    office.uv("venv", tmp_path / "elsewhere")
+    chosen = way(office)
+    office.pepip("sync", **chosen)
+    (root,) = (str(place["environment"]) for place in office.places())
+    office.pepip("install", "--venv", root, "nib", **chosen)
+    Wheel("ink", "2.0", files={"ink/__init__.py": ""}).write(tmp_path / "wheels")
+
+    difference = office.pepip("diff", "--lock", check=False, **chosen)
+    output = office.machine.pepip(
+        "upgrade", "--projects", office.folder, folder=tmp_path, variables=office.variables(chosen)
+    )
+
+    assert "nib" in difference.stdout
+    assert difference.returncode == 1
+    assert "by its lock" in output.stderr + output.stdout
+    assert 'name = "ink"\nversion = "2.0"' in (office.folder / "uv.lock").read_text()
+    assert [place["environment"] for place in office.places()] == [root]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +15,12 @@ from pathlib import Path
 import pytest
 
 from eval.bench.index import read_wheel, served
+from pepip import urls
+from pepip.host import locks
+from pepip.model import ProjectRequest
+from pepip.uv import interpreter as interpreters
+from pepip.uv import known_plans
+from pepip.uv.answer_cache import AnswerCache
 from tests.support.machines import Machine, site_packages_of
 from tests.support.projects import UV_BUILD
 from tests.support.told import commands_of_uv
@@ -185,6 +193,35 @@ def test_uv_plans_anew_for_other_options_and_variables(
     assert "sync" in orchard.sync("second", *words, **variables)
 
 
+def test_a_known_plan_is_not_carried_out_in_an_environment_that_came_meanwhile(
+    orchard: Orchard, interpreter: Path
+) -> None:
+    """Another tool makes the environment while pepip waits. The sync then removes what does not belong there."""
+    orchard.sync("first")
+    second, variables = orchard.tree("second"), orchard.variables
+    words = [sys.executable, "-m", "pepip", "sync", "--frozen"]
+    with locks.in_use(str(second), alone=True, inside=True):
+        process = orchard.machine.start(words, folder=second, variables=variables)
+        deadline = time.monotonic() + 60
+        while f" {process.pid} " not in _waiting_for_locks() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        orchard.machine.uv("venv", "--python", interpreter, folder=second, variables=variables)
+        inside = {**variables, "UV_PYTHON": ""}
+        orchard.machine.uv("pip", "install", "--python", second / ".venv", "pear", folder=second, variables=inside)
+
+    said = process.communicate(timeout=60)[1]
+
+    assert process.returncode == 0, said
+    site_packages = site_packages_of(second / ".venv")
+    assert (site_packages / "apple").is_symlink()
+    assert not (site_packages / "pear.py").exists()
+
+
+def _waiting_for_locks() -> str:
+    """Return the lines of the kernel's list of processes that wait for a lock."""
+    return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+
+
 def test_the_project_itself_is_installed_by_uv_in_each_tree(orchard: Orchard) -> None:
     """Its folder is part of the answer, so only the plan is known. uv names no file again."""
     orchard.write(more=UV_BUILD)
@@ -199,6 +236,51 @@ def test_the_project_itself_is_installed_by_uv_in_each_tree(orchard: Orchard) ->
     assert any(str(orchard.folder / "second/src") in text for text in paths)
     assert not any(str(orchard.folder / "first") in text for text in paths)
     assert (site_packages / "apple").is_symlink()
+
+
+ODD_NAME = "a b%20#c?é[x]{y}^|~+$&'(),;=@!`<>\"\\*"
+
+
+def test_a_tree_in_a_folder_with_an_odd_name_is_planned_as_by_uv(orchard: Orchard) -> None:
+    """The URL of the project in the known plan is the one that uv writes for this folder."""
+    orchard.write(more=UV_BUILD)
+    orchard.tree(ODD_NAME)
+    orchard.sync(ODD_NAME)
+    orchard.tree("plain")
+    assert orchard.sync("plain") == ["run", "sync"]  # no plan: uv makes the environment and installs the project
+    again = orchard.tree(f"{ODD_NAME} 2")
+
+    planned = orchard.machine.uv("sync", "--frozen", "--dry-run", folder=again, variables=orchard.variables).stderr
+    (line,) = (line for line in planned.splitlines() if line.startswith(" + orchard @ "))
+
+    assert line == f" + orchard @ {urls.of_path(str(again))}"
+    assert orchard.sync(again.name) == ["run", "sync"]
+    assert str(again / "src") in "".join(path.read_text() for path in site_packages_of(again / ".venv").glob("*.pth"))
+
+
+def test_plans_and_tags_hold_only_for_one_c_library(
+    orchard: Orchard, interpreter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It decides which wheels fit. Several machines and containers may share a home and a store."""
+    monkeypatch.chdir(orchard.folder / "first")
+    for name, value in orchard.variables.items():
+        monkeypatch.setenv(name, value)
+    environment = orchard.folder / "environment"
+    orchard.machine.uv("venv", "--python", interpreter, environment, folder=orchard.folder)
+    cache = orchard.machine.make_folder(orchard.folder / "cache")
+
+    def asked() -> tuple[str, int]:
+        question = known_plans.of_missing_environment(AnswerCache(str(cache)), ProjectRequest(lock_mode="frozen"))
+        interpreters.inspect(str(environment), str(cache))
+        assert question
+        return question.key, len(list(cache.glob("interpreters-*/*")))
+
+    before = asked()
+    assert asked() == before
+    monkeypatch.setattr(os, "confstr", lambda name: f"{name} 2.17")
+
+    assert asked()[0] != before[0]
+    assert asked()[1] == 2
 
 
 def test_a_member_at_a_path_is_planned_by_uv(orchard: Orchard) -> None:

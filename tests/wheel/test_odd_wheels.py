@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -76,3 +77,19 @@ def _folders(environment: Path) -> list[str]:
     return sorted(
         f"{path.parent.name}/{path.name}" for path in places if path.is_dir() and path.name != "__pycache__"
     )
+
+
+def test_a_file_with_two_dots_in_its_name_hinders_no_recovery(twins: Twins, wheelhouse: Path) -> None:
+    """The store lost the entry. The wheel is stored again, and is known as the same by RECORD."""
+    path = Wheel("odd", "1.0", files={"odd/__init__.py": "", "odd/a..b.txt": "text"}).write(wheelhouse)
+    twins.install("--no-index", path)
+    (entry,) = (twins.machine.store / "packages").glob("*/odd-1.0")
+    shutil.rmtree(entry)
+
+    output = twins.machine.pepip(
+        "install", "--no-index", "--venv", twins.pepip_environment, path, folder=twins.pepip_environment
+    )
+
+    assert "fetched again:" not in output.stderr
+    assert (site_packages_of(twins.pepip_environment) / "odd" / "a..b.txt").read_text() == "text"
+    twins.assert_equal()

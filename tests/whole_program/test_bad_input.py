@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine, Output, interpreter_of, site_packages_of
+from tests.support.machines import interpreter_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import Snapshot, changes, sha256_of, snapshot
-from tests.support.stores import entries_of, leftovers_of, problems_of
+from tests.support.stores import leftovers_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -41,76 +42,38 @@ def lamp(version: str) -> Wheel:
 SHADE = Wheel("shade", "1.0", files={"shade/__init__.py": ""}, dependencies=["lamp<2"])
 
 
-@dataclass(frozen=True)
-class Desk:
-    """A project, its store, and the wheels that it may install."""
-
-    machine: Machine
-    project: Path
-    wheelhouse: Path
-    interpreter: Path
-
-    @property
-    def environment(self) -> Path:
-        """Return the project's environment."""
-        return self.project / ".venv"
-
-    @property
-    def site_packages(self) -> Path:
-        """Return the environment's `site-packages`."""
-        return site_packages_of(self.environment)
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that restrict uv and pepip to the wheelhouse."""
-        return ("--no-index", "--find-links", self.wheelhouse, "--python", self.interpreter)
-
-    def install(self, *arguments: str | Path) -> None:
-        """Install. pepip must succeed."""
-        self.machine.pepip("install", *arguments, *self.source, folder=self.project)
-
-    def attempt(self, *arguments: str | Path) -> Output:
-        """Install. pepip may fail."""
-        return self.machine.pepip("install", *arguments, *self.source, folder=self.project, check=False)
-
-    def assert_works(self, version: str = "1.0") -> None:
-        """Assert that this version of lamp and its script work, that uv agrees, and that the store is sound."""
-        script = f"import lamp, lamp.bulbs, lamp_module; assert lamp.VERSION == lamp_module.VERSION == {version!r}"
-        self.machine.python(self.environment, "-c", script)
-        said = self.machine.run([self.environment / "bin" / "lamp"], folder=self.project).stdout
-        assert said.strip() == version
-        self.machine.uv("pip", "check", folder=self.project)
-        assert problems_of(self.machine.store) == []
+WHEELS = [lamp("1.0"), lamp("2.0"), SHADE]
 
 
-@pytest.fixture
-def desk(machine: Machine, project: Path, wheelhouse: Path, interpreter: Path) -> Desk:
-    """Return an empty project and wheels to install."""
-    for wheel in (lamp("1.0"), lamp("2.0"), SHADE):
-        wheel.write(wheelhouse)
-    return Desk(machine, project, wheelhouse, interpreter)
+def assert_works(workbench: Workbench, version: str = "1.0") -> None:
+    """Assert that this version of lamp and its script work, that uv agrees, and that the store is sound."""
+    modules = f"import lamp, lamp.bulbs, lamp_module; assert lamp.VERSION == lamp_module.VERSION == {version!r}"
+    workbench.python("-c", modules)
+    assert workbench.script("lamp") == version
+    workbench.uv("pip", "check")
+    assert workbench.problems() == []
 
 
 @dataclass(frozen=True)
 class Remains:
     """A project's files and a store's entries before a refusal."""
 
-    desk: Desk
+    workbench: Workbench
     project: Snapshot
     store: Snapshot
 
     def assert_untouched(self) -> None:
         """Assert that both are as before, and that no temporary file is left."""
-        store = self.desk.machine.store
+        store = self.workbench.store
 
-        assert changes(self.project, snapshot(self.desk.project)) == []
+        assert changes(self.project, snapshot(self.workbench.project)) == []
         assert changes(self.store, _entries(store)) == []
         assert leftovers_of(store) == []
 
 
-def remains_of(desk: Desk) -> Remains:
+def remains_of(workbench: Workbench) -> Remains:
     """Return the project's files and the store's entries as they are now."""
-    return Remains(desk, snapshot(desk.project), _entries(desk.machine.store))
+    return Remains(workbench, snapshot(workbench.project), _entries(workbench.store))
 
 
 def _entries(store: Path) -> Snapshot:
@@ -167,27 +130,28 @@ def lay_out_bad_files(project: Path) -> None:
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", REFUSED)
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
-def test_a_bad_request_is_refused_and_changes_nothing(desk: Desk, case: str, is_made: bool) -> None:
+def test_a_bad_request_is_refused_and_changes_nothing(workbench: Workbench, case: str, is_made: bool) -> None:
     """The message names the mistake. No new environment is left, and an existing one stays as before."""
     arguments, words = REFUSED[case]
-    lay_out_bad_files(desk.project)
+    lay_out_bad_files(workbench.project)
     if is_made:
-        desk.install("lamp==1.0")
-    before = remains_of(desk)
+        workbench.install("lamp==1.0")
+    before = remains_of(workbench)
 
-    output = desk.attempt(*arguments) if case != "option without its value" else desk.machine.pepip(
-        "install", *arguments, folder=desk.project, check=False
-    )  # fmt: skip
+    if case == "option without its value":
+        output = workbench.pepip("install", *arguments, check=False)
+    else:
+        output = workbench.attempt(*arguments)
 
     assert_refused(output, words)
     before.assert_untouched()
 
 
 @pytest.mark.parametrize("arguments", [("install", "lamp", "--json", "no-such-package"), ("no-such-command",), ()])
-def test_nothing_goes_to_stdout_where_nothing_was_done(desk: Desk, arguments: tuple[str, ...]) -> None:
+def test_nothing_goes_to_stdout_where_nothing_was_done(workbench: Workbench, arguments: tuple[str, ...]) -> None:
     """A refusal is one line on stderr and an exit code, also with `--json`."""
-    output = desk.machine.pepip(*arguments, *(desk.source if arguments[:1] == ("install",) else ()),
-                                folder=desk.project, check=False)  # fmt: skip
+    source = workbench.source if arguments[:1] == ("install",) else ()
+    output = workbench.pepip(*arguments, *source, check=False)
 
     if arguments:
         assert_refused(output)
@@ -195,42 +159,40 @@ def test_nothing_goes_to_stdout_where_nothing_was_done(desk: Desk, arguments: tu
         assert output.returncode == 2
 
 
-def test_a_wrong_hash_in_a_requirements_file_is_refused(desk: Desk) -> None:
+def test_a_wrong_hash_in_a_requirements_file_is_refused(workbench: Workbench) -> None:
     """If the index has other bytes than `--hash` says, nothing is installed, as under uv.
 
     In a new project, no environment is made.
     """
-    (desk.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{'0' * 64}\n")
-    before = remains_of(desk)
+    (workbench.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{'0' * 64}\n")
+    before = remains_of(workbench)
 
-    output = desk.attempt("-r", "requirements.txt")
+    output = workbench.attempt("-r", "requirements.txt")
 
     assert_refused(output, "lamp")
     before.assert_untouched()
 
 
-def test_a_wrong_hash_is_refused_where_the_store_has_the_wheel(desk: Desk, tmp_path: Path) -> None:
+def test_a_wrong_hash_is_refused_where_the_store_has_the_wheel(workbench: Workbench) -> None:
     """A wheel that the store already has is also checked against the user's `--hash`."""
-    other = tmp_path / "other"
-    other.mkdir()
-    replace(desk, project=other).install("lamp==1.0")
-    (desk.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{'0' * 64}\n")
-    before = remains_of(desk)
+    workbench.at("other").install("lamp==1.0")
+    (workbench.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{'0' * 64}\n")
+    before = remains_of(workbench)
 
-    output = desk.attempt("-r", "requirements.txt")
+    output = workbench.attempt("-r", "requirements.txt")
 
     assert_refused(output, "lamp")
     before.assert_untouched()
 
 
-def test_a_right_hash_in_a_requirements_file_is_accepted(desk: Desk) -> None:
+def test_a_right_hash_in_a_requirements_file_is_accepted(workbench: Workbench) -> None:
     """A right hash is accepted, so the refusals above are about the hash alone."""
-    digest = sha256_of(desk.wheelhouse / lamp("1.0").filename)
-    (desk.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{digest}\n")
+    digest = sha256_of(workbench.wheelhouse / lamp("1.0").filename)
+    (workbench.project / "requirements.txt").write_text(f"lamp==1.0 --hash=sha256:{digest}\n")
 
-    desk.install("-r", "requirements.txt")
+    workbench.install("-r", "requirements.txt")
 
-    desk.assert_works()
+    assert_works(workbench)
 
 
 def as_file(environment: Path) -> None:
@@ -251,191 +213,193 @@ def as_link_to_nothing(environment: Path) -> None:
 
 @pytest.mark.parametrize("lay", [as_file, as_folder], ids=lambda lay: lay.__name__)
 @pytest.mark.parametrize("is_named", [False, True], ids=["by default", "by --venv"])
-def test_a_place_that_is_no_environment_is_refused(desk: Desk, lay: Callable[[Path], None], is_named: bool) -> None:
+def test_a_place_that_is_no_environment_is_refused(
+    workbench: Workbench, lay: Callable[[Path], None], is_named: bool
+) -> None:
     """A file or folder of the user in the environment's place is refused, and stays as before."""
-    place = desk.project / ("here" if is_named else ".venv")
+    place = workbench.project / ("here" if is_named else ".venv")
     lay(place)
-    before = remains_of(desk)
+    before = remains_of(workbench)
 
-    output = desk.attempt("lamp", *(["--venv", "here"] if is_named else []))
+    output = workbench.attempt("lamp", *(["--venv", "here"] if is_named else []))
 
     assert_refused(output, str(place))
     before.assert_untouched()
 
 
-def test_an_environment_below_a_file_is_refused(desk: Desk) -> None:
+def test_an_environment_below_a_file_is_refused(workbench: Workbench) -> None:
     """No folder can be made below a file. The message names the path."""
-    (desk.project / "notes.txt").write_text("mine\n")
-    before = remains_of(desk)
+    (workbench.project / "notes.txt").write_text("mine\n")
+    before = remains_of(workbench)
 
-    output = desk.attempt("lamp", "--venv", "notes.txt/.venv")
+    output = workbench.attempt("lamp", "--venv", "notes.txt/.venv")
 
     assert_refused(output, "notes.txt")
     before.assert_untouched()
 
 
-def test_a_dangling_link_as_environment_is_refused_or_followed(desk: Desk) -> None:
+def test_a_dangling_link_as_environment_is_refused_or_followed(workbench: Workbench) -> None:
     """A dangling link of the user stays. It is refused or followed, without a traceback."""
-    as_link_to_nothing(desk.environment)
+    as_link_to_nothing(workbench.environment)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
-    assert desk.environment.is_symlink()
+    assert workbench.environment.is_symlink()
     if output.returncode:
-        assert_refused(output, str(desk.environment))
+        assert_refused(output, str(workbench.environment))
     else:
-        desk.assert_works()
+        assert_works(workbench)
 
 
 @pytest.mark.parametrize("kind", ["dangling", "not executable", "fails"])
-def test_a_dead_interpreter_is_named(desk: Desk, kind: str) -> None:
+def test_a_dead_interpreter_is_named(workbench: Workbench, kind: str) -> None:
     """If the environment's Python can't run, the message names the environment, which stays as before."""
-    desk.install("lamp==1.0")
-    python = interpreter_of(desk.environment)
+    workbench.install("lamp==1.0")
+    python = interpreter_of(workbench.environment)
     python.unlink()
     if kind == "dangling":
-        python.symlink_to(desk.project / "python-that-is-gone")
+        python.symlink_to(workbench.project / "python-that-is-gone")
     else:
         python.write_text("#!/bin/sh\nexit 3\n")
         python.chmod(0o644 if kind == "not executable" else 0o755)
-    before = remains_of(desk)
+    before = remains_of(workbench)
 
-    output = desk.attempt("lamp==2.0")
+    output = workbench.attempt("lamp==2.0")
 
-    assert_refused(output, str(desk.environment))
+    assert_refused(output, str(workbench.environment))
     before.assert_untouched()
 
 
-def test_a_file_in_the_way_of_a_link_is_kept(desk: Desk) -> None:
+def test_a_file_in_the_way_of_a_link_is_kept(workbench: Workbench) -> None:
     """If a module of the user is in a link's place, the install is refused before any change."""
-    desk.install("shade", "--no-deps")
-    mine = desk.site_packages / "lamp_module.py"
+    workbench.install("shade", "--no-deps")
+    mine = workbench.site_packages / "lamp_module.py"
     mine.write_text("MINE = True\n")
-    before = snapshot(desk.environment)
+    before = snapshot(workbench.environment)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
     assert_refused(output, str(mine))
-    assert changes(before, snapshot(desk.environment)) == []
+    assert changes(before, snapshot(workbench.environment)) == []
     assert mine.read_text() == "MINE = True\n"
 
 
-def test_a_folder_in_the_way_of_a_link_is_kept_where_files_collide(desk: Desk) -> None:
+def test_a_folder_in_the_way_of_a_link_is_kept_where_files_collide(workbench: Workbench) -> None:
     """If a package of the user has a file of the same name, the install is refused and every byte stays."""
-    desk.install("shade", "--no-deps")
-    mine = desk.site_packages / "lamp"
+    workbench.install("shade", "--no-deps")
+    mine = workbench.site_packages / "lamp"
     mine.mkdir()
     (mine / "__init__.py").write_text("MINE = True\n")
-    before = snapshot(desk.environment)
+    before = snapshot(workbench.environment)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
     assert_refused(output, str(mine / "__init__.py"))
-    assert changes(before, snapshot(desk.environment)) == []
+    assert changes(before, snapshot(workbench.environment)) == []
 
 
-def test_a_folder_in_the_way_of_a_link_merges_where_no_file_collides(desk: Desk) -> None:
+def test_a_folder_in_the_way_of_a_link_merges_where_no_file_collides(workbench: Workbench) -> None:
     """A user's folder, such as one of settings, is merged with the package, as under uv.
 
     The user's file survives an upgrade and an uninstall.
     """
-    desk.install("shade", "--no-deps")
-    mine = desk.site_packages / "lamp" / "settings" / "mine.txt"
+    workbench.install("shade", "--no-deps")
+    mine = workbench.site_packages / "lamp" / "settings" / "mine.txt"
     mine.parent.mkdir(parents=True)
     mine.write_text("mine\n")
 
-    desk.install("lamp==1.0")
-    desk.assert_works()
+    workbench.install("lamp==1.0")
+    assert_works(workbench)
     assert mine.read_text() == "mine\n"
 
-    desk.install("lamp==2.0", "--reinstall")
+    workbench.install("lamp==2.0", "--reinstall")
     assert mine.read_text() == "mine\n"
-    desk.machine.uv("pip", "uninstall", "lamp", folder=desk.project)
+    workbench.uv("pip", "uninstall", "lamp")
 
     assert mine.read_text() == "mine\n"
-    assert problems_of(desk.machine.store) == []
+    assert workbench.problems() == []
 
 
-def test_a_file_where_a_folder_must_go_is_kept(desk: Desk) -> None:
+def test_a_file_where_a_folder_must_go_is_kept(workbench: Workbench) -> None:
     """If a file of the user has the name of the package, the install is refused and the file stays."""
-    desk.install("shade", "--no-deps")
-    mine = desk.site_packages / "lamp"
+    workbench.install("shade", "--no-deps")
+    mine = workbench.site_packages / "lamp"
     mine.write_text("mine\n")
-    before = snapshot(desk.environment)
+    before = snapshot(workbench.environment)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
     assert_refused(output, str(mine))
-    assert changes(before, snapshot(desk.environment)) == []
+    assert changes(before, snapshot(workbench.environment)) == []
 
 
-def test_a_script_of_the_users_is_not_overwritten_silently(desk: Desk) -> None:
+def test_a_script_of_the_users_is_not_overwritten_silently(workbench: Workbench) -> None:
     """If a file in `bin` has a console script's name and belongs to no distribution, it stays."""
-    desk.install("shade", "--no-deps")
-    mine = desk.environment / "bin" / "lamp"
+    workbench.install("shade", "--no-deps")
+    mine = workbench.environment / "bin" / "lamp"
     mine.write_text("#!/bin/sh\necho mine\n")
     mine.chmod(0o755)
-    before = snapshot(desk.environment)
+    before = snapshot(workbench.environment)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
     assert_refused(output, str(mine))
-    assert changes(before, snapshot(desk.environment)) == []
+    assert changes(before, snapshot(workbench.environment)) == []
 
 
-def test_a_link_of_the_users_is_not_written_through(desk: Desk, tmp_path: Path) -> None:
+def test_a_link_of_the_users_is_not_written_through(workbench: Workbench, tmp_path: Path) -> None:
     """If a link in site-packages leads to the user's own folder, that folder stays as before."""
-    desk.install("shade", "--no-deps")
+    workbench.install("shade", "--no-deps")
     own = tmp_path / "own" / "lamp"
     own.mkdir(parents=True)
     (own / "__init__.py").write_text("MINE = True\n")
-    (desk.site_packages / "lamp").symlink_to(own)
+    (workbench.site_packages / "lamp").symlink_to(own)
     before = snapshot(own)
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
     assert changes(before, snapshot(own)) == []
     if output.returncode:
         assert_refused(output, "lamp")
-        assert (desk.site_packages / "lamp").samefile(own)
+        assert (workbench.site_packages / "lamp").samefile(own)
 
 
-def test_users_files_in_an_unfolded_package_survive_an_upgrade(desk: Desk) -> None:
+def test_users_files_in_an_unfolded_package_survive_an_upgrade(workbench: Workbench) -> None:
     """An upgrade keeps the files that a user put beside linked files."""
-    Wheel("lamp-extra", "1.0", files={"lamp/extra.py": ""}).write(desk.wheelhouse)
-    desk.install("lamp==1.0", "lamp-extra")
-    mine = desk.site_packages / "lamp" / "mine.txt"
+    Wheel("lamp-extra", "1.0", files={"lamp/extra.py": ""}).write(workbench.wheelhouse)
+    workbench.install("lamp==1.0", "lamp-extra")
+    mine = workbench.site_packages / "lamp" / "mine.txt"
     mine.write_text("mine\n")
 
-    desk.install("lamp==2.0")
+    workbench.install("lamp==2.0")
 
     assert mine.read_text() == "mine\n"
-    desk.assert_works("2.0")
+    assert_works(workbench, "2.0")
 
 
-def test_link_mode_symlink_does_not_reach_the_store(desk: Desk, tmp_path: Path) -> None:
+def test_link_mode_symlink_does_not_reach_the_store(workbench: Workbench, tmp_path: Path) -> None:
     """With `UV_LINK_MODE=symlink` entries still contain real files, which don't need uv's cache."""
-    machine = replace(desk.machine, uv_cache=tmp_path / "own-cache")
-    machine.pepip("install", "lamp==1.0", *desk.source, folder=desk.project, variables={"UV_LINK_MODE": "symlink"})
+    own = replace(workbench, machine=replace(workbench.machine, uv_cache=tmp_path / "own-cache"))
+    own.install("lamp==1.0", variables={"UV_LINK_MODE": "symlink"})
 
-    shutil.rmtree(machine.uv_cache)
+    shutil.rmtree(own.machine.uv_cache)
 
-    desk.assert_works()
+    assert_works(workbench)
 
 
-def test_link_mode_symlink_as_an_option_does_not_reach_the_store(desk: Desk, tmp_path: Path) -> None:
+def test_link_mode_symlink_as_an_option_does_not_reach_the_store(workbench: Workbench, tmp_path: Path) -> None:
     """With `--link-mode symlink` entries still contain real files, which don't need uv's cache."""
-    machine = replace(desk.machine, uv_cache=tmp_path / "own-cache")
-    machine.pepip("install", "lamp==1.0", *desk.source, "--link-mode", "symlink", folder=desk.project)
+    own = replace(workbench, machine=replace(workbench.machine, uv_cache=tmp_path / "own-cache"))
+    own.install("lamp==1.0", "--link-mode", "symlink")
 
-    shutil.rmtree(machine.uv_cache)
+    shutil.rmtree(own.machine.uv_cache)
 
-    desk.assert_works()
+    assert_works(workbench)
 
 
-def entry_of(desk: Desk) -> Path:
+def entry_of(workbench: Workbench) -> Path:
     """Return the entry of lamp 1.0, with writable folders, so that a test can damage it."""
-    (entry,) = desk.machine.store.glob("packages/*/lamp-1.0")
+    entry = workbench.entry("lamp-1.0")
     for folder, _, _ in os.walk(entry):
         Path(folder).chmod(0o755)
     return entry
@@ -494,13 +458,12 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_a_damaged_entry_is_never_linked_into_a_new_environment(
-    desk: Desk, tmp_path: Path, damage: Callable[[Path], None]
+    workbench: Workbench, damage: Callable[[Path], None]
 ) -> None:
     """A second project gets whole files, stored again, or an error that names the entry."""
-    desk.install("lamp==1.0")
-    damage(entry_of(desk))
-    (tmp_path / "second").mkdir()
-    second = replace(desk, project=tmp_path / "second")
+    workbench.install("lamp==1.0")
+    damage(entry_of(workbench))
+    second = workbench.at("second")
 
     output = second.attempt("lamp==1.0")
 
@@ -508,105 +471,104 @@ def test_a_damaged_entry_is_never_linked_into_a_new_environment(
         assert_refused(output, "lamp-1.0")
         assert not second.environment.exists()
     else:
-        machine = desk.machine
-        machine.python(second.environment, "-c", "import lamp, lamp.bulbs, lamp_module; assert lamp.VERSION == '1.0'")
-        machine.uv("pip", "check", folder=second.project)
-        machine.run([second.environment / "bin" / "lamp"], folder=second.project)
+        second.python("-c", "import lamp, lamp.bulbs, lamp_module; assert lamp.VERSION == '1.0'")
+        second.uv("pip", "check")
+        second.script("lamp")
 
 
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
-def test_an_environment_on_a_damaged_entry_is_repaired_or_refused(desk: Desk, damage: Callable[[Path], None]) -> None:
+def test_an_environment_on_a_damaged_entry_is_repaired_or_refused(
+    workbench: Workbench, damage: Callable[[Path], None]
+) -> None:
     """The next install restores the entry's files or names the entry. It never ignores the damage."""
-    desk.install("lamp==1.0")
-    damage(entry_of(desk))
+    workbench.install("lamp==1.0")
+    damage(entry_of(workbench))
 
-    output = desk.attempt("lamp==1.0", "shade")
+    output = workbench.attempt("lamp==1.0", "shade")
 
     if output.returncode:
         assert_refused(output, "lamp-1.0")
     else:
-        desk.machine.python(desk.environment, "-c", "import lamp, lamp.bulbs, lamp_module, shade")
-        desk.machine.run([desk.environment / "bin" / "lamp"], folder=desk.project)
-        desk.machine.uv("pip", "check", folder=desk.project)
+        workbench.python("-c", "import lamp, lamp.bulbs, lamp_module, shade")
+        workbench.script("lamp")
+        workbench.uv("pip", "check")
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"format": 1}', "\x00"], ids=repr)
-def test_a_damaged_registry_file_is_written_anew(desk: Desk, content: str) -> None:
+def test_a_damaged_registry_file_is_written_anew(workbench: Workbench, content: str) -> None:
     """A damaged registration causes no failure, and names the environment again after the next install."""
-    desk.install("lamp==1.0")
-    (registered,) = desk.machine.store.glob("projects/*.json")
+    workbench.install("lamp==1.0")
+    (registered,) = workbench.store.glob("projects/*.json")
     registered.chmod(0o644)
     registered.write_text(content)
 
-    desk.install("lamp==2.0")
+    workbench.install("lamp==2.0")
 
-    desk.assert_works("2.0")
-    assert json.loads(registered.read_text())["environment"] == str(desk.environment)
+    assert_works(workbench, "2.0")
+    assert json.loads(registered.read_text())["environment"] == str(workbench.environment)
 
 
-def test_a_damaged_interpreter_cache_is_written_anew(desk: Desk) -> None:
+def test_a_damaged_interpreter_cache_is_written_anew(workbench: Workbench) -> None:
     """A damaged cache file about an interpreter causes no failure."""
-    desk.install("lamp==1.0")
-    for path in [path for path in desk.machine.store.glob("cache/interpreters-*/*") if path.is_file()]:
+    workbench.install("lamp==1.0")
+    for path in [path for path in workbench.store.glob("cache/interpreters-*/*") if path.is_file()]:
         document = json.loads(path.read_text())
         path.write_text(json.dumps({"key": document["key"]}))
 
-    desk.install("lamp==2.0")
+    workbench.install("lamp==2.0")
 
-    desk.assert_works("2.0")
+    assert_works(workbench, "2.0")
 
 
 @pytest.mark.parametrize("is_made", [False, True])
-def test_a_folder_can_not_be_the_store_and_the_environment(desk: Desk, *, is_made: bool) -> None:
+def test_a_folder_can_not_be_the_store_and_the_environment(workbench: Workbench, *, is_made: bool) -> None:
     """One folder as store and environment is refused: both lock the same file, and a run would wait for itself."""
     if is_made:
-        desk.install("lamp==1.0")
-    before = snapshot(desk.project)
-    home = {"PEPIP_HOME": str(desk.environment)}
+        workbench.install("lamp==1.0")
+    before = snapshot(workbench.project)
+    home = {"PEPIP_HOME": str(workbench.environment)}
 
-    output = desk.machine.pepip(
-        "install", "lamp==2.0", *desk.source, folder=desk.project, variables=home, check=False
-    )
+    output = workbench.pepip("install", "lamp==2.0", *workbench.source, variables=home, check=False)
 
     assert_refused(output, "is the store, and can't be an environment too")
-    assert changes(before, snapshot(desk.project)) == []
+    assert changes(before, snapshot(workbench.project)) == []
 
 
-def test_a_store_that_is_a_file_is_refused(desk: Desk) -> None:
+def test_a_store_that_is_a_file_is_refused(workbench: Workbench) -> None:
     """The message names the file, the file stays, and no environment is made."""
-    desk.machine.store.write_text("mine\n")
+    workbench.store.write_text("mine\n")
 
-    output = desk.attempt("lamp==1.0")
+    output = workbench.attempt("lamp==1.0")
 
-    assert_refused(output, str(desk.machine.store))
-    assert not desk.environment.exists()
-    assert desk.machine.store.read_text() == "mine\n"
+    assert_refused(output, str(workbench.store))
+    assert not workbench.environment.exists()
+    assert workbench.store.read_text() == "mine\n"
 
 
-def test_a_store_deleted_under_an_environment_is_filled_again(desk: Desk) -> None:
+def test_a_store_deleted_under_an_environment_is_filled_again(workbench: Workbench) -> None:
     """The next install restores the lost entries and adds the requested distribution."""
-    desk.install("lamp==1.0")
-    for folder, _, _ in os.walk(desk.machine.store):
+    workbench.install("lamp==1.0")
+    for folder, _, _ in os.walk(workbench.store):
         Path(folder).chmod(0o755)
-    shutil.rmtree(desk.machine.store)
+    shutil.rmtree(workbench.store)
 
-    desk.install("shade")
+    workbench.install("shade")
 
-    desk.assert_works()
-    assert entries_of(desk.machine.store) == ["lamp-1.0", "shade-1.0"]
-    desk.machine.python(desk.environment, "-c", "import shade")
+    assert_works(workbench)
+    assert workbench.entries() == ["lamp-1.0", "shade-1.0"]
+    workbench.python("-c", "import shade")
 
 
-def test_a_store_deleted_and_not_to_be_filled_again_is_an_error(desk: Desk) -> None:
+def test_a_store_deleted_and_not_to_be_filled_again_is_an_error(workbench: Workbench) -> None:
     """If no index has the wheel of a lost entry any more, the message names the distribution."""
-    desk.install("lamp==1.0")
-    for folder, _, _ in os.walk(desk.machine.store):
+    workbench.install("lamp==1.0")
+    for folder, _, _ in os.walk(workbench.store):
         Path(folder).chmod(0o755)
-    shutil.rmtree(desk.machine.store)
-    (desk.wheelhouse / lamp("1.0").filename).unlink()
-    (desk.wheelhouse / lamp("2.0").filename).unlink()
+    shutil.rmtree(workbench.store)
+    (workbench.wheelhouse / lamp("1.0").filename).unlink()
+    (workbench.wheelhouse / lamp("2.0").filename).unlink()
 
-    output = desk.attempt("shade")
+    output = workbench.attempt("shade")
 
     assert_refused(output, "lamp")
 
@@ -710,7 +672,7 @@ def _placed(wheel: Wheel, outside: Path) -> Wheel:
 
 @pytest.mark.every(4)
 @pytest.mark.parametrize("case", HOSTILE)
-def test_a_hostile_wheel_reaches_nothing_outside(desk: Desk, tmp_path: Path, case: str) -> None:
+def test_a_hostile_wheel_reaches_nothing_outside(workbench: Workbench, tmp_path: Path, case: str) -> None:
     """A hostile wheel changes nothing outside of itself, neither when it is installed nor when it is refused.
 
     Files outside of the environment, other entries and earlier installs stay as before, also after its upgrade and
@@ -718,108 +680,108 @@ def test_a_hostile_wheel_reaches_nothing_outside(desk: Desk, tmp_path: Path, cas
     """
     outside = tmp_path / "outside"
     outside.mkdir()
-    precious = [outside / "precious.txt", tmp_path / "precious.txt", desk.project / "precious.txt"]
+    precious = [outside / "precious.txt", tmp_path / "precious.txt", workbench.project / "precious.txt"]
     for path in precious:
         path.write_text("precious\n")
-    _placed(HOSTILE[case], outside).write(desk.wheelhouse)
-    Wheel("hostile", "2.0", files={"hostile.py": ""}).write(desk.wheelhouse)
-    desk.install("lamp==1.0")
-    before = snapshot(desk.project)
+    _placed(HOSTILE[case], outside).write(workbench.wheelhouse)
+    Wheel("hostile", "2.0", files={"hostile.py": ""}).write(workbench.wheelhouse)
+    workbench.install("lamp==1.0")
+    before = snapshot(workbench.project)
 
-    output = desk.attempt("hostile==1.0")
+    output = workbench.attempt("hostile==1.0")
     if output.returncode:
         assert_refused(output, "hostile")
-        assert changes(before, snapshot(desk.project)) == []
-    desk.install("hostile==2.0")
-    desk.machine.uv("pip", "uninstall", "hostile", folder=desk.project)
+        assert changes(before, snapshot(workbench.project)) == []
+    workbench.install("hostile==2.0")
+    workbench.uv("pip", "uninstall", "hostile")
 
     assert [path.read_text() for path in precious] == ["precious\n"] * 3
     assert [path for path in tmp_path.rglob("precious.txt*") if path not in precious] == []
-    assert leftovers_of(desk.machine.store) == []
-    desk.assert_works()
+    assert workbench.leftovers() == []
+    assert_works(workbench)
 
 
 @pytest.mark.parametrize("case", ["script name with slashes", "absolute script name"])
-def test_a_wheel_that_lies_is_refused_and_not_kept(desk: Desk, tmp_path: Path, case: str) -> None:
+def test_a_wheel_that_lies_is_refused_and_not_kept(workbench: Workbench, tmp_path: Path, case: str) -> None:
     """The message names the wheel. No entry, no environment and no staging folder is left."""
-    _placed(HOSTILE[case], tmp_path / "outside").write(desk.wheelhouse)
+    _placed(HOSTILE[case], tmp_path / "outside").write(workbench.wheelhouse)
 
-    output = desk.attempt("hostile==1.0")
+    output = workbench.attempt("hostile==1.0")
 
     assert_refused(output, "hostile")
-    assert entries_of(desk.machine.store) == []
-    assert leftovers_of(desk.machine.store) == []
-    assert not desk.environment.exists()
+    assert workbench.entries() == []
+    assert workbench.leftovers() == []
+    assert not workbench.environment.exists()
 
 
-def test_a_refused_wheel_does_not_keep_others_out_of_the_store(desk: Desk, tmp_path: Path) -> None:
+def test_a_refused_wheel_does_not_keep_others_out_of_the_store(workbench: Workbench, tmp_path: Path) -> None:
     """Wheels that were staged together with a refused wheel can be installed without it at once."""
-    _placed(HOSTILE["absolute script name"], tmp_path / "outside").write(desk.wheelhouse)
+    _placed(HOSTILE["absolute script name"], tmp_path / "outside").write(workbench.wheelhouse)
 
-    assert_refused(desk.attempt("hostile==1.0", "lamp==1.0"), "hostile")
-    desk.install("lamp==1.0")
+    assert_refused(workbench.attempt("hostile==1.0", "lamp==1.0"), "hostile")
+    workbench.install("lamp==1.0")
 
-    desk.assert_works()
+    assert_works(workbench)
 
 
-def test_a_wheel_whose_record_is_wrong_is_installed_with_one_warning(desk: Desk) -> None:
+def test_a_wheel_whose_record_is_wrong_is_installed_with_one_warning(workbench: Workbench) -> None:
     """A wheel with a wrong RECORD is installed as by uv and pip, since the hash of the wheel itself is right.
 
     `store verify` compares the entry with the files as they were stored.
     """
-    Wheel("sloppy", "1.0", files={"sloppy.py": "x = 1\n"}, wrong_hashes=["sloppy.py"]).write(desk.wheelhouse)
+    Wheel("sloppy", "1.0", files={"sloppy.py": "x = 1\n"}, wrong_hashes=["sloppy.py"]).write(workbench.wheelhouse)
 
-    output = desk.attempt("sloppy==1.0")
+    output = workbench.attempt("sloppy==1.0")
 
     assert output.returncode == 0
     assert output.stderr.count("sloppy.py differs from the RECORD of the wheel") == 1
-    desk.machine.python(desk.environment, "-c", "import sloppy")
-    desk.machine.pepip("store", "verify", folder=desk.project)
+    workbench.python("-c", "import sloppy")
+    workbench.pepip("store", "verify")
 
 
 @pytest.mark.parametrize("leaving", ["torch-light", "lamp"])
-def test_a_script_that_two_claim_stays_with_the_one_that_stays(desk: Desk, leaving: str) -> None:
+def test_a_script_that_two_claim_stays_with_the_one_that_stays(workbench: Workbench, leaving: str) -> None:
     """If two distributions have one script and an upgrade removes it from one, the other's script works."""
     files = {"torch_light.py": "def main():\n    print('torch')\n"}
     scripts = {"console_scripts": {"lamp": "torch_light:main"}}
-    Wheel("torch-light", "1.0", files=files, entry_points=scripts).write(desk.wheelhouse)
-    Wheel("torch-light", "2.0", files=files).write(desk.wheelhouse)
-    Wheel("lamp", "3.0", files=lamp("3.0").files).write(desk.wheelhouse)
-    desk.install("lamp==1.0", "torch-light==1.0")
-    script = desk.environment / "bin" / "lamp"
+    Wheel("torch-light", "1.0", files=files, entry_points=scripts).write(workbench.wheelhouse)
+    Wheel("torch-light", "2.0", files=files).write(workbench.wheelhouse)
+    Wheel("lamp", "3.0", files=lamp("3.0").files).write(workbench.wheelhouse)
+    workbench.install("lamp==1.0", "torch-light==1.0")
+    script = workbench.environment / "bin" / "lamp"
     assert script.exists()
 
-    desk.install("torch-light==2.0" if leaving == "torch-light" else "lamp==3.0")
+    workbench.install("torch-light==2.0" if leaving == "torch-light" else "lamp==3.0")
 
     expected = "1.0" if leaving == "torch-light" else "torch"
-    assert desk.machine.run([script], folder=desk.project).stdout.strip() == expected
-    assert problems_of(desk.machine.store) == []
+    assert workbench.script("lamp") == expected
+    assert workbench.problems() == []
 
 
-def test_two_distributions_that_hold_one_file_can_both_be_installed_and_upgraded(desk: Desk) -> None:
+def test_two_distributions_that_hold_one_file_can_both_be_installed_and_upgraded(workbench: Workbench) -> None:
     """Two distributions with the same file can both be installed, and both entries stay whole.
 
     An upgrade that removes the file from one of them leaves the other's file.
     """
     for name, version, content in (("one", "1.0", "ONE = 1\n"), ("two", "1.0", "TWO = 2\n")):
-        Wheel(name, version, files={"claimed.py": content, f"{name}_own.py": ""}).write(desk.wheelhouse)
-    Wheel("two", "2.0", files={"two_own.py": ""}).write(desk.wheelhouse)
+        Wheel(name, version, files={"claimed.py": content, f"{name}_own.py": ""}).write(workbench.wheelhouse)
+    Wheel("two", "2.0", files={"two_own.py": ""}).write(workbench.wheelhouse)
 
-    desk.install("one", "two==1.0")
-    desk.machine.python(desk.environment, "-c", "import claimed, one_own, two_own")
-    assert problems_of(desk.machine.store) == []
-    desk.install("two==2.0")
+    workbench.install("one", "two==1.0")
+    workbench.python("-c", "import claimed, one_own, two_own")
+    assert workbench.problems() == []
+    workbench.install("two==2.0")
 
-    desk.machine.python(desk.environment, "-c", "import claimed, one_own, two_own; assert claimed.ONE")
-    assert problems_of(desk.machine.store) == []
+    workbench.python("-c", "import claimed, one_own, two_own; assert claimed.ONE")
+    assert workbench.problems() == []
 
 
-def test_json_is_one_document_and_nothing_else(desk: Desk) -> None:
+def test_json_is_one_document_and_nothing_else(workbench: Workbench) -> None:
     """The document has the names and versions of distributions, and the environment. Nothing is on stderr."""
-    output = desk.machine.pepip("install", "shade", "--json", *desk.source, folder=desk.project)
+    output = workbench.pepip("install", "shade", "--json", *workbench.source)
 
     document = json.loads(output.stdout)
-    assert document["environment"] == str(desk.environment)
+    assert document["environment"] == str(workbench.environment)
     assert {(item["name"], item["version"]) for item in document["linked"]} == {
         ("lamp", "1.0"),
         ("shade", "1.0"),
@@ -830,13 +792,11 @@ def test_json_is_one_document_and_nothing_else(desk: Desk) -> None:
     assert output.stderr == ""
 
 
-def test_json_tells_reused_from_downloaded(desk: Desk, tmp_path: Path) -> None:
+def test_json_tells_reused_from_downloaded(workbench: Workbench) -> None:
     """A second project reuses entries. `avoided_bytes` is the size that it did not store."""
-    desk.install("lamp==1.0")
-    second = tmp_path / "second"
-    second.mkdir()
+    workbench.install("lamp==1.0")
 
-    output = desk.machine.pepip("install", "shade", "--json", *desk.source, folder=second)
+    output = workbench.at("second").attempt("shade", "--json")
 
     document = json.loads(output.stdout)
     assert (document["reused"], document["downloaded"]) == (["lamp"], ["shade"])
@@ -845,17 +805,17 @@ def test_json_tells_reused_from_downloaded(desk: Desk, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("is_made", [False, True], ids=["new environment", "existing environment"])
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_dry_run_changes_nothing_on_disk(desk: Desk, is_made: bool, form: str) -> None:
+def test_a_dry_run_changes_nothing_on_disk(workbench: Workbench, is_made: bool, form: str) -> None:
     """A dry run says what it would do. It changes and creates nothing, in the project and in the store."""
     if is_made:
-        desk.install("lamp==1.0")
-    project, store = snapshot(desk.project), snapshot(desk.machine.store)
+        workbench.install("lamp==1.0")
+    project, store = snapshot(workbench.project), snapshot(workbench.store)
 
-    output = desk.attempt("lamp==2.0", "--dry-run", *(["--json"] if form == "json" else []))
+    output = workbench.attempt("lamp==2.0", "--dry-run", *(["--json"] if form == "json" else []))
 
     assert output.returncode == 0
-    assert changes(project, snapshot(desk.project)) == []
-    assert changes(store, snapshot(desk.machine.store)) == []
+    assert changes(project, snapshot(workbench.project)) == []
+    assert changes(store, snapshot(workbench.store)) == []
     if form == "json":
         document = json.loads(output.stdout)
         assert document["dry_run"] is True
@@ -865,20 +825,19 @@ def test_a_dry_run_changes_nothing_on_disk(desk: Desk, is_made: bool, form: str)
         assert "lamp==2.0" in output.stderr
 
 
-def test_a_dry_run_of_a_bad_request_is_refused(desk: Desk) -> None:
+def test_a_dry_run_of_a_bad_request_is_refused(workbench: Workbench) -> None:
     """A dry run of a bad request is refused like the run itself, and leaves nothing behind."""
-    output = desk.attempt("no-such-package", "--dry-run")
+    output = workbench.attempt("no-such-package", "--dry-run")
 
     assert_refused(output, "no-such-package")
-    assert list(desk.project.iterdir()) == []
+    assert list(workbench.project.iterdir()) == []
 
 
-def test_version_and_help_are_on_stdout(desk: Desk) -> None:
+def test_version_and_help_are_on_stdout(workbench: Workbench) -> None:
     """`--version` names the program. `--help` shows examples, for the program and for the command."""
-    pepip = desk.machine.pepip
-    version = pepip("--version", folder=desk.project)
-    program = pepip("--help", folder=desk.project)
-    command = pepip("install", "--help", folder=desk.project)
+    version = workbench.pepip("--version")
+    program = workbench.pepip("--help")
+    command = workbench.pepip("install", "--help")
 
     assert version.stdout.startswith("pepip ")
     assert version.stdout.split()[1][0].isdigit()
@@ -889,10 +848,10 @@ def test_version_and_help_are_on_stdout(desk: Desk) -> None:
     assert "--venv" in command.stdout
 
 
-def test_quiet_says_nothing_and_success_is_zero(desk: Desk) -> None:
+def test_quiet_says_nothing_and_success_is_zero(workbench: Workbench) -> None:
     """With `-q`, a successful run is silent, and a failed run still prints its error."""
-    done = desk.attempt("lamp==1.0", "-q")
-    failed = desk.attempt("no-such-package", "-q")
+    done = workbench.attempt("lamp==1.0", "-q")
+    failed = workbench.attempt("no-such-package", "-q")
 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert_refused(failed, "no-such-package")

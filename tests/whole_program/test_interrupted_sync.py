@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from tests.support.kills import changes_seen, kill_all_after, killed_before
+from tests.support.kills import changes_seen, kill_all_after, killed_before, refused_at
 from tests.support.machines import Machine, require_interpreter
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.snapshots import link_shape
@@ -144,7 +145,7 @@ class Stage:
         self._machine, self._folder, self._interpreters = machine, folder, interpreters
         for wheel in WHEELS:
             wheel.write(folder / "wheelhouse")
-        self.undisturbed = functools.cache(self._undisturbed)
+        self.undisturbed, self.interpreter = functools.cache(self._undisturbed), interpreters[0]
 
     def set(self, name: str, kind: Kind) -> Scene:
         """Return a scene that is ready for the sync."""
@@ -223,3 +224,53 @@ def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, k
     kill_all_after(seconds, scene.machine, scene.command, folder=scene.project)
 
     _assert_next_sync_completes(stage, scene, kind)
+
+
+def _distributions(scene: Scene) -> int:
+    return len(list((scene.project / ".venv").glob("lib/*/site-packages/*.dist-info")))
+
+
+def test_any_command_completes_a_first_sync_that_was_killed_after_uv_installed_the_project(stage: Stage) -> None:
+    """The project never stays without the packages that it needs."""
+    reference, _, _ = stage.undisturbed(KINDS[0])
+    scene = stage.set("any-command", KINDS[0])
+    points = [at for at, change in enumerate(changes_seen(reference.folder), 1) if "journal.new" in change]
+
+    output = killed_before(scene.machine, points[-1], scene.command, folder=scene.project, within=scene.folder)
+    scene.machine.pepip("list", folder=scene.project)
+
+    assert output.returncode == -9
+    assert _distributions(scene) == _distributions(reference) == 5
+    _assert_next_sync_completes(stage, scene, KINDS[0])
+
+
+def test_a_first_sync_that_finds_a_full_disk_leaves_no_project(stage: Stage) -> None:
+    """The disk is full when the metadata is prepared, after uv has installed the project."""
+    reference, _, _ = stage.undisturbed(KINDS[0])
+    scene = stage.set("full-disk", KINDS[0])
+    changes = changes_seen(reference.folder)
+    point = next(at for at, change in enumerate(changes, 1) if change.endswith("/.venv/.pepip/scripts"))
+
+    refused_at(scene.machine, point, scene.command, folder=scene.project, within=scene.folder, error=errno.ENOSPC)
+
+    assert not (scene.project / ".venv").exists()
+    _assert_next_sync_completes(stage, scene, KINDS[0])
+
+
+def test_a_first_sync_that_fails_leaves_the_environment_without_the_project(stage: Stage) -> None:
+    """A file of nobody is in the way of a link. Afterwards, it is the only file in site-packages."""
+    scene = stage.set("in-the-way", KINDS[0])
+    scene.machine.uv("venv", "--python", stage.interpreter, folder=scene.project)
+    (site_packages,) = (scene.project / ".venv").glob("lib/*/site-packages")
+    (site_packages / "camera").mkdir()
+    (site_packages / "camera" / "__init__.py").write_text("mine")
+    before = set(site_packages.iterdir())
+
+    output = scene.machine.pepip(*scene.command, folder=scene.project, check=False)
+
+    assert output.returncode == 1
+    assert "camera" in output.stderr
+    assert set(site_packages.iterdir()) == before
+    assert not (scene.project / ".venv" / "bin" / "gallery").exists()
+    (site_packages / "camera" / "__init__.py").unlink()
+    _assert_next_sync_completes(stage, scene, KINDS[0])

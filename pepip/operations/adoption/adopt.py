@@ -20,7 +20,7 @@ from pepip.model import Progress, Request
 from pepip.operations import recover, registering, venvs
 from pepip.operations.adoption.freed_space import Freed
 from pepip.operations.adoption.preview import EVERYTHING
-from pepip.operations.relinking import entry_of
+from pepip.operations.linked_entries import entry_of
 from pepip.store import entries, from_installed, publish, staging
 from pepip.wheel.digest_cache import DigestCache
 

@@ -264,3 +264,23 @@ def test_ejecting_without_a_store_has_nothing_to_do(attic: Attic) -> None:
 
     assert output.stderr == f"Nothing to do: {environment} links nothing\n"
     assert not (attic.machine.store / "packages").exists()
+
+
+def _spelled_otherwise(path: str) -> str:
+    first, _, rest = path.partition("/")
+    return {"c": f"./{path}", "s": path.replace("/", "//", 1)}.get(path[0], f"{first}/x/../{rest}" if rest else path)
+
+
+@pytest.mark.parametrize("mark", ["", "\ufeff"])
+def test_a_record_that_spells_its_paths_otherwise_names_the_same_files(attic: Attic, mark: str) -> None:
+    """Such as `./a`, `a//b` and `a/x/../b`, or with a byte order mark: uv and pip read them alike."""
+    environment = attic.make("one", "uv copy")
+    expected = {item["name"] for item in previewed(attic)[str(environment)]["packages"] if item["would_link"]}
+    for place in site_packages_of(environment).glob("*.dist-info/RECORD"):
+        rows = [row.partition(",") for row in place.read_text().splitlines()]
+        lines = [f"{_spelled_otherwise(path)}{comma}{rest}\n" for path, comma, rest in rows]
+        place.write_text(mark + "".join(lines))
+
+    attic.adopt()
+
+    assert attic.linked(environment) == expected != set()
