@@ -6,7 +6,6 @@ environment. `uv pip compile --format pylock.toml` names the files and their has
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 
@@ -240,28 +239,37 @@ def indexes(
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
     is_plain = cacheable.is_plain(request)  # only options name an index
-    if is_plain and not settings.mention("output-file"):
-        with contextlib.suppress(UvError):
-            options.append("--no-deps")
-            return read_indexes(_run_compile(request, options, pins, (), environment, meanwhile=meanwhile))
+    options += ["--no-deps"] if is_plain or request.no_deps else []
+    try:
+        if is_plain:
+            return read_indexes(_text_of_compile(request, options, pins, (), environment, meanwhile=meanwhile))
+        words, files = _requirements(request), request.requirement_files
+        text = _text_of_compile(request, options, words, files, environment, meanwhile=meanwhile, pins=pins)
+        return read_indexes(text)
+    except (UvError, OSError):
         return Indexes((), {})
+
+
+def _text_of_compile(
+    request: Request,
+    options: Sequence[str],
+    requirements: Sequence[str],
+    files: Sequence[str],
+    environment: Environment,
+    *,
+    meanwhile: Callable[[], None],
+    pins: Sequence[str] = (),
+) -> str:
+    """Return the requirements to which uv resolves requirements and files. `pins` are further constraints."""
+    if not pins and not settings.mention("output-file"):
+        return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
     from pepip.host import temp_dirs
 
     with temp_dirs.folder() as folder:
-        options += ["--output-file", f"{folder}/requirements.txt"]
-        given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
-        try:
-            if is_plain:
-                _run_compile(request, [*options, "--no-deps"], pins, (), environment, meanwhile=meanwhile)
-            else:
-                files = request.requirement_files
-                _run_compile(
-                    request, [*options, *given], _requirements(request), files, environment, meanwhile=meanwhile
-                )
-            with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
-                return read_indexes(file.read())
-        except (UvError, OSError):
-            return Indexes((), {})
+        into = [*_as_constraints(pins, folder), "--output-file", f"{folder}/requirements.txt"]
+        _run_compile(request, [*options, *into], requirements, files, environment, meanwhile=meanwhile)
+        with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
+            return file.read()
 
 
 def read_indexes(output: str) -> Indexes:
