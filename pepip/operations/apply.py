@@ -129,7 +129,7 @@ def carry_out(
 
 
 def get_ready() -> None:
-    """Import the modules of a change while uv works. On a second processor, this takes no time."""
+    """Import the modules of a change. Nobody waits for this on a second processor, while uv works."""
     from pepip.operations import relinking, supplying
 
     del relinking, supplying

@@ -111,7 +111,7 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     from pepip.operations import venv_creation
 
     return venv_creation.make(
-        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
+        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python, known))
     )
 
 
@@ -142,10 +142,10 @@ def make_skeleton(
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
 
-def _make_by_uv(root: str, python: str) -> None:
+def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
-    stage.make_environment(root, python, meanwhile=interpreter.prepare_to_inspect)
+    stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
 
 
 @contextlib.contextmanager
@@ -195,7 +195,7 @@ def is_own(root: str) -> bool:
 def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    It `is_new` if this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
+    `is_new` says that this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
     layout_check.check(root, store.known_roots)

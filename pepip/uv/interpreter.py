@@ -121,8 +121,10 @@ def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Inte
     return facts, known["tags"]
 
 
-def prepare_to_inspect() -> None:
-    """Import what `inspect` needs for an interpreter that it does not know."""
+def prepare_to_inspect(cache: str) -> None:
+    """Import what `inspect` needs for an interpreter that it does not know, if the folder `cache` knows none."""
+    if os.path.isdir(_folder(cache, files.user_id())) or os.path.isdir(_folder(cache, 0)):
+        return
     import sysconfig
 
     from packaging import tags  # noqa: F401
