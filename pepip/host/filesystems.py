@@ -37,20 +37,9 @@ def flush(path: str) -> None:
 
 
 def prepare_to_flush() -> None:
-    """Import what `flush` needs. Afterwards a thread that flushes holds no lock of an import."""
+    """Import what `flush` needs, so that a thread that flushes never holds the lock of an import."""
     if sys.platform == "linux":
         import ctypes  # noqa: F401
-
-
-def free_bytes(path: str) -> int:
-    """Return the room on the file system of `path`, less what is still to be written there. 0 if nobody can tell."""
-    if sys.platform == "win32":
-        return 0
-    try:
-        status = os.statvfs(path)
-    except OSError:
-        return 0
-    return status.f_bfree * status.f_frsize
 
 
 def memory_folder() -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future, ThreadPoolExecutor
+    from threading import Thread
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -23,10 +24,10 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
     """Run `do` on all of `here`, and at the same time in a second process on all of `there`.
 
-    One process does all the work except on Linux, on a single processor, or if other threads are running: a second
-    process would inherit their locks. If the second process fails, this process does its work again, so that the
-    error is raised here. So `do` must accept that part of the work is done already. Changes that the second process
-    makes in memory are lost.
+    One process does all the work on a single processor, on other systems than Linux, and if other threads are
+    running, except those of `start_lockless_thread`: a second process would inherit their locks. If the second
+    process fails, this process does its work again, so that the error is raised here. So `do` must accept that part
+    of the work is done already. Changes that the second process makes in memory are lost.
     """
     with second_process(functools.partial(do, there) if there else None) as second:
         do(here)
@@ -41,14 +42,13 @@ class SecondProcess:
 
 
 @contextlib.contextmanager
-def second_process(work: Callable[[], object] | None, *, lockless_threads: int = 0) -> Iterator[SecondProcess]:
+def second_process(work: Callable[[], object] | None) -> Iterator[SecondProcess]:
     """Do `work` in a second process while the body runs, and wait for its end. See `in_two`.
 
-    If a second process would be no help, `work` is not done at all. As many as `lockless_threads` may run beside the
-    caller's: threads that hold no lock which `work` needs.
+    If a second process would be no help, `work` is not done at all.
     """
     second = SecondProcess()
-    if sys.platform == "win32" or work is None or not _may_fork(lockless_threads):
+    if sys.platform == "win32" or work is None or not may_help() or _has_threads():
         yield second
         return
     # A signal before the child is noted would end this process alone.
@@ -193,15 +193,35 @@ class Tasks:
             self._threads.__exit__(None, None, None)
 
 
-def _may_fork(lockless_threads: int) -> bool:
-    """Tell whether a second process is useful, and safe: no other thread may hold a lock that it would inherit."""
+def start_lockless_thread(work: Callable[[], None]) -> Thread:
+    """Start a thread beside which a second process may start. Its `work` may wait, but not while it holds a lock."""
+    from threading import Thread
+
+    thread = Thread(target=work, daemon=True)
+    _lockless[:] = [*filter(Thread.is_alive, _lockless), thread]
+    thread.start()
+    return thread
+
+
+_lockless: list[Thread] = []
+
+
+def may_help() -> bool:
+    """Tell whether a second process can be started here, and can run at the same time as this one."""
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+
+
+def _has_threads() -> bool:
+    """Tell whether another thread may hold a lock, which a second process would inherit."""
     threading = sys.modules.get("threading")
-    has_threads = threading is not None and threading.active_count() > 1 + lockless_threads
-    return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
+    if threading is None:
+        return False
+    harmless = {threading.current_thread(), *_lockless}
+    return any(thread not in harmless for thread in threading.enumerate())
 
 
 def _fork() -> int:
-    """Start a second process. Python 3.12 and newer warn of any other thread."""
+    """Start a second process. Python 3.12 and newer would warn of the lockless threads."""
     if sys.platform == "win32":
         raise OSError("Windows has no fork")
     import warnings

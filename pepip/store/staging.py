@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 
 from pepip import paths
-from pepip.host import files, filesystems, run_dirs
+from pepip.host import files, filesystems, parallel, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,20 +70,19 @@ def _remove_from_memory(area: str) -> None:
 class Writer:
     """Writes a staging area to disk while it grows, in a thread, so that little is left for `settle`.
 
-    A context manager; its thread ends with it. The thread holds no lock that a second process would inherit.
+    A context manager; its thread ends with it. A second process may start beside that thread.
     """
 
     def __init__(self, folder: str) -> None:
-        import threading
+        from threading import Event
 
         filesystems.prepare_to_flush()
         self._folder = folder
-        self._is_due, self._is_over = threading.Event(), threading.Event()
+        self._is_due, self._is_over = Event(), Event()
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Writer:
-        self._thread.start()
+        self._thread = parallel.start_lockless_thread(self._write)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -106,25 +104,18 @@ class Writer:
             raise self._error
 
     def _write(self) -> None:
-        free_bytes, written_at = filesystems.free_bytes(self._folder), time.monotonic()
         while True:
-            is_due = self._is_due.wait(_SECONDS_BETWEEN_LOOKS)
+            self._is_due.wait(_SECONDS_BETWEEN_WRITES)
+            self._is_due.clear()
             if self._is_over.is_set():
                 return
-            is_late = time.monotonic() - written_at > _SECONDS_BETWEEN_WRITES
-            if not is_due and not is_late and free_bytes - filesystems.free_bytes(self._folder) < _MUCH_BYTES:
-                continue
-            self._is_due.clear()
             try:
                 filesystems.flush(self._folder)
             except OSError as error:
                 self._error = self._error or error
-            free_bytes, written_at = filesystems.free_bytes(self._folder), time.monotonic()
 
 
-# uv unpacks hundreds of megabytes a second. A disk that begins late is still busy when all else is done.
-_SECONDS_BETWEEN_LOOKS = 0.02
-_MUCH_BYTES = int(os.environ.get("MUCH", "16")) << 20
+# Short enough that little is left at the end of a download, and long enough not to slow uv's unpacking.
 _SECONDS_BETWEEN_WRITES = 5.0
 
 
