@@ -41,7 +41,7 @@ class Reporter:
         """Report one step."""
         if step.phase == "warning":
             self.warn(step.detail)
-        elif self.verbosity > 0:
+        elif self.verbosity > 0 and not step.is_before_fork:
             say(f"{step.title} {step.detail}".rstrip())
         elif self.verbosity == 0 and step.phase in _OF_MAKING:
             say(f"{step.title} {step.detail}")
@@ -92,8 +92,10 @@ class LiveReporter(Reporter):
             # Linking is short. It may start a second process, but only if no other thread runs. So open no bar now.
             self._opening.cancel()
             self._opening.join()
-        elif step.phase == "store" and not step.detail:
-            self._hide()  # the same holds for storing; the bar comes back if that takes long
+        elif step.is_before_fork:
+            self.close()  # the next step opens the bar again after a moment
+            for thread in (self._opening, *self._drawing):
+                thread.join(_SECONDS_TO_END)
         elif self._display is None and not self._opening.is_alive():
             self._wait()
         with self._lock:
@@ -118,12 +120,6 @@ class LiveReporter(Reporter):
             if self._display is not None:
                 self._display.stop()
             self._display, self._step = None, None
-
-    def _hide(self) -> None:
-        """Remove the display and end its thread. The next step opens it again after a moment."""
-        self.close()
-        for thread in (self._opening, *self._drawing):
-            thread.join(_SECONDS_TO_END)
 
     def _wait(self) -> None:
         """Open the bar after a moment."""

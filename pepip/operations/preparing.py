@@ -25,7 +25,7 @@ from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
     from pepip.model import Artifact, Entry, Environment, Request
     from pepip.store.proving import Proof
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from pepip.uv.archives import Archives
     from pepip.uv.resolve import Indexes
 
-_LARGE_RECORDS_BYTES = 100_000  # of some thousand files: a second process then saves more time than it takes
+_LARGE_RECORDS_BYTES = 100_000  # of about 1,100 files: a second process then saves more time than it takes
 
 
 class Need(NamedTuple):
@@ -123,11 +123,6 @@ class Preparer:
         self._python = ".".join(need.environment.interpreter.version.split(".")[:2])
         self._done, self._wanted = already, already + len(need.artifacts)
 
-    @property
-    def progress(self) -> Progress:
-        """The number of distributions that are ready."""
-        return Progress("store", "", self._done, self._wanted)
-
     def prepare(self, batch: Batch, provable: Collection[str]) -> Iterator[Progress]:
         """Prepare the wheels of a staged batch. Its prefix is needed no more at the end, and may be gone.
 
@@ -143,14 +138,21 @@ class Preparer:
         batch.launchers = {item.name: staged.launchers(batch.prefix, item, self._python) for item in wheels}
         checkable = {item.name for item in wheels if item.name in provable and self._is_new(item.wheel)}
         yield from self._small_downloads(batch, wheels)
-        yield self.progress
+        os.mkdir(self._workshops)
+        progress = Progress("store", "", self._done, self._wanted)
         here, there = self._shares(wheels, checkable)
+        if there:
+            os.mkdir(self._begun)
+            yield progress._replace(is_before_fork=True)
         in_second = functools.partial(self._prepare_plain, batch, there) if there else None
-        with parallel.second_process(in_second, lockless_threads=1) as second:  # the thread of `staging.Writer`
+        with parallel.second_process(in_second):
+            yield progress
             yield from self._prepare_all(batch, self._look(batch, here, checkable))
-        rest = self._take_over(batch, there) if second.has_done_all else there
-        yield from self._prepare_all(batch, self._look(batch, rest, checkable))
-        yield self.progress
+        if there:
+            rest = yield from self._take_over(batch, there)
+            untouched = os.listdir(self._begun)
+            filesystems.remove_tree(self._begun)
+            yield from self._prepare_all(batch, self._look(batch, rest, checkable, untouched=untouched))
 
     def _small_downloads(self, batch: Batch, wheels: Iterable[StagedWheel]) -> Iterator[Progress]:
         """Report the small downloads, of which uv does not tell: the wheels that are new in its cache."""
@@ -170,58 +172,73 @@ class Preparer:
         prefix, too: that takes a fifth of the time that all preparation takes.
         """
         sizes = {}
-        if not self._store.is_remote:
+        if parallel.may_help() and not self._store.is_remote:
             with contextlib.suppress(FileNotFoundError):  # somebody has cleaned uv's cache
                 sizes = {item.name: os.stat(f"{item.wheel}/{item.dist_info}/RECORD").st_size for item in wheels}
-        if sum(sizes.values()) < _LARGE_RECORDS_BYTES:
+        if not sizes or sum(sizes.values()) < _LARGE_RECORDS_BYTES:
             return wheels, ()
         rest = sum(sizes.values()) * 2 // 5
-        there = []
+        there = {}
         for item in sorted(wheels, key=lambda item: -sizes[item.name]):
             if item.name in checkable and sizes[item.name] <= rest:
-                there.append(item)
+                there[item.name] = item
                 rest -= sizes[item.name]
-        return [item for item in wheels if item not in there], there
+        return [item for item in wheels if item.name not in there], [*there.values()]
 
     def _prepare_plain(self, batch: Batch, wheels: Sequence[StagedWheel]) -> None:
-        """Prepare the wheels that are as uv unpacked them and as their RECORD says. Leave no trace of the others.
+        """Prepare the wheels that are as uv unpacked them and as their RECORD says, and remove the batch's prefix.
 
-        At the end remove the batch's prefix.
+        A wheel may be left for the first process. A link to a file makes the change time of that file later. So the
+        folder in which a wheel is laid out stays, as the proof that no file of the wheel was written before.
         """
         for item in wheels:
-            tree = staged.look(item.wheel)
-            if self._is_untouched(tree, self._moved_at_ns(item.wheel)):
+            with contextlib.suppress(InvalidWheelError, FileNotFoundError):
+                tree = staged.look(item.wheel)
+                if not self._is_untouched(tree, self._moved_at_ns(item.wheel)):
+                    continue
                 proof = proving.prove(item, tree, self.seen, is_checked=True)
-                if not proof.is_as_listed or self._prepared(batch, item, tree, proof) is None:
-                    filesystems.remove_tree(self._workshop(item))
+                if proof.is_as_listed and not from_installed.may_have_equal(
+                    self._store, item, batch.artifacts[item.name]
+                ):
+                    begun = f"{self._begun}/{item.name}"
+                    self._lay_out(batch, item, tree, proof, begun)
+                    os.rename(begun, f"{self._workshops}/{item.name}")
         filesystems.remove_tree(batch.prefix)
 
-    def _take_over(self, batch: Batch, wheels: Sequence[StagedWheel]) -> list[StagedWheel]:
-        """Take the wheels that a second process has prepared, and return the others."""
+    def _take_over(self, batch: Batch, wheels: Sequence[StagedWheel]) -> Generator[Progress, None, list[StagedWheel]]:
+        """Take the wheels that a second process has prepared, even if it failed later, and return the others."""
         others = []
         for item in wheels:
-            workshop = self._workshop(item)
+            workshop = f"{self._workshops}/{item.name}"
             if os.path.isdir(workshop):
                 batch.prepared.append(publish.Prepared(workshop, documents.read(workshop)))
                 self._done += 1
+                yield Progress("store", item.name, self._done, self._wanted)
             else:
                 others.append(item)
         return others
 
-    def _look(self, batch: Batch, wheels: Sequence[StagedWheel], checkable: Collection[str]) -> _Looked:
+    def _look(
+        self,
+        batch: Batch,
+        wheels: Sequence[StagedWheel],
+        checkable: Collection[str],
+        *,
+        untouched: Collection[str] = (),
+    ) -> _Looked:
         """List the files of unpacked wheels, and judge the wheels by the times of these files.
 
-        uv has just checked the archives of the distributions `checkable`.
+        uv has just checked the archives of the distributions `checkable`. A second process has found those in
+        `untouched` to be so, before it linked their files.
         """
         looked = _Looked([], set(), set(), set())
         for item in wheels:
-            filesystems.remove_tree(self._workshop(item))  # a second process may have begun with it
             with batch.unless_cleaned(item.name):
                 tree = staged.look(item.wheel)
                 moved_at_ns = self._moved_at_ns(item.wheel)
                 if not moved_at_ns and not any(known.saw(item.wheel) for known in self.archives.values()):
                     looked.undated.add(item.name)
-                if self._is_untouched(tree, moved_at_ns):
+                if item.name in untouched or self._is_untouched(tree, moved_at_ns):
                     looked.untouched.add(item.name)
                     if item.name in checkable:
                         looked.checked.add(item.name)
@@ -253,43 +270,49 @@ class Preparer:
                     yield Progress("store", item.name, self._done, self._wanted)
 
     def _prepare(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> None:
-        with batch.unless_cleaned(item.name):
-            shaped = self._prepared(batch, item, tree, proof)
-            if shaped is not None:
-                batch.prepared.append(shaped)
+        """Prepare the entry of a wheel. If an adopted entry is equal to the wheel, that entry is taken instead.
 
-    def _prepared(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> Prepared | None:
-        """Return the prepared entry of a wheel. If an adopted entry is equal to the wheel, that is taken instead.
-
-        If the wheel can't be an entry, the reason is noted in `unshared`. The result is None then.
+        If the wheel can't be an entry, the reason is noted in `unshared`.
         """
         artifact, launchers = batch.artifacts[item.name], batch.launchers[item.name]
-        replaces_adopted = content_identity.is_of_content(artifact.identity)
-        if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
-            self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
-            return None
-        try:
-            equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
-            if equal is not None:
-                self.added[equal.name] = equal
-                return None
-            return publish.prepare(
-                self._store,
-                item,
-                tree,
-                proof,
-                artifact,
-                launchers=launchers,
-                workshop=self._workshop(item),
-                digest_cache=self.seen,
-                transfer=self._transfer,
-            )
-        except InvalidWheelError as error:
-            self.unshared[item.name] = error.message
-            return None
+        with batch.unless_cleaned(item.name):
+            replaces_adopted = content_identity.is_of_content(artifact.identity)
+            if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+                self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
+                return
+            try:
+                equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+                if equal is not None:
+                    self.added[equal.name] = equal
+                    return
+                shaped = self._lay_out(batch, item, tree, proof, f"{self._workshops}/{item.name}")
+            except InvalidWheelError as error:
+                self.unshared[item.name] = error.message
+            else:
+                batch.prepared.append(shaped)
 
-    def _workshop(self, item: StagedWheel) -> str:
-        return f"{self._area}/{self._number}.{item.name}"
+    def _lay_out(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof, workshop: str) -> Prepared:
+        return publish.prepare(
+            self._store,
+            item,
+            tree,
+            proof,
+            batch.artifacts[item.name],
+            launchers=batch.launchers[item.name],
+            workshop=workshop,
+            digest_cache=self.seen,
+            transfer=self._transfer,
+        )
+
+    @property
+    def _workshops(self) -> str:
+        """The folder of the batch's entries that are prepared, or being prepared by this process."""
+        return f"{self._area}/{self._number}.workshops"
+
+    @property
+    def _begun(self) -> str:
+        """The folder of the batch's entries that a second process is preparing."""
+        return f"{self._area}/{self._number}.begun"
 
     def _is_new(self, wheel: str) -> bool:
         """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""

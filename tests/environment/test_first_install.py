@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -15,12 +16,10 @@ from typing import Any
 import pytest
 
 from pepip.cli.output import LiveReporter
-from pepip.host import filesystems
 from pepip.model import Progress
-from pepip.store import staging
 from pepip.uv import interpreter as interpreters
 from tests.support.indexes import served
-from tests.support.machines import Machine
+from tests.support.machines import Machine, site_packages_of
 from tests.support.projects import write_simple_index
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
@@ -44,17 +43,34 @@ import os, sys
 from pepip.operations import preparing
 preparing._LARGE_RECORDS_BYTES = {least}
 forks = 0
+links_of_cuckoo = 0
 
 def count():
     global forks
     forks += 1
 
-os.register_at_fork(before=count, after_in_child=lambda: {second})
+def note(text):
+    with open("second", "a") as file:
+        file.write(text + "\\n")
+
+def follow(event, arguments):
+    global links_of_cuckoo
+    if event == "os.rename" and "workshops" in arguments[1]:
+        note(os.path.basename(arguments[1]))
+    elif event == "os.link" and "cuckoo" in arguments[1]:
+        links_of_cuckoo += 1
+        if {is_killed} and links_of_cuckoo == 2:
+            os.kill(os.getpid(), 9)
+    elif event == "open" and arguments[0] and "aliases" in str(arguments[0]) and arguments[2] & 3:
+        note("an alias")
+
+os.register_at_fork(before=count, after_in_child=lambda: sys.addaudithook(follow))
 from pepip.__main__ import main
 code = main()
 print("forks:", forks)
 sys.exit(code)
 """
+"""Run pepip, tell what the second process has done, and kill that while it links the second file of the cuckoo."""
 
 
 @dataclass(frozen=True)
@@ -65,16 +81,19 @@ class Aviary:
     folder: Path
     words: tuple[str | Path, ...]
 
-    def install(self, name: str, *, least: int, second: str = "None") -> tuple[Machine, str]:
-        """Install everyone into a new project, with a new store and a new cache of uv. Returns the output.
+    def install(self, name: str, *, least: int, is_killed: bool = False) -> tuple[Machine, str, list[str]]:
+        """Install everyone into a new project, with a store of its own and a new cache of uv.
 
-        Two processes prepare if all RECORDs together have `least` bytes. The code `second` runs in the second one.
+        Two processes prepare if all RECORDs together have `least` bytes. Returns the machine, the output, and the
+        distributions that the second process has prepared.
         """
         project = self.machine.make_folder(self.folder / name)
-        machine = replace(self.machine, store=project / "store", uv_cache=project / "cache")
-        code = _RUN.format(least=least, second=second)
-        done = machine.run([sys.executable, "-c", code, "install", *EVERYONE, *self.words], folder=project)
-        return machine, done.stdout + done.stderr
+        machine = replace(self.machine, store=project.with_suffix(".store"), uv_cache=project / "cache")
+        code = _RUN.format(least=least, is_killed=is_killed)
+        command = [sys.executable, "-W", "error", "-c", code, "install", "--verbose", *EVERYONE, *self.words]
+        done = machine.run(command, folder=project)
+        noted = project / "second"
+        return machine, done.stdout + done.stderr, noted.read_text().splitlines() if noted.exists() else []
 
 
 @pytest.fixture
@@ -88,23 +107,70 @@ def aviary(machine: Machine, interpreter: Path, tmp_path: Path) -> Iterator[Avia
         yield Aviary(machine, tmp_path, ("--default-index", f"{url}simple/", "--python", interpreter))
 
 
-@pytest.mark.parametrize("second", ["None", "os.kill(os.getpid(), 9)"], ids=["does its part", "is killed"])
-def test_two_processes_store_the_same_as_one(aviary: Aviary, second: str) -> None:
-    """That includes a wheel whose RECORD is wrong, and one that can be no entry. What one leaves the other does."""
+@pytest.fixture
+def processors() -> int:
+    """Return the number of processors. Skip the test if there are too few for two processes."""
     if sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one process does all here")
-    alone, said_alone = aviary.install("alone", least=1 << 30)
-    both, said = aviary.install("both", least=0, second=second)
+    return len(os.sched_getaffinity(0))
 
+
+@pytest.mark.usefixtures("processors")
+def test_two_processes_store_the_same_as_one(aviary: Aviary) -> None:
+    """That includes a wheel whose RECORD is wrong, and one that can be no entry. What one leaves the other does.
+
+    A killed process leaves what it has prepared. A wheel that it has begun to link counts as unchanged.
+    """
+    alone, said_alone, prepared = aviary.install("alone", least=1 << 30)
     assert "forks: 0" in said_alone
+    assert prepared == []
+
+    for name, is_killed in (("both", False), ("one and a half", True)):
+        both, said, prepared = aviary.install(name, least=1, is_killed=is_killed)
+
+        assert "forks: 1" in said
+        assert len(prepared) == (2 if is_killed else 3), said
+        assert ("cuckoo" in prepared) != is_killed
+        assert _steps(said) == _steps(said_alone), said
+        assert _entries(both.store) == _entries(alone.store)
+        assert len(_entries(both.store)) == len(PLAIN) + 1
+        assert problems_of(both.store) == problems_of(alone.store)
+        assert list((both.store / "staging").iterdir()) == []
+
+
+def _steps(said: str) -> list[str]:
+    """Return what an install has said of storing, and its warnings, in order of the names."""
+    return sorted(line for line in said.splitlines() if line.startswith(("Storing", "warning")))
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_second_process_leaves_wheels_that_may_equal_an_adopted_entry(aviary: Aviary) -> None:
+    """Only the first process notes that an adopted entry stands for an archive of an index."""
+    adopted = aviary.machine.make_folder(aviary.folder / "adopted")
+    machine = replace(aviary.machine, store=(aviary.folder / "both.store"), uv_cache=aviary.folder / "cache")
+    machine.uv("venv", "--python", aviary.words[-1], folder=adopted)
+    birds = sorted((aviary.folder / "wheels").glob("bird*"))
+    machine.uv("pip", "install", "--no-index", *birds, folder=adopted)
+    machine.pepip("adopt", "--yes", ".venv", folder=adopted)
+    assert len(_entries(machine.store)) == len(PLAIN)
+
+    _, said, prepared = aviary.install("both", least=1)
+
     assert "forks: 1" in said
-    assert [line for line in said.splitlines() if "dodo" in line] == [
-        line for line in said_alone.splitlines() if "dodo" in line
-    ]
-    assert _entries(both.store) == _entries(alone.store)
-    assert len(_entries(both.store)) == len(PLAIN) + 1
-    assert problems_of(both.store) == problems_of(alone.store)
-    assert list((both.store / "staging").iterdir()) == []
+    assert prepared == ["cuckoo"]
+    assert len(_entries(machine.store)) == len(PLAIN) + 1
+
+
+def test_a_distribution_may_have_the_name_of_a_folder_that_a_run_makes(machine: Machine, tmp_path: Path) -> None:
+    """The folders in which entries grow have names that no distribution can take."""
+    names = ["cache", "workshops", "begun"]
+    for name in names:
+        Wheel(name, "1.0", files={f"{name}.py": ""}).write(tmp_path / "wheels")
+
+    words = ("--no-cache", "--no-index", "--find-links", tmp_path / "wheels")
+    machine.pepip("install", *names, *words, folder=machine.make_folder(tmp_path / "project"))
+
+    assert [name.rpartition("-")[0] for name in sorted(_entries(machine.store))] == sorted(names)
 
 
 def _entries(store: Path) -> dict[str, Any]:
@@ -121,47 +187,54 @@ def _entries(store: Path) -> dict[str, Any]:
     return found
 
 
-def test_a_disk_gets_to_work_as_soon_as_much_is_to_be_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It does not wait for the end of the download."""
-    began = threading.Event()
-    monkeypatch.setattr(filesystems, "flush", lambda _: began.set())
-    with staging.Writer(str(tmp_path)):
-        assert not began.wait(0.2)
-
-        (tmp_path / "much").write_bytes(os.urandom(1 << 20) * 48)
-
-        assert began.wait(3)
-
-
 def test_a_new_environment_of_pepips_own_python_is_not_asked(machine: Machine, tmp_path: Path) -> None:
     """Its facts are those that its interpreter would report."""
     machine.uv("venv", "--python", os.path.realpath(sys.executable), tmp_path / "new", folder=tmp_path)
     (tmp_path / "cache").mkdir()
+    started = tmp_path / "started"
+    (site_packages_of(tmp_path / "new") / "tell.pth").write_text(f"import os; os.mkdir({str(started)!r})\n")
     asked = interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "no cache"))
+    started.rmdir()
 
     known = interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "cache"), is_new=True)
 
     assert known == asked
+    assert not started.exists()
     (tmp_path / "new/bin/python").unlink()
     (tmp_path / "new/bin/python").symlink_to("/bin/false")
     with pytest.raises(interpreters.VenvError):
         interpreters.inspect(str(tmp_path / "new"), str(tmp_path / "cache"), is_new=True)
 
 
+def test_what_an_unknown_interpreter_needs_is_not_imported_if_one_is_known(tmp_path: Path) -> None:
+    """Most further environments have an interpreter that pepip knows."""
+    code = f"""
+import sys
+from pepip.uv import interpreter
+interpreter.prepare_to_inspect({str(tmp_path)!r})
+print("packaging.tags" in sys.modules)
+"""
+    command = [sys.executable, "-c", code]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
+    interpreters.inspect(sys.prefix, str(tmp_path))
+
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "False\n"
+
+
 def test_an_open_bar_is_hidden_while_a_second_process_starts() -> None:
-    """Its thread ends when storing begins. The bar comes back if that takes long."""
+    """Its threads end, and the bar comes back after a moment. If no second process starts, the bar stays."""
     before = threading.enumerate()
     bar = LiveReporter()
     try:
         bar.show(Progress("download", "", 0, 10))
         _wait_until(lambda: bar._display is not None)
-
         bar.show(Progress("store", "", 0, 2))
+        assert bar._display is not None
+
+        bar.show(Progress("store", "", 0, 2, is_before_fork=True))
         assert threading.enumerate() == before
 
-        bar.show(Progress("store", "bird", 1, 2))
+        bar.show(Progress("store", "", 0, 2))
         _wait_until(lambda: bar._display is not None)
     finally:
         bar.close()
