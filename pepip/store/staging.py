@@ -116,7 +116,7 @@ class Writer:
 
 
 # Short enough that little is left at the end of a download, and long enough not to slow uv's unpacking.
-_SECONDS_BETWEEN_WRITES = 5.0
+_SECONDS_BETWEEN_WRITES = 1.0
 
 
 def remove_abandoned(store: Store) -> None:
