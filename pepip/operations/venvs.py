@@ -29,7 +29,9 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        return project_venv.meant_by(os.path.abspath(os.path.join(folder, paths.expand_user(named, variables))))
+        place = os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+        meant = project_venv.in_folder(os.path.dirname(place)) if os.path.basename(place) == ".venv" else place
+        return meant if interpreter.is_environment(meant) else place
     if interpreter.is_environment(active):
         return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
