@@ -36,6 +36,12 @@ def flush(path: str) -> None:
         os.sync()
 
 
+def prepare_to_flush() -> None:
+    """Import what `flush` needs, so that a thread that flushes never holds the lock of an import."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: F401
+
+
 def memory_folder() -> str:
     """Return a folder in memory (tmpfs) where this user may make folders; empty if there is none, or too little room.
 

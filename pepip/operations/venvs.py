@@ -29,7 +29,9 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        return project_venv.meant_by(os.path.abspath(os.path.join(folder, paths.expand_user(named, variables))))
+        place = os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+        meant = project_venv.in_folder(os.path.dirname(place)) if os.path.basename(place) == ".venv" else place
+        return meant if interpreter.is_environment(meant) else place
     if interpreter.is_environment(active):
         return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
@@ -111,7 +113,7 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     from pepip.operations import venv_creation
 
     return venv_creation.make(
-        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
+        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python, known))
     )
 
 
@@ -142,10 +144,10 @@ def make_skeleton(
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
 
-def _make_by_uv(root: str, python: str) -> None:
+def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
-    stage.make_environment(root, python)
+    stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
 
 
 @contextlib.contextmanager
@@ -192,14 +194,14 @@ def is_own(root: str) -> bool:
     return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
 
 
-def open_environment(root: str, store: Store) -> Environment:
+def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    Raises VenvError if it can't be used, StoreError if it is the store.
+    `is_new` says that this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
     layout_check.check(root, store.known_roots)
-    facts, tags = interpreter.inspect(root, paths.cache(store.root))
+    facts, tags = interpreter.inspect(root, paths.cache(store.root), is_new=is_new)
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
     return environment
