@@ -62,6 +62,9 @@ _SHARED: tuple[UvOption, ...] = (
     *_flags("resolver_options", "--upgrade/-U", "--no-upgrade", "--pre"),
 )  # fmt: skip
 
+VALUES_OF_ALL = frozenset(name for option in _SHARED if option.takes_value for name in option.names)
+"""The options with a value that nearly all commands of uv know."""
+
 PIP_OPTIONS: tuple[UvOption, ...] = (
     *_SHARED,
     *_values(

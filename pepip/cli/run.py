@@ -60,7 +60,9 @@ def run(words: Sequence[str]) -> int:
         first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
         is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
         is_first = is_command and is_first_empty
-        return tool.run_as_uv(as_uv, label=_label(arguments, target), name=name, first=first if is_first else ())
+        return tool.run_as_uv(
+            as_uv, of_uv=of_run, label=_label(arguments, target), name=name, first=first if is_first else ()
+        )
     return process.become(as_uv, name=name)
 
 

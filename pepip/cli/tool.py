@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 
 from pepip.errors import PepipError, UvError
-from pepip.uv import own_environments, process, writable_cache
+from pepip.uv import arguments, own_environments, process, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,19 +18,23 @@ if TYPE_CHECKING:
 
 _CHANGES = ("install", "upgrade")
 _HELP = frozenset(("-h", "--help", "--show-settings"))
-_GLOBAL_VALUES = frozenset(
-    ("--color", "--directory", "--project", "--config-file", "--cache-dir", "--allow-insecure-host")
+_VALUES_OF_RUN = frozenset(
+    (
+        *("--from", "-w", "--with", "--with-editable", "--with-requirements", "--env-file", "-p", "--python"),
+        *("-c", "--constraints", "--constraint", "--build-constraints", "--build-constraint", "-b"),
+        *("--overrides", "--override", "--python-platform", "--torch-backend", "--reinstall-package"),
+        *("--no-build-package", "--no-binary-package"),
+    )
 )
+"""The options of `uv tool run` that take a value, beside those that many commands share."""
 
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip tool` with the words that follow its name. Returns uv's exit code."""
-    position = 0
-    while position < len(words) and words[position].startswith("-"):
-        position += 2 if words[position] in _GLOBAL_VALUES else 1
-    command = words[position] if position < len(words) else ""
+    before, rest = _split(words)
+    command = "".join(rest[:1])
     if command == "run":
-        return run_as_uv(["tool", *words], label=_label_of_tool(words[position + 1 :]))
+        return _run_tool(["tool", *words], [*before, *rest[1:]])
     if command not in _CHANGES or not _HELP.isdisjoint(words):
         return process.become(["tool", *words])
     return _change(words)
@@ -38,26 +42,45 @@ def run(words: Sequence[str]) -> int:
 
 def run_x(words: Sequence[str]) -> int:
     """Run `pepip x`, which is `uvx`. Returns uv's exit code."""
-    return run_as_uv(["tool", "run", *words], label=_label_of_tool(words))
+    return _run_tool(["tool", "run", *words], words)
 
 
-def run_as_uv(words: Sequence[str], *, label: str, name: str = "", first: Sequence[str] = ()) -> int:
+def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
+    """Let uv run a tool by these words. `of_run` are the words without those that name the command of uv."""
+    of_uv, tool = _split(of_run)
+    named = next(arguments.values_of(of_uv, "--from"), "") or next((word for word in tool if word != "--"), "")
+    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip())
+
+
+def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Split words into uv's leading options and the rest. Without such options, argparse is not imported."""
+    if not words or not words[0].startswith("-"):
+        return [], list(words)
+    from pepip.cli import options
+
+    return options.split(words, values=_VALUES_OF_RUN | options.GLOBAL_VALUES | options.VALUES_OF_ALL)
+
+
+def run_as_uv(
+    words: Sequence[str], *, of_uv: Sequence[str], label: str, name: str = "", first: Sequence[str] = ()
+) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    `name` is the first word of uv's command line, as in `process.become`. `first` are the words of another command
-    for which uv makes the same environment. uv runs that command first, and pepip links the environment before the
-    user's command starts. If the same words were run before, and uv has made no environment since, this process
-    becomes uv at once. Otherwise returns uv's exit code.
+    `of_uv` are the options among the words that are uv's own, and not the command's. `name` is the first word of uv's
+    command line, as in `process.become`. `first` are the words of another command for which uv makes the same
+    environment. uv runs that command first, and pepip links the environment before the user's command starts. If the
+    same words were run before, and uv has made no environment since, this process becomes uv at once. Otherwise
+    returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links
 
     if writable_cache.is_temporary() and words[0] == "tool":
         with contextlib.suppress(UvError):
             writable_cache.ensure_tools(_folder_of_tools())
-    store = _store(words)
-    cache = own_environments.cache_of(words)
+    store = _store(of_uv)
+    cache = own_environments.cache_of(of_uv, of_tool=words[0] == "tool")
     making = first or words
-    if store is None or not cache or not _HELP.isdisjoint(words) or environment_links.is_linked(store.root, making):
+    if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
     code = process.run_uv_attached(making, name=name)
@@ -117,10 +140,3 @@ def _link(store: Store, roots: Iterable[str], *, label: str = "") -> None:
 def _as_exit_code(code: int) -> int:
     """Return the exit code that a shell reports for a program that ended by itself or by a signal."""
     return code if code >= 0 else 128 - code
-
-
-def _label_of_tool(words: Sequence[str]) -> str:
-    """Return `uvx` and the name of the tool, as far as the words of the command name one."""
-    named = next((words[at + 1] for at, word in enumerate(words[:-1]) if word == "--from"), "")
-    first = next((word for word in words if not word.startswith("-")), "")
-    return f"uvx {named or first}".strip()

@@ -13,6 +13,7 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
+from pepip.urls import without_password
 
 _MOST_BYTES = 1 << 14
 _LONGEST_LABEL = 120
@@ -49,8 +50,11 @@ def note_script(root: str, script: str) -> None:
 
 
 def note_label(root: str, label: str) -> None:
-    """Note the purpose of the environment at `root`, in uv's cache, in words. A failure is ignored."""
-    _add(root, " ".join(label.split())[:_LONGEST_LABEL])
+    """Note the purpose of the environment at `root`, in uv's cache, in words. A failure is ignored.
+
+    Passwords in URLs are left out, because other users may read the file.
+    """
+    _add(root, " ".join(without_password(label).split())[:_LONGEST_LABEL])
 
 
 def label_of(root: str) -> str:

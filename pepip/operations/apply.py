@@ -85,7 +85,7 @@ def carry_out(
         with locks.in_use(root):
             if made:
                 store.create()
-            environment = venvs.open_environment(root, store)
+            environment = venvs.open_environment(root, store, is_new=made)
             if made and is_shown:
                 yield venvs.of_making(root, environment, "remake" if was_there else "make")
             if "PEPIP_PURGE_AFTER" in os.environ:
@@ -129,7 +129,7 @@ def carry_out(
 
 
 def get_ready() -> None:
-    """Import the modules of a change while uv works. On a second processor, this takes no time."""
+    """Import the modules of a change. Nobody waits for this on a second processor, while uv works."""
     from pepip.operations import relinking, supplying
 
     del relinking, supplying

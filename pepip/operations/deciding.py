@@ -49,8 +49,8 @@ class ChangeJob(NamedTuple):
     `install_private` is called after everything else is linked, and after installed distributions of the same names
     are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
     be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
-    `uv sync`. `install_first` lets uv install the private distributions into an environment without any, before
-    others are linked. It is None if their builds may need the others.
+    `uv sync`, and those in a `script`. `install_first` lets uv install the private distributions into an environment
+    without any, before others are linked. It is None if their builds may need the others.
     """
 
     request: Request
@@ -59,6 +59,7 @@ class ChangeJob(NamedTuple):
     lay_out_private: Callable[[Work, str], Iterator[object]]
     began_at_ns: int = 0
     is_of_project: bool = False
+    script: str = ""
     install_first: Callable[[Work], Iterator[Progress]] | None = None
 
 

@@ -17,7 +17,7 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, scripts, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
@@ -105,17 +105,24 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     else:
         if not planned.is_locked:
             project.lock(request)
-        summary = yield from apply.carry_out(
-            store,
-            planned.environment,
-            make=lambda: planned.is_made and _make(store, request, planned.environment),
-            job=lambda environment: _noted_job(
-                store, request, planned, environment, question=question, known=known
-            )._replace(began_at_ns=began_at_ns),
-            asked=deciding.Question(options.words, began_at_ns, request),
-            compile_bytecode=options.compile_bytecode,
-            is_shown=not planned.script,
-        )
+        try:
+            summary = yield from apply.carry_out(
+                store,
+                planned.environment,
+                make=lambda: planned.is_made and _make(store, request, planned.environment),
+                job=lambda environment: _noted_job(
+                    store, request, planned, environment, question=question, known=known
+                )._replace(began_at_ns=began_at_ns),
+                asked=deciding.Question(options.words, began_at_ns, request),
+                compile_bytecode=options.compile_bytecode,
+                is_shown=not planned.script,
+            )
+        except UvError:
+            if not planned.script:
+                raise
+            summary = yield from scripts.sync_by_uv(
+                store, request, planned, compile_bytecode=options.compile_bytecode
+            )
     summary = summary._replace(seconds=time.monotonic() - started)
     return Outcome(summary, _document(planned, summary))
 
@@ -186,7 +193,12 @@ def _job(
             artifacts = known.artifacts
         else:
             answers = AnswerCache(paths.cache(store.root))
-            artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
+            try:
+                artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
+            except UvError:
+                if not (is_dry_run and request.script):
+                    raise
+                artifacts = []  # uv names no files, but its plan is known
             if question and is_fresh:
                 question.remember(planned, artifacts)
         return deciding.work_of(changes, artifacts)
@@ -219,6 +231,7 @@ def _job(
         install_private,
         lay_out_private,
         is_of_project=True,
+        script=request.script,
         install_first=None if needs_others else install_first,
     )
 
@@ -240,7 +253,7 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
     A half-made environment would mislead uv. `meanwhile` is called while uv works.
     """
     if request.script:
-        return _preview_script(request)
+        return scripts.preview(request)
     name, active = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv", os.environ.get("VIRTUAL_ENV", "")
     places = (os.path.join(folder, name) for folder in paths.upward(settings.start_folder()))
     roots = {project_venv.meant_by(place) for place in places}
@@ -259,16 +272,6 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
         else:
             if venv_creation.state(roots) == before:
                 return planned
-
-
-def _preview_script(request: ProjectRequest) -> project.SyncPreview:
-    """Ask uv for its plan for a script. uv also says where the script's environment is."""
-    while True:
-        planned = project.preview(request)
-        if not venv_creation.is_unfinished(planned.environment):
-            layout_check.check(planned.environment)
-            return planned
-        venv_creation.remove_unfinished([planned.environment])
 
 
 def _make(store: Store, request: ProjectRequest, root: str) -> bool:

@@ -38,7 +38,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if work.shared:
         from pepip.uv import link_mode
 
-        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project)
+        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project, script=job.script)
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files
@@ -54,6 +54,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         private=work.private,
         began_at_ns=job.began_at_ns,
         is_checked=work.has_open_demands,
+        meanwhile=_prepare_to_link,
     )
     if acquired.stored:
         from pepip.operations import recover
@@ -81,3 +82,10 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         environment.interpreter.site_packages,
     )
     return Supply(work, acquired, reserved, mode)
+
+
+def _prepare_to_link() -> None:
+    """Import what the end of an install needs: the processor has time while files arrive."""
+    from pepip.environment import outdated  # noqa: F401
+    from pepip.operations import recover, relinking  # noqa: F401
+    from pepip.store import leases  # noqa: F401

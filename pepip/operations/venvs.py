@@ -113,7 +113,7 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     from pepip.operations import venv_creation
 
     return venv_creation.make(
-        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
+        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python, known))
     )
 
 
@@ -144,10 +144,10 @@ def make_skeleton(
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
 
-def _make_by_uv(root: str, python: str) -> None:
+def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
-    stage.make_environment(root, python)
+    stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
 
 
 @contextlib.contextmanager
@@ -194,14 +194,14 @@ def is_own(root: str) -> bool:
     return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
 
 
-def open_environment(root: str, store: Store) -> Environment:
+def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    Raises VenvError if it can't be used, StoreError if it is the store.
+    `is_new` says that this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
     layout_check.check(root, store.known_roots)
-    facts, tags = interpreter.inspect(root, paths.cache(store.root))
+    facts, tags = interpreter.inspect(root, paths.cache(store.root), is_new=is_new)
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
     return environment
@@ -209,6 +209,7 @@ def open_environment(root: str, store: Store) -> Environment:
 
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
-    site_packages = environment.site_packages
-    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
-        raise VenvError(f"cannot change {environment.root}: no permission to write {site_packages}")
+    folder = environment.site_packages
+    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    if obstacle:
+        raise VenvError(f"cannot change {environment.root}: {obstacle}")

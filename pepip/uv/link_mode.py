@@ -19,11 +19,11 @@ _LINKS = "symlink"
 _SYNONYMS = {"reflink": "clone"}
 
 
-def chosen(options: Sequence[str], *, of_project: bool) -> str:
+def chosen(options: Sequence[str], *, of_project: bool, script: str = "") -> str:
     """Return the link mode that gives an environment files of its own; empty if the environment gets links.
 
-    `options` are the options of the command. With `of_project`, uv reads its settings as `uv sync` does. Raises
-    UvError with uv's message if uv does not know the mode.
+    `options` are the options of the command. With `of_project`, uv reads its settings as `uv sync` does, and
+    those in the metadata of a `script`. Raises UvError with uv's message if uv does not know the mode.
     """
     told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     if told in _OWN_FILES:
@@ -33,7 +33,8 @@ def chosen(options: Sequence[str], *, of_project: bool) -> str:
     named = set() if told else {str(value) for value in settings.values("link-mode")}
     if not told and not named:
         return ""
-    found = _ask(["--link-mode", told] if told else _settings_options(options), of_project=of_project)
+    of_script = ["--script", script] if script else []
+    found = _ask(["--link-mode", told] if told else [*_settings_options(options), *of_script], of_project=of_project)
     is_meant = told or found in {_SYNONYMS.get(name, name) for name in named}
     return found if is_meant and found in _OWN_FILES else ""
 

@@ -9,23 +9,35 @@ from __future__ import annotations
 
 import os
 
-from pepip.uv import cacheable, settings
+from pepip.uv import arguments, cacheable, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _RECEIPT = "uv-receipt.toml"
-_SETTINGS = ("cache-dir", "no-cache")
 _NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
+_OF_CACHE = {
+    **dict.fromkeys(("--cache-dir", "--config-file", "--directory", "--project"), True),
+    "--no-config": False,
+}
+"""The options that say where uv's cache is, and whether each takes a value."""
 
 
-def cache_of(words: Sequence[str]) -> str:
-    """Return the cache that uv uses for a command line, empty if it is unknown or does not outlast the command."""
-    is_unclear = any(word.startswith("--cache-dir=") for word in words) or settings.mention(*_SETTINGS)
-    if is_unclear or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(words):
+def cache_of(options: Sequence[str], *, of_tool: bool = False) -> str:
+    """Return the cache that uv uses with these options, empty if it is unknown or does not outlast the command.
+
+    With `of_tool`, uv reads its settings as `uv tool` does: no settings files of a project.
+    """
+    if settings.mention("no-cache") or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(options):
         return ""
-    return cacheable.cache_folder(words)
+    named = next(arguments.values_of(options, "--cache-dir"), "")
+    if named or os.environ.get("UV_CACHE_DIR"):
+        return cacheable.cache_folder(["--cache-dir", named] if named else ())
+    words = arguments.only(options, _OF_CACHE)
+    if of_tool:  # above the root there is no project
+        words = [*arguments.without(words, values={"--project"}), "--project", os.path.abspath(os.sep)]
+    return writable_cache.named_in_settings(words) or cacheable.cache_folder()
 
 
 def in_cache(cache: str) -> list[str]:

@@ -71,20 +71,31 @@ def preview(request: ProjectRequest, meanwhile: Callable[[], None] | None = None
 
     `meanwhile` is called while uv works: see `process.run`.
     """
-    lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
-    words = [
-        *lock_mode,
-        *_common(request),
-        *request.resolver_options,
-        *request.selection_options,
-        *request.sync_options,
-    ]
-    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *words, *request.reinstall_options]
-    result = versions.ask(command, meanwhile, **{**_variables(), **_variables_if_set("UV_FROZEN", "UV_LOCKED")})
+    command = ["sync", "--dry-run", "--output-format", "json", "--color", "never", *_words_of_sync(request)]
+    result = versions.ask(command, meanwhile, **_variables_of_sync())
     with versions.readable():
         document = json.loads(result.stdout)
         changes = dry_run_output.read(document["sync"]["changes"], result.stderr)
         return read_preview(document, changes, is_of_script=bool(request.script))
+
+
+def sync(request: ProjectRequest, *, compile_bytecode: bool) -> Iterator[Arrival]:
+    """Let uv sync the environment, as it would without pepip. Raises UvError with uv's message."""
+    from pepip.uv import stage
+
+    compiling = ["--compile-bytecode"] if compile_bytecode else []
+    command = ["sync", *stage.PLAIN_OUTPUT, *_words_of_sync(request), *compiling]
+    yield from stage.arrivals(command, **_variables_of_sync())
+
+
+def _words_of_sync(request: ProjectRequest) -> list[str]:
+    lock_mode = [f"--{request.lock_mode}"] if request.lock_mode else []
+    options = [*_common(request), *request.resolver_options, *request.selection_options, *request.sync_options]
+    return [*lock_mode, *options, *request.reinstall_options]
+
+
+def _variables_of_sync() -> dict[str, str]:
+    return {**_variables(), **_variables_if_set("UV_FROZEN", "UV_LOCKED")}
 
 
 def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:

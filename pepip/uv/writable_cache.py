@@ -14,7 +14,7 @@ from pepip import paths
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 _CACHE = "pepip-uv-cache"
 _TOOLS = "pepip-uv-tools"
@@ -39,10 +39,31 @@ def ensure() -> None:
     if os.name != "posix" or os.environ.get("UV_NO_CACHE"):
         return
     cache = usual()
+    if cache and may_be_written(cache):
+        return
+    if not os.environ.get("UV_CACHE_DIR"):
+        cache = named_in_settings() or cache
     if not cache or not may_be_written(cache):
         own = _temporary(_CACHE, lambda place: _mirror_cache(cache, place))
         if own:
             os.environ["UV_CACHE_DIR"] = own
+
+
+def named_in_settings(options: Sequence[str] = ()) -> str:
+    """Return the cache folder that uv takes if a settings file may name one, empty if none does.
+
+    `options` are the words by which uv finds settings and its cache.
+    """
+    from pepip.errors import UvError
+    from pepip.uv import process, settings
+
+    if not settings.mention("cache-dir"):
+        return ""
+    try:
+        found = process.run(["cache", "dir", "--color", "never", *options]).stdout.strip()
+    except UvError:  # a command of uv reports the error
+        return ""
+    return os.path.abspath(found) if found else ""
 
 
 def is_temporary() -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environments import Twins
+from tests.support.indexes import Index, counting_server
 from tests.support.machines import Machine, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused, assert_refused_alike
@@ -58,6 +59,12 @@ def is_linked(machine: Machine, environment: Path, package: str) -> bool:
     """Say whether an environment links a package from the store."""
     path = site_packages_of(environment) / package
     return path.is_symlink() and path.resolve().is_relative_to(machine.store.resolve())
+
+
+def only_environment_of(machine: Machine) -> Path:
+    """Return the only environment that is registered."""
+    (shown,) = json.loads(machine.pepip("projects", "--json", folder=machine.store).stdout)
+    return Path(shown["environment"])
 
 
 def test_run_links_a_script_and_leaves_uv_nothing_to_do(twins: Twins) -> None:
@@ -209,6 +216,63 @@ def test_settings_in_a_script_reach_builds(twins: Twins) -> None:
 
     environment = assert_same(twins, "plot.py", Level.FILES)
     assert not is_linked(twins.machine, environment, "iniconfig")
+
+
+def test_a_link_mode_in_a_script_gives_real_files(twins: Twins) -> None:
+    """The mode counts as it does in a settings file, although only the script names it."""
+    twins.write("plot.py", script("iniconfig", settings="[tool.uv]\nlink-mode = 'copy'\n"))
+
+    twins.both("run", "plot.py")
+
+    environment = assert_same(twins, "plot.py")
+    module = site_packages_of(environment) / "iniconfig" / "__init__.py"
+    assert not is_linked(twins.machine, environment, "iniconfig")
+    assert module.stat().st_nlink == 1
+
+
+@pytest.mark.every(3)
+@pytest.mark.parametrize("words", [("run", "plot.py"), ("sync", "--script", "plot.py")], ids=" ".join)
+@pytest.mark.parametrize("lacking", ["python", "dependency"])
+def test_a_script_without_a_lock_for_all_pythons_is_linked(
+    twins: Twins, wheelhouse: Path, words: tuple[str, ...], lacking: str
+) -> None:
+    """A resolution for this machine alone is possible, so uv runs it. pepip ends as uv, and links the packages."""
+    wheel = replace(NIB, name="pepip-tests-nib", requires_python=">=3.9" if lacking == "python" else "")
+    wheel.write(wheelhouse)
+    needs = ["pepip-tests-nib", "pepip-tests-no-such-package; python_version < '3.9'"][
+        : 1 if lacking == "python" else 2
+    ]
+    twins.write("plot.py", script(*needs, python=">=3.8", body="import nib; print('ran')\n"))
+
+    by_uv, by_pepip = twins.both(*words, variables={"UV_FIND_LINKS": str(wheelhouse)})
+
+    assert by_pepip.stdout == by_uv.stdout
+    assert is_linked(twins.machine, assert_same(twins, "plot.py"), "nib")
+    assert "nib" in twins.machine.pepip("projects", "plot.py", folder=twins.pepip_project).stdout
+
+
+@pytest.mark.parametrize("is_locked", [False, True], ids=["plain", "locked"])
+@pytest.mark.parametrize("login", ["", "joe:secret@"], ids=["in variables", "in the script"])
+def test_an_index_that_only_the_script_names_may_need_a_password(
+    twins: Twins, tmp_path: Path, login: str, is_locked: bool
+) -> None:
+    """The script's packages come from that index, with uv's login, and are linked. The store holds no password."""
+    with counting_server() as server:
+        server.add("own", Index([NIB], credentials="joe:secret"), tmp_path / "own")
+        url = server.simple("own").replace("://", f"://{login}")
+        settings = f"[[tool.uv.index]]\nname = 'own'\nurl = '{url}'\nexplicit = true\n"
+        settings += "[tool.uv.sources]\nnib = { index = 'own' }\n"
+        twins.write("plot.py", script("nib", settings=settings, body="import nib; print('ran')\n"))
+        variables = {} if login else {"UV_INDEX_OWN_USERNAME": "joe", "UV_INDEX_OWN_PASSWORD": "secret"}
+        if is_locked:
+            twins.both("lock", "--script", "plot.py", variables=variables)
+
+        by_uv, by_pepip = twins.both("run", "plot.py", variables=variables)
+
+        assert by_pepip.stdout == by_uv.stdout == "ran\n"
+        assert is_linked(twins.machine, only_environment_of(twins.machine), "nib")
+    texts = [path.read_bytes() for path in twins.machine.store.rglob("*") if path.is_file()]
+    assert not any(b"secret" in text for text in texts)
 
 
 def test_copies_of_a_script_share_one_entry(twins: Twins) -> None:

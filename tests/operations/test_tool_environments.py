@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.indexes import Index, counting_server
 from tests.support.machines import Output, site_packages_of, uv_executable
 from tests.support.signals import PASSED_ON, TELLING, told_by
 from tests.support.snapshots import snapshot
@@ -188,6 +189,55 @@ def test_x_links_its_environment(workbench: Workbench, words: tuple[str, ...]) -
     assert is_linked(workbench, environment, "pen")
     assert str(found["name"]).startswith("uvx pen")
     assert_whole(workbench)
+
+
+@pytest.mark.every(1)
+@pytest.mark.parametrize(
+    "words",
+    [("pen", "--help"), ("pen", "-n"), ("--with", "ink<2", "-p", "3", "pen"), ("--from=pen", "--", "pen")],
+    ids=" ".join,
+)
+def test_options_of_the_tool_are_not_uvs(workbench: Workbench, words: tuple[str, ...]) -> None:
+    """The environment is linked, also if the tool has an option of uv's. Its name is the tool's."""
+    workbench.pepip("x", *words, check=False)
+
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert found["name"] == "uvx pen"
+    assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
+def test_the_name_of_an_environment_holds_no_password(workbench: Workbench, tmp_path: Path) -> None:
+    """Others may read the name, which pepip notes in the environment."""
+    with counting_server() as server:
+        server.add("own", Index([INK], credentials="joe:secret"), tmp_path / "own")
+        url = f"{server.files('own').replace('://', '://joe:secret@')}/{INK.filename}"
+        workbench.pepip("run", "--with", f"ink @ {url}", "python", "-c", "import ink")
+
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert found["name"] == f"run --with ink @ {url.replace('joe:secret@', '')}"
+    notes = [path.read_text() for path in Path(str(found["environment"])).glob(".pepip*") if path.is_file()]
+    assert notes
+    assert not any("secret" in note for note in notes)
+
+
+def test_the_environment_is_found_in_a_cache_that_settings_name(workbench: Workbench) -> None:
+    """Settings may say where uv's cache is: a project's for `run`, the user's alone for tools."""
+    configuration = workbench.folder / "configuration"
+    for folder, name in ((workbench.folder, "of-project"), (configuration / "uv", "of-user")):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "uv.toml").write_text(f"cache-dir = '{workbench.folder / name}'\n")
+    variables = {**workbench.variables, "XDG_CONFIG_HOME": str(configuration)}
+
+    for words in (("x", "pen"), ("run", "--with", "ink", "python", "-c", "import ink")):
+        command = ["env", "-u", "UV_CACHE_DIR", *PEPIP, *words]
+        workbench.machine.run(command, folder=workbench.folder, variables=variables)
+
+    environments = {
+        str(item["name"]): Path(item["environment"]) for item in workbench.ask("projects", "--kind", "run")
+    }
+    assert environments["uvx pen"].is_relative_to(workbench.folder / "of-user")
+    assert environments["run --with ink"].is_relative_to(workbench.folder / "of-project")
+    assert all(is_linked(workbench, place, "ink") for place in environments.values())
 
 
 def test_a_warm_x_becomes_uv(workbench: Workbench) -> None:

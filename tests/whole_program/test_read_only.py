@@ -73,7 +73,7 @@ class Sandbox:
         return self.machine.run(words_in, folder=folder, check=False, variables=self.variables())
 
     def _program(self, name: str) -> list[str]:
-        return [str(uv_executable())] if name == "uv" else [sys.executable, "-m", "pepip"]
+        return {"uv": [str(uv_executable())], "pepip": [sys.executable, "-m", "pepip"]}.get(name, [name])
 
 
 @pytest.fixture
@@ -157,6 +157,20 @@ def test_a_stored_tool_that_uv_cached_runs_offline(sandbox: Sandbox) -> None:
     output = sandbox.inside("pepip", *command, folder=project)
 
     assert output.stdout == "here\n", output.stderr
+
+
+def test_a_cache_that_settings_name_is_used(sandbox: Sandbox) -> None:
+    """With a read-only home, but a cache elsewhere, pepip leaves uv its cache."""
+    project = sandbox.project("second")
+    (project / "uv.toml").write_text("cache-dir = '../scratch'\n")
+
+    output = sandbox.inside(
+        "sh", "-c", 'unset UV_CACHE_DIR; exec "$0" -m pepip sync --frozen', sys.executable, folder=project
+    )
+
+    assert output.returncode == 0, output.stderr
+    assert (sandbox.folder / "scratch").is_dir()
+    assert not list((sandbox.folder / "tmp").glob("pepip-*"))
 
 
 @pytest.mark.parametrize("home", ["/", "", "/nonexistent", "/root"], ids=["root", "none", "missing", "closed"])
