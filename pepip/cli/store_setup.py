@@ -45,6 +45,8 @@ def run_init(words: Sequence[str]) -> int:
     options.take_effect(arguments)
     if arguments.lease_days < 0 or (arguments.lease_days and not arguments.layer):
         raise UsageError("--lease-days needs --layer, and a number above zero")
+    if arguments.lease_days > leases.MOST_DAYS:
+        raise UsageError(f"--lease-days takes at most {leases.MOST_DAYS:,} days")
     days = arguments.lease_days
     policy = leases.Policy(takes_leases=days > 0, days=days or leases.DAYS) if arguments.layer else None
     made = store_init.initialize(open_store(), group=arguments.shared, trusted=arguments.trust, layer=policy)

@@ -32,6 +32,7 @@ RENEWAL_SECONDS = 86_400
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 22
+MOST_DAYS = 1 << 20
 _OPEN_TO_ALL = 0o1777  # each reader removes and renames only their own files
 
 
@@ -58,7 +59,10 @@ def policy_of(store_root: str) -> Policy | None:
     """
     try:
         document = files.load_json(files.read_regular(paths.layer_policy(store_root)))
-        return Policy(bool(document["leases"]), int(document["lease_days"]))
+        days = int(document["lease_days"])
+        if not 0 <= days <= MOST_DAYS:
+            raise ValueError(days)
+        return Policy(bool(document["leases"]), days)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError):
