@@ -8,8 +8,9 @@ and hashes every byte of the entries, in one process for each processor. Beside 
 install` for the same pins, offline, and its system calls, if strace is there to count them.
 
 With a folder of wheels that has all of them, it also profiles the first install: its phases, from an index on the
-loopback device, uv's as a whole, and a bare loop that makes the folders and hard links of all entries. What each
-round makes is removed at the end: gigabytes for a large set. Needs POSIX, and uv's cache with the same versions.
+loopback device, uv's as a whole, and a bare loop: it looks at each file, makes the folders and hard links of all
+entries, sets times and modes, and removes the links that uv has staged. What each round makes is removed at the end:
+gigabytes for a large set. Needs POSIX, and uv's cache with the same versions.
 """
 
 from __future__ import annotations
@@ -34,12 +35,13 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))  # this folder's packa
 from eval.bench import index, phases
 from eval.bench.measure import clean_variables, measure
 from eval.bench.report import table
+from pepip.host import filesystems
 from pepip.store import entries
 from pepip.store.root import Store
 
 _KEPT = ("UV_", "PEPIP_HOME", "XDG_")
 _UV, _WHOLE = "uv venv, uv pip install", "pepip, from its start to its end"
-_BARE = "bare loop: the entries' folders and hard links"
+_BARE = "bare loop: the same system calls for each file and folder of the entries"
 _ROWS = (_UV, *phases.TITLES.values(), _WHOLE, _BARE)
 
 
@@ -132,8 +134,10 @@ class Bench:
                 for tool in tools if number % 2 else reversed(tools):
                     for phase in tool(server.url):
                         found.setdefault(phase.title, []).append(phase)
-                folder, began = self._new_folder(), phases.Clock.now()
-                made(pieces, folder)
+                folder = self._new_folder()
+                laid_out(pieces, f"{folder}/staged", os.symlink)
+                began = phases.Clock.now()
+                stored(pieces, folder)
                 found.setdefault(_BARE, []).append(began.until(phases.Clock.now(), _BARE))
         rows = [
             [title, *(f"{statistics.median(figures):.2f}" for figures in list(zip(*samples, strict=True))[1:])]
@@ -229,6 +233,28 @@ def made(pieces: Sequence[Piece], folder: Path) -> float:
             with open(base + path, "wb", buffering=0) as file:
                 file.write(content)
     return time.perf_counter() - started
+
+
+def laid_out(pieces: Sequence[Piece], folder: str, link: Callable[[str, str], None]) -> None:
+    """Make the folders of the pieces below the new folder, and a link for each piece that has a source."""
+    for path, source, _ in pieces:
+        if source:
+            link(source, f"{folder}/{path}")
+        else:
+            os.mkdir(f"{folder}/{path}" if path != "." else folder)
+
+
+def stored(pieces: Sequence[Piece], folder: Path) -> None:
+    """Do what an install must do for each file and folder of its entries, after uv has staged them in `folder`."""
+    for _, source, _ in pieces:
+        if source:
+            os.lstat(source)
+    laid_out(pieces, f"{folder}/entries", lambda source, target: os.link(source, target, follow_symlinks=False))
+    for path, source, _ in pieces:
+        if not source:
+            os.utime(f"{folder}/entries/{path}", (0, 0))
+            os.chmod(f"{folder}/entries/{path}", 0o555)
+    filesystems.remove_tree(f"{folder}/staged")
 
 
 def files_of(store: Store, root: Path) -> list[str]:

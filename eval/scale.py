@@ -55,7 +55,7 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="make it in this folder, use it again if it is there, and keep it")
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     arguments = parser.parse_args()
-    folder = arguments.keep or Path(tempfile.mkdtemp(prefix="pepip-scale-"))
+    folder = arguments.keep.absolute() if arguments.keep else Path(tempfile.mkdtemp(prefix="pepip-scale-"))
     try:
         if not (folder / "done").exists():
             make(folder, arguments.entries, arguments.environments, arguments.packages)

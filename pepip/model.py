@@ -220,7 +220,8 @@ class Progress(NamedTuple):
 
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
     adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence. With
-    `is_of_uv` it is a warning of uv, which uv repeats if it is asked again.
+    `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that `is_before_fork`, a
+    display ends its threads: a second process follows if no thread runs that could hold a lock.
     """
 
     phase: str
@@ -228,6 +229,7 @@ class Progress(NamedTuple):
     done: int = 0
     total: int = 0
     is_of_uv: bool = False
+    is_before_fork: bool = False
 
     @property
     def title(self) -> str:

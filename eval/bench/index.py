@@ -52,6 +52,7 @@ class Index(ThreadingHTTPServer):
         self.wheels = {wheel.path.name: wheel for wheel in wheels}
         self.network = network
         self.requests = 0
+        self.has_validators = True
 
     @property
     def url(self) -> str:
@@ -138,8 +139,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(size))
-        self.send_header("Cache-Control", life)
-        self.send_header("ETag", tag)
+        if self.server.has_validators:
+            self.send_header("Cache-Control", life)
+            self.send_header("ETag", tag)
         self.send_header("Vary", "Accept")
         self.end_headers()
 

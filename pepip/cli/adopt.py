@@ -82,9 +82,9 @@ def _adopt(store: Store, seen: AdoptionPreview, choice: Selection, arguments: ar
     else:
         for item in done:
             _tell(item, seen)
-        if not linked:
+        if not linked and seen.linkable:
             output.say("Nothing was linked")
-        else:
+        elif linked:
             places = humanized.count(sum(bool(item.linked) for item in done), "environment")
             output.say(f"Linked {humanized.count(linked, 'package')} in {places}: {_gain(freed)}")
     return 1 if any(item.failure for item in done) else 0
@@ -106,12 +106,15 @@ def _tell(item: Adopted, seen: AdoptionPreview) -> None:
         output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
     (venv,) = (venv for venv in seen.venvs if venv.environment == item.environment)
     known = {copy.name for copy in venv.survey.copies if copy.reason}
+    place = adoption_text.short(item.environment)
+    reasons: dict[str, list[str]] = {}
     for kept in item.kept:
         if kept.name not in known:
-            place = adoption_text.short(item.environment)
-            output.say(
-                f"{place}: {kept.name} {kept.version} stays: {kept.reason}{adoption_text.listed(kept.changed)}"
-            )
+            reason = f"{kept.reason}{adoption_text.listed(kept.changed)}"
+            reasons.setdefault(reason, []).append(f"{kept.name} {kept.version}")
+    for reason, concerned in reasons.items():
+        verb = "stays" if len(concerned) == 1 else "stay"
+        output.say(f"{place}: {humanized.listed(concerned)} {verb}: {reason}")
 
 
 def _command(words: Sequence[str]) -> str:
@@ -177,6 +180,7 @@ def _document(seen: AdoptionPreview) -> dict[str, object]:
     return {
         "environments": [_environment(item, seen) for item in seen.venvs],
         "conda": seen.conda,
+        "other_folders": seen.other_folders,
         "unreadable": seen.unreadable,
         "freed_bytes": total.size_bytes,
         "freed_inodes": total.inodes,

@@ -37,6 +37,12 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everyw
             tables.say(f"{short(item.environment)} is in use by {shown}, which would go on working.")
     for root in seen.conda:
         tables.say(f"{short(root)} is an environment of conda: left alone.")
+    if seen.other_folders:
+        shown = humanized.listed(
+            list(map(short, seen.other_folders)), most=len(seen.other_folders) if is_complete else 2
+        )
+        hold = "holds packages, but is" if len(seen.other_folders) == 1 else "hold packages, but are"
+        tables.say(f"{shown} {hold} no virtual environment: left alone.")
     for folder in seen.unreadable:
         tables.say(f"{short(folder)} could not be read.")
     _conclude(seen, command=command, looks_everywhere=looks_everywhere)
@@ -125,7 +131,8 @@ def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) ->
         f"{holds} {humanized.size(seen.held_bytes)}.{alike if shared else ''}"
     )
     if not seen.linkable:
-        tables.say("Everything that can be shared is shared already.")
+        is_shared = any(item.survey.linked for item in seen.venvs)
+        tables.say("Everything that can be shared is shared already." if is_shared else "Nothing here can be shared.")
     elif total.size_bytes <= 0:
         cost = f", and would take {humanized.size(-total.size_bytes)} more" if total.size_bytes else ""
         tables.say(f"Sharing would free nothing now{cost}.")

@@ -56,15 +56,21 @@ def run(words: Sequence[str]) -> int:
 
 def run_eject(words: Sequence[str]) -> int:
     """Run `pepip eject`. Returns the exit code."""
-    from pepip.operations import venvs
+    from pepip.operations import compare, venvs
 
     parser = options.Parser("pepip eject", description=_EJECT)
     parser.add_argument(
-        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="the environment (the active one, or .venv)"
+        "environment",
+        metavar="ENVIRONMENT",
+        nargs="?",
+        default="",
+        help="the environment, or the folder of its project (the active one, or .venv)",
     )
     arguments = parser.read(words)
     options.take_effect(arguments)
-    return _eject(venvs.locate(arguments.environment, dict(os.environ), os.getcwd()), arguments)
+    root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())
+    root, _ = compare.environment_at(root)
+    return _eject(root, arguments)
 
 
 def _eject(root: str, arguments: argparse.Namespace) -> int:

@@ -160,9 +160,10 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
 
 def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> None:
     """Print the name of the environment at `root`, if there is one, and it is not `.venv` here. uv does the same."""
-    from pepip.operations import venv_creation, venvs
+    from pepip.operations import venvs
+    from pepip.uv import interpreter
 
-    if arguments.verbosity < 0 or root == os.path.abspath(".venv") or not venv_creation.is_environment(root):
+    if arguments.verbosity < 0 or root == os.path.abspath(".venv") or not interpreter.is_environment(root):
         return
     sentence = venvs.in_words(venvs.open_environment(root, store))
     if sentence:

@@ -259,7 +259,11 @@ def _end_early(command: str, words: Sequence[str], note: str) -> int:
     if not any(word.startswith(("-q", "--quiet")) for word in words):
         from pepip.cli import nothing_to_do
 
-        nothing_to_do.say(note)
+        if note:  # it names the environment
+            from pepip.cli import output
+
+            output.say(note)
+        nothing_to_do.say()
     return 0
 
 

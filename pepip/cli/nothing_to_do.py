@@ -10,10 +10,6 @@ def sentence(seconds: float) -> str:
     return f"Nothing to do: all requirements are met ({seconds:.2f}s)"
 
 
-def say(named: str) -> None:
-    """Print the line to stderr, after the line that names the environment, if there is one: it is `named`."""
-    if named:
-        from pepip.cli import output
-
-        output.say(named)
+def say() -> None:
+    """Print the line to stderr."""
     sys.stderr.write(sentence(0.0) + "\n")

@@ -14,6 +14,7 @@ from pepip.errors import PepipError, UvError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    import threading
     from collections.abc import Generator
     from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 _LEAST_DETAIL = 20  # a shortened path keeps this many characters
+_SECONDS_TO_END = 0.2  # for the thread of a bar
 _BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
 
 
@@ -39,7 +41,7 @@ class Reporter:
         """Report one step."""
         if step.phase == "warning":
             self.warn(step.detail)
-        elif self.verbosity > 0:
+        elif self.verbosity > 0 and not step.is_before_fork:
             say(f"{step.title} {step.detail}".rstrip())
         elif self.verbosity == 0 and step.phase in _OF_MAKING:
             say(f"{step.title} {step.detail}")
@@ -74,6 +76,7 @@ class LiveReporter(Reporter):
         self._received_bytes = 0
         self._display: Any = None
         self._task: Any = None
+        self._drawing: list[threading.Thread] = []
         self._wait()
 
     def show(self, step: Progress) -> None:
@@ -89,6 +92,10 @@ class LiveReporter(Reporter):
             # Linking is short. It may start a second process, but only if no other thread runs. So open no bar now.
             self._opening.cancel()
             self._opening.join()
+        elif step.is_before_fork:
+            self.close()  # the next step opens the bar again after a moment
+            for thread in (self._opening, *self._drawing):
+                thread.join(_SECONDS_TO_END)
         elif self._display is None and not self._opening.is_alive():
             self._wait()
         with self._lock:
@@ -123,6 +130,8 @@ class LiveReporter(Reporter):
         self._opening.start()
 
     def _open(self) -> None:
+        import threading
+
         from rich.console import Console
         from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
 
@@ -139,7 +148,9 @@ class LiveReporter(Reporter):
             )
             self._task = self._display.add_task("", total=None, amount="")
             self._move()
+            before = threading.enumerate()
             self._display.start()
+            self._drawing = [thread for thread in threading.enumerate() if thread not in before]
 
     def _move(self) -> None:
         """Show the last step on the bar, if it is open. The caller holds the lock."""

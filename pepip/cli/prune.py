@@ -216,8 +216,11 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
         output.say(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
     for environment in preview.unregistered:
         output.say(f"kept: the entries of {environment}, which was not registered")
-    for orphan in preview.refused:
-        output.say(f"kept: {orphan.stored.id} belongs to another user")
+    if preview.refused:
+        from pepip.operations import prune
+
+        for orphan in preview.refused:
+            output.say(f"kept: {orphan.stored.id} {prune.refusal(orphan)}")
     if preview.leased:
         output.say(f"kept: {humanized.count(len(preview.leased), 'entry', 'entries')} for which readers have leases")
     if preview.blocked:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
+    from pepip.plan.merge import Part
 
 
 class LinkState(NamedTuple):
@@ -89,7 +90,8 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
     staying = {name: entry for name, entry in state.linked.items() if name not in gone}
     staying_foreign = [item for item in state.foreign if item not in change.removals and item.name not in new]
     tree = Tree(environment)
-    before = plan_on_disk.current(environment, tree, state.linked, state.foreign)
+    parts: dict[str, Part] = {}
+    before = plan_on_disk.current(environment, tree, state.linked, state.foreign, parts)
     is_as_before = not (change.is_recovery or plan_on_disk.has_drifted(tree, before))
     known = _links_but_of(new.keys(), before) if is_as_before else {}
     vanishing = _vanishing(environment, change)
@@ -99,7 +101,9 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
     modes = {item.entry.name: item.mode for item in additions if item.mode}
     entries = {**staying, **new}
     while True:
-        after = merge(entries.values(), environment.interpreter, foreign_directories=foreign_folders, modes=modes)
+        after = merge(
+            entries.values(), environment.interpreter, foreign_directories=foreign_folders, modes=modes, parts=parts
+        )
         replacing = () if change.foreign_files_stay else new.keys()
         known = {**known, **links_with_files_of(environment, tree, after, staying_foreign, replacing=replacing)}
         filled = obstacles.find(

@@ -53,8 +53,7 @@ def installed_in(
                 item = item._replace(source_id=source.entry_id, mode=source.mode)
             found.append(item)
         elif child.name.endswith((".egg-info", ".egg-link")):
-            name, _, version = child.name.rpartition(".")[0].partition("-")
-            legacy.append(Installed(names.normalize_name(name), version, child.name, ""))
+            legacy.append(_of_egg(child.name))
     if legacy:  # an egg's metadata may be part of a wheel: then it is no distribution by itself
         listed = {row.path.partition("/")[0] for item in found for row in _rows(site_packages, item)}
         found += [item for item in legacy if item.dist_info not in listed]
@@ -65,6 +64,13 @@ def distribution_of(dist_info: str, entry_id: str) -> Installed:
     """Return the distribution that the `.dist-info` folder names. `entry_id` is empty if it isn't linked."""
     name, _, version = dist_info.removesuffix(".dist-info").partition("-")
     return Installed(names.normalize_name(name), version, dist_info, entry_id)
+
+
+def _of_egg(file_name: str) -> Installed:
+    """Return the distribution that `NAME-VERSION[-pyX.Y].egg-info` or `NAME.egg-link` (no version) names."""
+    stem, _, kind = file_name.rpartition(".")
+    name, _, rest = (stem, "", "") if kind == "egg-link" else stem.partition("-")
+    return Installed(names.normalize_name(name), rest.partition("-")[0], file_name, "")
 
 
 def linked_entry(path: str, store_roots: StoreRoots) -> str:

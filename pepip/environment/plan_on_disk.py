@@ -15,20 +15,27 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pepip.model import Entry, Environment, Installed, Plan
+    from pepip.plan.merge import Part
 
 
 _AS_FILES = MODES[0]  # with any mode, a plan lists each file
 
 
-def current(environment: Environment, tree: Tree, linked: dict[str, Entry], foreign: Iterable[Installed]) -> Plan:
+def current(
+    environment: Environment,
+    tree: Tree,
+    linked: dict[str, Entry],
+    foreign: Iterable[Installed],
+    parts: dict[str, Part] | None = None,
+) -> Plan:
     """Return the plan that matches how an environment links the `linked` entries now.
 
     A folder is real if the RECORD of a `foreign` distribution lists files in it. But if such a folder is a link on
-    disk, another tool has written through that link, and the folder counts as linked whole.
+    disk, another tool has written through that link, and the folder counts as linked whole. `parts` is as in `merge`.
     """
     folders = contents.foreign_directories(environment, foreign)
     real = tree.real_folders(folders, environment.interpreter.site_packages)
-    return merge(linked.values(), environment.interpreter, foreign_directories=real)
+    return merge(linked.values(), environment.interpreter, foreign_directories=real, parts=parts)
 
 
 def has_drifted(tree: Tree, plan: Plan) -> bool:

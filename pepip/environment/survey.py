@@ -31,6 +31,8 @@ NO_RECORD = "it has no RECORD"
 SPECIAL = "it has a file that gives its users special rights"
 TWICE = "it is installed twice"
 NO_WHEEL = "its RECORD does not list the metadata of a wheel"
+EDITABLE = "it is editable"
+LOWER_LAYER = "it is in a lower layer of overlayfs (a container's image), where links free no space"
 _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
@@ -103,7 +105,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     tree = FileTree(root)
     found: list[_Found] = []
     linked = 0
-    for site_packages in _site_packages(root):
+    for site_packages in read_by_python(root):
         base = site_packages[len(root) + 1 :]
         present = contents.installed_in(site_packages, store_roots)
         all_names = [item.name for item in present]
@@ -130,8 +132,8 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     )
 
 
-def _site_packages(root: str) -> list[str]:
-    """Return the folder that the environment's Python reads. Folders of an older version of Python are left out."""
+def read_by_python(root: str) -> list[str]:
+    """Return the folder of packages that the environment's Python reads, none of an older version of Python."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))
     read = f"/python{'.'.join(version.split('.')[:2])}/site-packages"
@@ -157,12 +159,11 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
-        return kept(EGG)
+        return kept(reason_of_egg(dist_info))
     prefix = f"{base}/{dist_info}"
     record_path = f"{prefix}/RECORD"
     if record_path in tree.links or f"{prefix}/METADATA" in tree.links:
-        target = links.read_link(f"{root}/{prefix}/METADATA")
-        is_of_pepip = f"/{dist_info}/METADATA" in target and paths.packages("") in target
+        is_of_pepip = _is_in_a_store(links.read_link(f"{root}/{prefix}/METADATA"))
         return kept("it is linked from another store of pepip" if is_of_pepip else LINKED_BY_OTHERS)
     if record_path not in tree.files or f"{prefix}/METADATA" not in tree.files:
         return kept(NO_RECORD if record_path not in tree.files else "it has no METADATA")
@@ -207,6 +208,18 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
     return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
+
+
+def reason_of_egg(file_name: str) -> str:
+    """Return the reason why a distribution without `.dist-info` can't be linked, by the name of its metadata."""
+    return EDITABLE if file_name.endswith(".egg-link") else EGG
+
+
+def _is_in_a_store(target: str) -> bool:
+    """Tell whether a link leads into an entry of some store. PDM's cache has a folder named `packages`, too."""
+    above, _, inside = target.rpartition(paths.packages("") + "/")
+    entry = "/".join(inside.split("/")[:2])
+    return bool(inside) and os.path.isfile(f"{paths.packages(above)}/{entry}/{paths.ENTRY_METADATA}")
 
 
 def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
@@ -258,16 +271,15 @@ def _origin(root: str, prefix: str, tree: FileTree) -> str:
     folder = origin.get("dir_info") if isinstance(origin, dict) else None
     if not isinstance(folder, dict):
         return ""
-    return "it is editable" if folder.get("editable") else "it was built from a folder on this machine"
+    return EDITABLE if folder.get("editable") else "it was built from a folder on this machine"
 
 
 def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[_Found]:
     """Return the distributions with the sizes of their files and of the folders that links would replace."""
     holders: dict[str, str] = {}
     for copy, listed in found:
-        for folder in {path.rpartition("/")[0] for path in listed}:
-            for above in (*paths.ancestors(folder), folder):
-                holders[above] = copy.dist_info if holders.get(above, copy.dist_info) == copy.dist_info else ""
+        for folder in _folders_above(listed):
+            holders[folder] = copy.dist_info if holders.get(folder, copy.dist_info) == copy.dist_info else ""
     listed_anywhere = {path for item in found for path in item.listed}
     for path in (*tree.files.keys() - listed_anywhere, *tree.links):
         if paths.PYCACHE not in path and ".dist-info/" not in path:
@@ -275,6 +287,17 @@ def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[
                 holders[above] = ""
     may_clone = reflinks.may_clone(filesystems.mount_point(root))
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]
+
+
+def _folders_above(files: Iterable[str]) -> set[str]:
+    """Return the folders that hold these files, and all folders above them. Looks at each folder once."""
+    found: set[str] = set()
+    for folder in {path.rpartition("/")[0] for path in files}:
+        above = folder
+        while above and above not in found:
+            found.add(above)
+            above = above.rpartition("/")[0]
+    return found
 
 
 def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool) -> Copy:
@@ -291,7 +314,7 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
         group[1] += size
         group[2] += 1
     groups = tuple(Inodes(row[0] & _MARKS, names, row[1], row[2]) for names, row in sorted(sums.items()))
-    folders = {folder for path in item.listed for folder in paths.ancestors(path)}
+    folders = _folders_above(item.listed)
     whole = set(_linked_whole(base, item.copy.dist_info, folders, set(item.listed), holders))
     whole -= _kept_real(base, item.listed, whole)
     statuses = [tree.folders[folder] for folder in whole if folder in tree.folders]

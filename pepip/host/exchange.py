@@ -1,6 +1,7 @@
 """Exchanging two names in one step, so that both names exist at every moment.
 
-Linux and macOS can do it. On other systems, and on some file systems, one of the names is missing for a moment.
+Linux and macOS can do it. On other systems, on some file systems, and with a folder in a lower layer of overlayfs,
+one of the names is missing for a moment.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
+
+from pepip.host import overlays
 
 _REFUSALS = {
     getattr(errno, name) for name in ("ENOSYS", "EINVAL", "ENOTSUP", "EOPNOTSUPP", "ENOTTY") if hasattr(errno, name)
@@ -20,25 +23,29 @@ def exchange(one: str, other: str) -> None:
     """Exchange the files or folders at two paths of one file system. Raises OSError if that fails.
 
     If one step is not possible, three renames do it. If the process is killed between them, the file or folder of
-    `other` is at `<one>.left`: see `restore`.
+    `other`, or a part of it, is at `<one>.left`: see `restore`.
     """
-    if _in_one_step(one, other):
-        return
-    os.rename(other, one + _LEFT)
     try:
+        if _in_one_step(one, other):
+            return
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+    try:
+        overlays.move(other, one + _LEFT)
         os.rename(one, other)
     except OSError:
-        os.rename(one + _LEFT, other)
+        overlays.join(one + _LEFT, other)
         raise
     os.rename(one + _LEFT, one)
 
 
 def restore(one: str, other: str) -> None:
-    """Undo an exchange that was killed: `<one>.left` gets its name `other` again. Otherwise do nothing."""
+    """Undo an exchange that was killed: the file or folder at `<one>.left` is at `other` again. Else do nothing."""
     if os.path.lexists(one + _LEFT):
-        if os.path.lexists(other):
+        if os.path.lexists(other) and not os.path.lexists(one):
             os.rename(other, one)
-        os.rename(one + _LEFT, other)
+        overlays.join(one + _LEFT, other)
 
 
 def is_atomic(folder: str) -> bool:

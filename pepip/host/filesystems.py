@@ -36,6 +36,12 @@ def flush(path: str) -> None:
         os.sync()
 
 
+def prepare_to_flush() -> None:
+    """Import what `flush` needs, so that a thread that flushes never holds the lock of an import."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: F401
+
+
 def memory_folder() -> str:
     """Return a folder in memory (tmpfs) where this user may make folders; empty if there is none, or too little room.
 
@@ -82,6 +88,11 @@ class Mount(NamedTuple):
 def mount_point(path: str) -> str:
     """Return the mount point of the file system that holds the existing folder `path`. Bind mounts count."""
     return _mount_of(os.path.realpath(path), _mounts()).point
+
+
+def kind_of(path: str) -> str:
+    """Return the kind of the file system that holds the existing `path`, such as `ext4`. Empty except on Linux."""
+    return _mount_of(os.path.realpath(path), _mounts()).kind
 
 
 def may_be_remote(path: str, device: int) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import sys
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from collections import deque
     from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Future, ThreadPoolExecutor
+    from threading import Thread
     from typing import TypeVar
 
     Item = TypeVar("Item")
@@ -22,23 +24,40 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
     """Run `do` on all of `here`, and at the same time in a second process on all of `there`.
 
-    One process does all the work except on Linux, on a single processor, or if other threads are running: a second
-    process would inherit their locks. If the second process fails, this process does its work again, so that the
-    error is raised here. So `do` must accept that part of the work is done already. Changes that the second process
-    makes in memory are lost.
+    One process does all the work on a single processor, on other systems than Linux, and if other threads are
+    running, except those of `start_lockless_thread`: a second process would inherit their locks. If the second
+    process fails, this process does its work again, so that the error is raised here. So `do` must accept that part
+    of the work is done already. Changes that the second process makes in memory are lost.
     """
-    if sys.platform == "win32" or not there or not _may_fork():
+    with second_process(functools.partial(do, there) if there else None) as second:
         do(here)
+    if not second.has_done_all:
         do(there)
+
+
+class SecondProcess:
+    """The work of a second process. Once that has ended, `has_done_all` tells whether it has done its work."""
+
+    has_done_all = False
+
+
+@contextlib.contextmanager
+def second_process(work: Callable[[], object] | None) -> Iterator[SecondProcess]:
+    """Do `work` in a second process while the body runs, and wait for its end. See `in_two`.
+
+    If a second process would be no help, `work` is not done at all.
+    """
+    second = SecondProcess()
+    if sys.platform == "win32" or work is None or not may_help() or _has_threads():
+        yield second
         return
     # A signal before the child is noted would end this process alone.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        child = os.fork()
+        child = _fork()
     except OSError:  # too many processes, or no memory
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        do(here)
-        do(there)
+        yield second
         return
     if child == 0:
         code = 1
@@ -47,17 +66,15 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     signal.signal(number, signal.SIG_DFL)  # only the first process cleans up
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
-            do(there)
+            work()
             code = 0
         finally:
             os._exit(code)
     try:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-        do(here)
+        yield second
     finally:  # otherwise the second process could still write while the caller cleans up
-        is_done = _has_ended_well(child)
-    if not is_done:
-        do(there)
+        second.has_done_all = _has_ended_well(child)
 
 
 def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
@@ -176,11 +193,42 @@ class Tasks:
             self._threads.__exit__(None, None, None)
 
 
-def _may_fork() -> bool:
-    """Tell whether a second process is useful, and safe: no other thread may hold a lock that it would inherit."""
+def start_lockless_thread(work: Callable[[], None]) -> Thread:
+    """Start a thread beside which a second process may start. Its `work` may wait, but not while it holds a lock."""
+    from threading import Thread
+
+    thread = Thread(target=work, daemon=True)
+    _lockless[:] = [*filter(Thread.is_alive, _lockless), thread]
+    thread.start()
+    return thread
+
+
+_lockless: list[Thread] = []
+
+
+def may_help() -> bool:
+    """Tell whether a second process can be started here, and can run at the same time as this one."""
+    return sys.platform == "linux" and len(os.sched_getaffinity(0)) > 1
+
+
+def _has_threads() -> bool:
+    """Tell whether another thread may hold a lock, which a second process would inherit."""
     threading = sys.modules.get("threading")
-    has_threads = threading is not None and threading.active_count() > 1
-    return sys.platform == "linux" and not has_threads and len(os.sched_getaffinity(0)) > 1
+    if threading is None:
+        return False
+    harmless = {threading.current_thread(), *_lockless}
+    return any(thread not in harmless for thread in threading.enumerate())
+
+
+def _fork() -> int:
+    """Start a second process. Python 3.12 and newer would warn of the lockless threads."""
+    if sys.platform == "win32":
+        raise OSError("Windows has no fork")
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def _has_ended_well(child: int) -> bool:

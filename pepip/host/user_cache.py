@@ -31,6 +31,14 @@ def read(folder: str, name: str, *, most_bytes: int, owner_id: int | None = None
     return files.read_regular(f"{folder}/{name}", most_bytes=most_bytes, is_trusted=True)
 
 
+def modified_ns(folder: str, name: str) -> int:
+    """Return when a file was written, in nanoseconds since 1970; 0 if it is missing."""
+    try:
+        return os.lstat(f"{folder}/{name}").st_mtime_ns
+    except OSError:
+        return 0
+
+
 def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
     """Write a file whole. The old file is removed first: for a moment there is none, and a failure may lose it.
 

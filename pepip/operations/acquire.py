@@ -79,6 +79,7 @@ def acquire(
     began_at_ns: int = 0,
     is_checked: bool = False,
     replacing: str = "",
+    meanwhile: Callable[[], None] = lambda: None,
 ) -> Generator[Progress, None, Acquired]:
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
@@ -86,8 +87,8 @@ def acquire(
     unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
     that the request demands. The file that uv checked may have another hash than the one in the resolution. So all
     artifacts count as missing, even those that the store holds, and are staged for comparison. All artifacts count as
-    missing, too, if `replacing` is set: the path of an entry to be replaced. Raises UvError or StoreError; entries
-    that were published before the failure stay.
+    missing, too, if `replacing` is set: the path of an entry to be replaced. `meanwhile` is called while uv fetches.
+    Raises UvError or StoreError; entries that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)
     missing = [artifact for artifact in artifacts if artifact.name not in have]
@@ -99,14 +100,20 @@ def acquire(
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)
         raise StoreError(
             f"the store {store.root} does not hold {names}, and you have no permission to add to it",
-            hint="ask its owner to add them, or set PEPIP_HOME to a store of your own",
+            hint="ask its owner to add what is missing, or set PEPIP_HOME to a store of your own",
         )
-    from pepip.operations import storing
+    indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
+    from pepip.operations import preparing, storing
 
-    indexes = resolve.indexes(request, [*missing, *private], environment)
-    need = storing.Need(request, missing, environment, indexes, began_at_ns, is_checked=is_checked)
+    need = preparing.Need(
+        request, missing, environment, indexes, began_at_ns, is_checked=is_checked, meanwhile=meanwhile
+    )
     stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
+
+
+def _prepare_to_store() -> None:
+    from pepip.operations import storing  # noqa: F401
 
 
 def folders_of_private(

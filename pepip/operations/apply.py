@@ -17,7 +17,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, locks, permissions
 from pepip.host.transfer import COPY
 from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, settling, venv_creation, venvs
+from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pepip.environment.metadata import Installation
     from pepip.model import Environment, Installed
     from pepip.operations import acquire, relinking
-    from pepip.operations.deciding import ChangeJob, Decision, Work
+    from pepip.operations.deciding import ChangeJob, Decision, Question, Work
     from pepip.operations.supplying import Supply
     from pepip.store.root import Store
 
@@ -63,7 +63,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
-    asked: settling.Question | None = None,
+    asked: Question | None = None,
     compile_bytecode: bool = False,
     is_shown: bool = True,
 ) -> Generator[Progress, None, Summary]:
@@ -78,14 +78,14 @@ def carry_out(
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
-    was_there = venv_creation.is_environment(root)
+    was_there = interpreter.is_environment(root)
     made = make()
     is_finished = False
     try:
         with locks.in_use(root):
             if made:
                 store.create()
-            environment = venvs.open_environment(root, store)
+            environment = venvs.open_environment(root, store, is_new=made)
             if made and is_shown:
                 yield venvs.of_making(root, environment, "remake" if was_there else "make")
             if "PEPIP_PURGE_AFTER" in os.environ:
@@ -93,10 +93,12 @@ def carry_out(
 
                 yield from purges.look(store, environment)
             change_job = job(environment)
-            first = None if made else deciding.decide_first(store, change_job, environment)
+            first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
             if first is not None and not first.work.changes.added and not first.work.changes.removed:
                 yield from _warn_and_register(store, first)
                 if asked and not first.work.changes.warnings:
+                    from pepip.operations import settling
+
                     present = contents.installed(environment, store.known_roots)
                     settling.note(store, asked, environment, present, (), is_locked=False)
                 if compile_bytecode:
@@ -120,8 +122,17 @@ def carry_out(
         is_finished = True
     finally:
         if made and not is_finished:
+            from pepip.operations import venv_creation
+
             venv_creation.unmake(root)
     return summary
+
+
+def get_ready() -> None:
+    """Import the modules of a change. Nobody waits for this on a second processor, while uv works."""
+    from pepip.operations import relinking, supplying
+
+    del relinking, supplying
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
@@ -156,7 +167,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: settling.Question | None,
+    asked: Question | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -204,7 +215,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: settling.Question | None
+    store: Store, decision: Decision, supply: Supply, asked: Question | None
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -233,6 +244,8 @@ def _link(
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
+            from pepip.operations import settling
+
             settling.note(store, asked, environment, present, entries.values(), is_locked=True)
     yield from _warn_of_linking(environment, supply, present, is_registered=is_registered)
     return _Linked(present, unfinished)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 
+from pepip import model
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
@@ -16,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Change, Changes, Environment, Installed, Progress, Request
+    from pepip.model import Change, Changes, Environment, Installed, Progress, ProjectRequest, Request
     from pepip.store.root import Store
     from pepip.uv.required_hashes import Demands
 
@@ -89,6 +90,26 @@ def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
     return [artifact.name for artifact in work.private if artifact.name in replaced]
 
 
+class Question(NamedTuple):
+    """A command line that asks for something, the time when it began, and the request that it means.
+
+    `words` are empty if no note may answer the same command the next time.
+    """
+
+    words: Sequence[str]
+    began_at_ns: int
+    request: Request | ProjectRequest
+
+    @property
+    def is_of_files(self) -> bool:
+        """Whether files hold the request: a project, or files of requirements.
+
+        Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
+        environment. If it is, the second run finds nothing to do, and notes that.
+        """
+        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
+
+
 class Decision(NamedTuple):
     """The decided work, and the state of the environment at the time of the decision.
 
@@ -102,8 +123,12 @@ class Decision(NamedTuple):
     work: Work
 
 
-def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Decision | None:
+def decide_first(
+    store: Store, job: ChangeJob, environment: Environment, meanwhile: Callable[[], None]
+) -> Decision | None:
     """Return the first decision, or None if the environment must be recovered before uv can be asked.
+
+    `meanwhile` is called while uv works, after the environment was found to be whole.
 
     If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
     """
@@ -111,11 +136,12 @@ def decide_first(store: Store, job: ChangeJob, environment: Environment) -> Deci
         return None
 
     def check(present: Sequence[Installed]) -> None:
-        from pepip.operations import linked_entries, recover
+        from pepip.operations import linked_entries
 
         linked_entries.recall(store, environment.root)
-        if recover.has_lost(store, environment, present):
+        if linked_entries.have_losses(store, environment, present):
             raise _LostEntryError
+        meanwhile()
 
     with contextlib.suppress(_LostEntryError):
         return decide(store, job, environment, check)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pepip.model import Entry, Stored
-    from pepip.operations.census import Census
+    from pepip.operations.census import Census, KnownVenv
     from pepip.store.root import Store
 
 
@@ -74,6 +74,20 @@ def requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
 def all_requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
     """Return the requirement lines of the distribution with this `.dist-info` folder, those of extras too."""
     return tuple(_headers(f"{folder}/{dist_info}/METADATA").get_all("Requires-Dist", []))
+
+
+def private_dependants(known: KnownVenv, name: str) -> list[str]:
+    """Return the names of the distributions that an environment does not link, and whose requirements name `name`."""
+    own = [item for item in known.packages if not item.store_id]
+    try:
+        folders = contents.site_packages_of(known.environment) if own else []
+    except OSError:
+        return []
+    return [
+        item.name
+        for item in own
+        if any(_name_of(line) == name for folder in folders for line in requirements_in(folder, item.dist_info))
+    ]
 
 
 def show(

@@ -10,7 +10,7 @@ from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Change, Changes, Progress, Request, Summary
-from pepip.operations import apply, deciding, settling, venvs
+from pepip.operations import apply, deciding, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import arguments, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
@@ -62,7 +62,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
             options.environment,
             make=lambda: venvs.make(options.environment, options.python, known),
             job=job,
-            asked=settling.Question(options.words, began_at_ns, request),
+            asked=deciding.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     return summary._replace(seconds=time.monotonic() - started)

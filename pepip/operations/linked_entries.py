@@ -1,4 +1,4 @@
-"""The entries that an environment links, kept in one file of this user's cache.
+"""The entries that an environment links: whether they are whole, and a copy of them in this user's cache.
 
 A change needs every entry that the environment links. Reading this one file takes a fraction of the time that all
 their documents take. An entry counts only while its document has the same modification time and inode: `entries.read`
@@ -11,7 +11,10 @@ import json
 import os
 
 from pepip import __version__, digests, paths
+from pepip.environment import contents
+from pepip.errors import CorruptEntryError
 from pepip.model import CachedEntry, Entry
+from pepip.store import entries
 from pepip.uv.answer_cache import AnswerCache, states
 
 TYPE_CHECKING = False
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from pepip.model import Environment, Installed
     from pepip.store.root import Store
 
 _DATA = Entry._fields.index("data")
@@ -64,3 +68,33 @@ def _entry(fields: list[Any]) -> Entry:
 def _key(store: Store, root: str) -> str:
     words = (__version__, *Entry._fields, os.path.realpath(store.root), os.path.realpath(root))
     return f"entries-{digests.hexadecimal(chr(0).join(words).encode('utf-8', 'surrogateescape'))[:32]}"
+
+
+def entry_of(store: Store, distribution: Installed) -> Entry | None:
+    """Return the entry that a distribution is linked from. None if it is not linked, or the store lost the entry."""
+    if not distribution.entry_id:
+        return None
+    try:
+        return entries.read(store, distribution.entry_id)
+    except (FileNotFoundError, CorruptEntryError):
+        return None
+
+
+def have_losses(store: Store, environment: Environment, present: Iterable[Installed]) -> bool:
+    """Tell whether links of an environment lead to lost entries, or to a former place of the store."""
+    return any(is_lost(store, item) or is_moved(environment, item) for item in present)
+
+
+def is_moved(environment: Environment, distribution: Installed) -> bool:
+    """Tell whether the links of a distribution lead to where the store was before it was moved."""
+    return bool(distribution.entry_id) and contents.leads_nowhere(environment, distribution)
+
+
+def is_lost(store: Store, distribution: Installed) -> bool:
+    """Tell whether the entry of a linked distribution is gone, was changed, or must not be linked."""
+    if not distribution.entry_id:
+        return False
+    entry = entry_of(store, distribution)
+    if entry is None or entry.id in store.unusable or not store.trusts_entry(entry.path):
+        return True
+    return not entries.is_whole(entry)

@@ -17,9 +17,9 @@ from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.model import Progress, Summary
-from pepip.operations import apply, deciding, linked_entries, settling, venv_creation, venvs
+from pepip.operations import apply, deciding, linked_entries, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import known_plans, project, resolve, settings, shareable
+from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -98,7 +98,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
         with _for_dry_run(request, planned) as root:
             environment = venvs.open_environment(root, store)
             if root != planned.environment and not planned.script:
-                is_there = venv_creation.is_environment(planned.environment)
+                is_there = interpreter.is_environment(planned.environment)
                 yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
             job = _job(store, request, planned, environment, is_dry_run=True)
             summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
@@ -112,7 +112,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
             job=lambda environment: _noted_job(
                 store, request, planned, environment, question=question, known=known
             )._replace(began_at_ns=began_at_ns),
-            asked=settling.Question(options.words, began_at_ns, request),
+            asked=deciding.Question(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
             is_shown=not planned.script,
         )
@@ -225,15 +225,13 @@ def _job(
 
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    from pepip.operations import recover  # noqa: F401 - it loads all the others
-    from pepip.operations.relinking import entry_of
-
+    apply.get_ready()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
     linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
         for item in contents.distributions_below(root, store.known_roots):
-            entry_of(store, item)
+            linked_entries.entry_of(store, item)
 
 
 def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:

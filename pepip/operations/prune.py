@@ -64,11 +64,12 @@ class PrunePreview(NamedTuple):
     `shared_bytes` stay on disk because uv's cache has the same files. `gone` are the environments whose links do not
     count: deleted ones, those of deleted scripts, and chosen ones. The prune removes the latter two. `unreachable`
     environments keep the entries that they linked last. `unregistered` environments were found beside known ones.
-    `blocked` is the reason why nothing at all may be removed, and `hint` the remedy. `refused` are orphans of another
-    user. `leased` are the ids of entries that only leases of a layer's readers keep. `trashed_bytes` stay in the
-    trash, and are free when it is emptied; `freed_bytes` does not include them. `kept_until` is the time until which
-    the trash keeps the removed entries, in seconds since 1970; 0 if it keeps none. `emptied_bytes` is the part of
-    `freed_bytes` that was in the trash before the prune.
+    `blocked` is the reason why nothing at all may be removed, and `hint` the remedy. `refused` are orphans that this
+    user may not remove. `leased` are the ids of entries that only leases of a layer's readers keep. `trashed_bytes`
+    stay in the trash, and are free when it is emptied; `freed_bytes` does not include them. `kept_until` is the time
+    until which the trash keeps the removed entries, in seconds since 1970; 0 if it keeps none. `emptied_bytes` is the
+    part of `freed_bytes` that was in the trash before the prune, and `restorable_bytes` the part of `emptied_bytes`
+    that an undo could bring back until then.
     """
 
     orphans: list[Orphan]
@@ -84,6 +85,7 @@ class PrunePreview(NamedTuple):
     trashed_bytes: int = 0
     kept_until: int = 0
     emptied_bytes: int = 0
+    restorable_bytes: int = 0
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -114,6 +116,13 @@ def measure(
         return (*everything, 0)
     freed, _ = freed_space.by_removing(others, place=store.root)
     return freed, everything.kept_bytes, everything.freed_bytes - freed
+
+
+def refusal(orphan: Orphan) -> str:
+    """Return in words why this user may not remove an orphan among the `refused` ones."""
+    return (
+        "lies in a store that is read-only" if permissions.is_own(orphan.stored.path) else "belongs to another user"
+    )
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
@@ -241,6 +250,8 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
     graves = trash.contents(store, kept=not options.keep_seconds)
     emptied = freed_space.by_removing(graves, place=store.root).freed_bytes if graves else 0
+    kept = {grave.path for grave in trash.kept(store)} if graves else set()
+    restorable = [path for path in graves if path in kept]
     return PrunePreview(
         orphans,
         freed,
@@ -254,6 +265,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
         trashed_bytes=trashed,
         kept_until=kept_until,
         emptied_bytes=emptied,
+        restorable_bytes=freed_space.by_removing(restorable, place=store.root).freed_bytes if restorable else 0,
     )
 
 

@@ -100,7 +100,8 @@ def _in_trash(store: Store) -> list[Bundle]:
     if not graves:
         return []
     freed = freed_space.by_removing(graves, place=store.root).freed_bytes
-    return [Bundle(TRASH, TRASH, "the trash", "prunes can no longer be undone", 1, freed)]
+    cost = "prunes can no longer be undone" if trash.kept(store) else "no loss: no undo needs it"
+    return [Bundle(TRASH, TRASH, "the trash", cost, 1, freed)]
 
 
 def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:

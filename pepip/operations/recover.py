@@ -14,7 +14,8 @@ from pepip.host import locks, permissions
 from pepip.host.transfer import LINK
 from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, registering, venvs
-from pepip.operations.relinking import change_links, entry_of, has_private, link_state, relink, roll_back
+from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
+from pepip.operations.relinking import change_links, has_private, link_state, relink, roll_back
 from pepip.store import entries, registry
 from pepip.uv import resolve
 from pepip.wheel import record
@@ -36,14 +37,9 @@ class _Lost(NamedTuple):
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, entries are lost, or the store was moved."""
-    return journal.is_interrupted(environment.root) or has_lost(
+    return journal.is_interrupted(environment.root) or have_losses(
         store, environment, contents.installed(environment, store.known_roots)
     )
-
-
-def has_lost(store: Store, environment: Environment, present: Iterable[Installed]) -> bool:
-    """Tell whether links of an environment lead to lost entries, or to a former place of the store."""
-    return any(_is_lost(store, item) or _is_moved(environment, item) for item in present)
 
 
 def finish_copies(store: Store, environment: Environment) -> None:
@@ -152,12 +148,12 @@ def recover(
         if sentence:
             yield Progress("warning", sentence)
         present = contents.installed(environment, store.known_roots)
-        if any(_is_moved(environment, item) and not _is_lost(store, item) for item in present):
+        if any(is_moved(environment, item) and not is_lost(store, item) for item in present):
             change_links(store, environment, present, LinkChange(is_recovery=True))
     lost = [
         _Lost(item, contents.direct_url(environment, item))
         for item in contents.installed(environment, store.known_roots)
-        if _is_lost(store, item)
+        if is_lost(store, item)
     ]
     if not lost:
         return
@@ -343,20 +339,6 @@ def _wanted(lost: _Lost) -> Change:
     if origin.get("subdirectory"):
         url += f"#subdirectory={origin['subdirectory']}"
     return Change(distribution.name, "", url)
-
-
-def _is_moved(environment: Environment, distribution: Installed) -> bool:
-    """Tell whether the links of a distribution lead to where the store was before it was moved."""
-    return bool(distribution.entry_id) and contents.leads_nowhere(environment, distribution)
-
-
-def _is_lost(store: Store, distribution: Installed) -> bool:
-    if not distribution.entry_id:
-        return False
-    entry = entry_of(store, distribution)
-    if entry is None or entry.id in store.unusable or not store.trusts_entry(entry.path):
-        return True
-    return not entries.is_whole(entry)
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:

@@ -9,6 +9,7 @@ from pepip.environment import contents, journal, linking, removal, set_aside, wi
 from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.errors import CorruptEntryError, PepipError, UvError
 from pepip.host import locks
+from pepip.operations import linked_entries
 from pepip.store import entries
 
 TYPE_CHECKING = False
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from pepip.environment.metadata import Installation
-    from pepip.model import Entry, Environment, Installed
+    from pepip.model import Environment, Installed
     from pepip.store.root import Store
 
 
@@ -75,7 +76,7 @@ def change_links(store: Store, environment: Environment, present: Sequence[Insta
 
 def link_state(store: Store, present: Iterable[Installed]) -> LinkState:
     """Return the entries of linked distributions, and the distributions with files of their own."""
-    found = {item: entry_of(store, item) for item in present}
+    found = {item: linked_entries.entry_of(store, item) for item in present}
     linked = {item.name: entry for item, entry in found.items() if entry is not None}
     return LinkState(linked, [item for item, entry in found.items() if entry is None])
 
@@ -200,13 +201,3 @@ def _departure(environment: Environment, going: list[Installed]) -> without_reco
             error.output = error.output.replace(twin, environment.site_packages)
             raise
         return without_record.departure(environment.site_packages, going, twin)
-
-
-def entry_of(store: Store, distribution: Installed) -> Entry | None:
-    """Return the entry that a distribution is linked from. None if it is not linked, or the store lost the entry."""
-    if not distribution.entry_id:
-        return None
-    try:
-        return entries.read(store, distribution.entry_id)
-    except (FileNotFoundError, CorruptEntryError):
-        return None

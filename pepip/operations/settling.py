@@ -11,40 +11,18 @@ import sys
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.fast_namedtuple import NamedTuple
 from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pepip.model import Entry, Environment, Installed, ProjectRequest, Request
+    from pepip.model import Entry, Environment, Installed
+    from pepip.operations.deciding import Question
     from pepip.store.root import Store
 
 _SECOND_NS = 1_000_000_000
 _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
-
-
-class Question(NamedTuple):
-    """A command line that asks for something, the time when it began, and the request that it means.
-
-    `words` are empty if no note may answer the same command the next time.
-    """
-
-    words: Sequence[str]
-    began_at_ns: int
-    request: Request | ProjectRequest
-
-    @property
-    def is_of_files(self) -> bool:
-        """Whether files hold the request: a project, or files of requirements.
-
-        Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
-        environment. If it is, the second run finds nothing to do, and notes that.
-        """
-        from pepip import model
-
-        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
 
 
 def note(

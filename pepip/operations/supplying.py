@@ -54,6 +54,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         private=work.private,
         began_at_ns=job.began_at_ns,
         is_checked=work.has_open_demands,
+        meanwhile=_prepare_to_link,
     )
     if acquired.stored:
         from pepip.operations import recover
@@ -81,3 +82,10 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         environment.interpreter.site_packages,
     )
     return Supply(work, acquired, reserved, mode)
+
+
+def _prepare_to_link() -> None:
+    """Import what the end of an install needs: the processor has time while files arrive."""
+    from pepip.environment import outdated  # noqa: F401
+    from pepip.operations import recover, relinking  # noqa: F401
+    from pepip.store import leases  # noqa: F401

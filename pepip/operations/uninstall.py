@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 import time
 
-from pepip.environment import contents
+from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Changes
 from pepip.names import normalize_name
-from pepip.operations import apply, deciding, linked_entries, recover, relinking, venvs
+from pepip.operations import apply, deciding, linked_entries, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import resolve
 
@@ -40,14 +40,18 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     Changes nothing, except that an interrupted change is completed or taken back first. Raises PepipError.
     """
     environment = venvs.open_environment(root, store)
-    recover.complete_interrupted(store, root)
+    if journal.is_interrupted(root):
+        from pepip.operations import recover
+
+        recover.complete_interrupted(store, root)
     fingerprint = contents.fingerprint(environment)
     installed = contents.installed(environment, store.known_roots)
 
     def read_ahead() -> None:
         linked_entries.recall(store, root)
         for item in installed:
-            relinking.entry_of(store, item)
+            linked_entries.entry_of(store, item)
+        apply.get_ready()
 
     removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
     going = {item.name for item in removed}

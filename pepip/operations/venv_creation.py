@@ -19,11 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 
-def is_environment(root: str) -> bool:
-    """Tell whether a virtual environment is at `root`."""
-    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
-
-
 def make(
     root: str,
     maker: Callable[[], None],
@@ -59,7 +54,7 @@ def make(
 
 def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) -> None:
     was_there = os.path.lexists(root)
-    if is_environment(root) and not _can_be_moved(root):
+    if interpreter.is_environment(root) and not _can_be_moved(root):
         rehearse()
     _mark(root)
     try:
@@ -128,7 +123,7 @@ def _remove_unfinished(root: str) -> None:
     """Remove the leftovers of a killed run. The caller holds the lock of the folder above."""
     if not is_unfinished(root):
         return
-    if not is_environment(root):
+    if not interpreter.is_environment(root):
         _take_back(root, was_there=os.path.isdir(_aside(root)))
     filesystems.remove_tree(_aside(root))
     _unmark(root)

@@ -11,7 +11,6 @@ from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import machine, permissions
 from pepip.model import Environment, Progress
-from pepip.operations import venv_creation
 from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False
@@ -30,14 +29,16 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        return project_venv.meant_by(os.path.abspath(os.path.join(folder, paths.expand_user(named, variables))))
-    if venv_creation.is_environment(active):
+        place = os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+        meant = project_venv.in_folder(os.path.dirname(place)) if os.path.basename(place) == ".venv" else place
+        return meant if interpreter.is_environment(meant) else place
+    if interpreter.is_environment(active):
         return os.path.abspath(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
     if configured:
         return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
     found = (place for above in paths.upward(folder) for place in (above, project_venv.in_folder(above)))
-    return next(filter(venv_creation.is_environment, found), os.path.abspath(f"{folder}/.venv"))
+    return next(filter(interpreter.is_environment, found), os.path.abspath(f"{folder}/.venv"))
 
 
 def in_words(environment: Environment) -> str:
@@ -60,7 +61,7 @@ def is_conda(variables: dict[str, str]) -> bool:
     """
     prefix = variables.get("CONDA_PREFIX", "")
     is_base = variables.get("CONDA_DEFAULT_ENV", "") in {"base", "root"}
-    return bool(prefix) and not is_base and not venv_creation.is_environment(variables.get("VIRTUAL_ENV", ""))
+    return bool(prefix) and not is_base and not interpreter.is_environment(variables.get("VIRTUAL_ENV", ""))
 
 
 def environment_of(python: str) -> str:
@@ -69,7 +70,7 @@ def environment_of(python: str) -> str:
         return ""
     folder = os.path.abspath(python)
     candidates = (folder, os.path.dirname(os.path.dirname(folder)))
-    return next((candidate for candidate in candidates if venv_creation.is_environment(candidate)), "")
+    return next((candidate for candidate in candidates if interpreter.is_environment(candidate)), "")
 
 
 def choose(named: str, python: str, variables: dict[str, str], folder: str) -> str:
@@ -81,7 +82,7 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
     request = python or variables.get("UV_PYTHON", "")
     meant = "" if named else environment_of(request)
     root = locate(named or meant, variables, folder)
-    if request and not meant and venv_creation.is_environment(root):
+    if request and not meant and interpreter.is_environment(root):
         _check_python(root, request)
     return root
 
@@ -107,8 +108,12 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
     If uv has made the same environment at another path before, the new one is copied from the answer in `known`.
     Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
-    return not venv_creation.is_environment(root) and venv_creation.make(
-        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python))
+    if interpreter.is_environment(root):
+        return False
+    from pepip.operations import venv_creation
+
+    return venv_creation.make(
+        root, lambda: make_skeleton(root, ["venv", python], python, known, lambda: _make_by_uv(root, python, known))
     )
 
 
@@ -139,10 +144,10 @@ def make_skeleton(
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
 
-def _make_by_uv(root: str, python: str) -> None:
+def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
-    stage.make_environment(root, python)
+    stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
 
 
 @contextlib.contextmanager
@@ -189,14 +194,14 @@ def is_own(root: str) -> bool:
     return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
 
 
-def open_environment(root: str, store: Store) -> Environment:
+def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
     """Return the environment at `root`, with the wheel tags that its interpreter supports.
 
-    Raises VenvError if it can't be used, StoreError if it is the store.
+    `is_new` says that this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
     layout_check.check(root, store.known_roots)
-    facts, tags = interpreter.inspect(root, paths.cache(store.root))
+    facts, tags = interpreter.inspect(root, paths.cache(store.root), is_new=is_new)
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
     return environment
@@ -204,6 +209,7 @@ def open_environment(root: str, store: Store) -> Environment:
 
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
-    site_packages = environment.site_packages
-    if os.path.isdir(site_packages) and not os.access(site_packages, os.W_OK | os.X_OK):
-        raise VenvError(f"cannot change {environment.root}: no permission to write {site_packages}")
+    folder = environment.site_packages
+    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    if obstacle:
+        raise VenvError(f"cannot change {environment.root}: {obstacle}")

@@ -16,7 +16,7 @@ from pepip.paths import PYCACHE, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from pepip.model import Interpreter
 
@@ -33,34 +33,70 @@ def _link(*fields: object) -> Link:
     return tuple.__new__(Link, fields)
 
 
+class Part:
+    """The links of one entry in one environment, as long as no folder of it is shared.
+
+    `folders` and `files` are links by path, `data` the links to files of its `.data` folder. `directories` are the
+    real folders below site-packages, and `data_folders` those that its `.data` folder needs.
+    """
+
+    __slots__ = ("data", "data_folders", "directories", "entry", "files", "folders")
+
+    def __init__(self, entry: Entry, interpreter: Interpreter, mode: str) -> None:
+        self.entry = entry
+        self.data = list(_data_links(entry, interpreter, mode)) if entry.data else []
+        folders = {link.path.rpartition("/")[0] for link in self.data}
+        self.data_folders = {above for folder in folders if folder for above in ancestors(f"{folder}/x")}
+        if entry.data:
+            self.data_folders.update(_empty_data_folders(entry, interpreter))
+        self.folders: dict[str, Link] | None = None
+        self.files: dict[str, Link] = {}
+        self.directories: set[str] = set()
+
+
 class _Share:
     """The part of a plan that comes from one entry. Folders that other entries share are unfolded step by step."""
 
-    __slots__ = ("bytecode", "directories", "entry", "files", "mode", "namespaces", "opened")
+    __slots__ = ("_own", "bytecode", "directories", "entry", "files", "mode", "namespaces", "opened", "part")
 
-    def __init__(self, entry: Entry, mode: str) -> None:
-        self.entry = entry
+    def __init__(self, part: Part, mode: str) -> None:
+        self.part = part
+        self.entry = entry = part.entry
         self.mode = mode
-        self.directories = set(entry.directories)
-        self.files = list(entry.files)
-        self.opened = set(entry.opened)
-        self.namespaces = frozenset(entry.namespaces)
-        self.bytecode = set(entry.bytecode)
+        self._own: tuple[set[str], list[str], set[str]] | None = None  # if the links differ from those of `part`
+        self.directories: Collection[str] = entry.directories
+        self.files: Sequence[str] = entry.files
+        self.opened: Collection[str] = entry.opened
+        self.namespaces = entry.namespaces
+        self.bytecode: Collection[str] = entry.bytecode
         if mode:  # the environment has its own files, and compiles its own bytecode
-            self.bytecode.clear()
+            self.bytecode = ()
             for folder in entry.directories:
                 self.unfold(folder)
+
+    def close(self, folder: str) -> None:
+        """Share no bytecode in `folder` and below it.
+
+        Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where other
+        distributions may put modules, a shared `__pycache__` could give one project the code of another.
+        """
+        inside = folder + "/"
+        bytecode = [name for name in self.bytecode if name != folder and not name.startswith(inside)]
+        if len(bytecode) != len(self.bytecode):
+            self._open()
+            self.bytecode = bytecode
 
     def unfold(self, folder: str) -> list[str]:
         """Replace the link of `folder` by links of all files below it. Return the folders that became real.
 
         Bytecode that the wheel ships is linked file by file, too.
         """
-        self.directories.discard(folder)
+        directories, files, opened = self._open()
+        directories.discard(folder)
         below = [folder]
         shipped = [path for path in self.entry.compiled if path.startswith(folder + "/")]
-        self.files += shipped
-        self.opened.update(above for path in shipped for above in ancestors(path))
+        files += shipped
+        opened.update(above for path in shipped for above in ancestors(path))
         for current in below:
             with os.scandir(f"{self.entry.path}/{current}") as children:
                 for child in children:
@@ -69,9 +105,32 @@ class _Share:
                         if child.name != PYCACHE:
                             below.append(path)
                     else:
-                        self.files.append(path)
-        self.opened.update(below)
+                        files.append(path)
+        opened.update(below)
         return below
+
+    def _open(self) -> tuple[set[str], list[str], set[str]]:
+        """Return the linked folders, the files and the real folders of this share, to be changed in place."""
+        if self._own is None:
+            self._own = set(self.directories), list(self.files), set(self.opened)
+            self.directories, self.files, self.opened = self._own
+        return self._own
+
+    def links(self, prefix: str) -> tuple[dict[str, Link], dict[str, Link], set[str]]:
+        """Return the links to folders, those to files, and the real folders. `prefix` leads to site-packages."""
+        part = self.part
+        if self._own is None and part.folders is not None:
+            return part.folders, part.files, part.directories
+        name, base, mode = self.entry.name, f"{self.entry.path}/", self.mode
+        folders = {prefix + path: _link(prefix + path, base + path, True, name, "") for path in self.directories}
+        for folder in self.bytecode:
+            path = f"{prefix}{folder}/{PYCACHE}"
+            folders[path] = _link(path, f"{base}{folder}/{PYCACHE}", True, name, "")
+        files = {prefix + path: _link(prefix + path, base + path, False, name, mode) for path in self.files}
+        directories = {prefix + path for path in self.opened}
+        if self._own is None:
+            part.folders, part.files, part.directories = folders, files, directories
+        return folders, files, directories
 
 
 def merge(
@@ -80,6 +139,7 @@ def merge(
     *,
     foreign_directories: Iterable[str] = (),
     modes: Mapping[str, str] = _ALL_LINKED,
+    parts: dict[str, Part] | None = None,
 ) -> Plan:
     """Return the plan that links all `entries` into one environment.
 
@@ -88,11 +148,19 @@ def merge(
     `foreign_directories` (relative to site-packages, with all their ancestors) hold files that are not pepip's links,
     so none of these folders is linked whole. If two distributions have the same file, the last one by name wins, in
     whatever order they were installed. Raises ClashError if one has a file where another has a folder: uv fails
-    there, too.
+    there, too. `parts` keeps the links of each entry for the next plan of the same environment: most are the same.
     """
-    shares = [_Share(entry, modes.get(entry.name, "")) for entry in sorted(entries, key=lambda entry: entry.name)]
+    shares = []
+    for entry in sorted(entries, key=lambda entry: entry.name):
+        mode = modes.get(entry.name, "")
+        part = parts.get(entry.id) if parts is not None and not mode else None
+        if part is None or part.entry is not entry:
+            part = Part(entry, interpreter, mode)
+            if parts is not None and not mode:
+                parts[entry.id] = part
+        shares.append(_Share(part, mode))
     prefix = f"{interpreter.site_packages}/"
-    data = [link for share in shares for link in _data_links(share, interpreter)]
+    data = [link for share in shares for link in share.part.data]
     foreign = set(foreign_directories)
     for link in data:
         if link.path.startswith(prefix):
@@ -102,46 +170,40 @@ def merge(
     files: dict[str, Link] = {}
     directories: set[str] = set()
     for share in shares:
-        entry = share.entry
-        name, base, mode = entry.name, f"{entry.path}/", share.mode
-        for path in share.directories:
-            place = prefix + path
-            folders[place] = _link(place, base + path, True, name, "")
-        for path in share.files:
-            place = prefix + path
-            files[place] = _link(place, base + path, False, name, mode)
-        directories.update(prefix + path for path in share.opened)
-        for folder in share.bytecode:
-            path = f"{prefix}{folder}/{PYCACHE}"
-            folders[path] = _link(path, f"{base}{folder}/{PYCACHE}", True, name, "")
+        of_share = share.links(prefix)
+        folders.update(of_share[0])
+        files.update(of_share[1])
+        directories |= of_share[2]
+        directories |= share.part.data_folders
     for link in data:
         other = files.get(link.path)
         if other is None or other.owner <= link.owner:
             files[link.path] = link
-    for parent in {link.path.rpartition("/")[0] for link in data}:
-        directories.update(ancestors(f"{parent}/x") if parent else ())
-    for share in shares:
-        directories.update(_empty_data_folders(share.entry, interpreter))
     _refuse_clashes(files, folders, directories, {interpreter.scripts, *ancestors(f"{prefix}x")})
     return Plan({**folders, **files}, directories)
 
 
-def _data_links(share: _Share, interpreter: Interpreter) -> Iterator[Link]:
+def _data_links(entry: Entry, interpreter: Interpreter, mode: str) -> Iterator[Link]:
     """Yield the links to the files of an entry's `.data` folder. Scripts are not linked."""
-    name, mode, data = share.entry.name, share.mode, share.entry.data
-    folder = f"{share.entry.path}/{share.entry.data_directory}" if data else ""
+    name, folder = entry.name, f"{entry.path}/{entry.data_directory}"
     starts: dict[str, str] = {}  # by scheme: the path that comes before each file's own
-    for scheme, path in data:
+    for scheme, path in entry.data:
         if scheme != "scripts" and not path.endswith("/"):
             if scheme not in starts:
                 starts[scheme] = data_path(scheme, "", interpreter, name)
-            place = _real_place(starts[scheme] + path)
+            place = starts[scheme] + path
+            if place.startswith(_OTHER_LIB):
+                place = _real_place(place)
             yield _link(place, f"{folder}/{scheme}/{path}", False, name, mode)
+
+
+_OTHER_LIB = "lib64/"
 
 
 def _real_place(path: str) -> str:
     """Return the real path of `path`: on Linux the folder `lib64` of an environment is a link to `lib`."""
-    return f"lib/{path.removeprefix('lib64/')}" if path.startswith("lib64/") and sys.platform == "linux" else path
+    is_link = path.startswith(_OTHER_LIB) and sys.platform == "linux"
+    return f"lib/{path.removeprefix(_OTHER_LIB)}" if is_link else path
 
 
 def _empty_data_folders(entry: Entry, interpreter: Interpreter) -> Iterator[str]:
@@ -195,10 +257,8 @@ def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
         if all(path in share.namespaces for share in sharing):
             continue
         for share in sharing:
+            share.close(path)
             inside = path + "/"
-            # Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where other
-            # distributions may put modules, a shared `__pycache__` could give one project the code of another.
-            share.bytecode = {name for name in share.bytecode if name != path and not name.startswith(inside)}
             for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
                 for opened in share.unfold(folder):
                     if opened not in holders:

@@ -73,6 +73,11 @@ def read(store: Store) -> dict[str, Answer]:
         return {}
 
 
+def modified_ns(store: Store) -> int:
+    """Return when the answers were written, in nanoseconds since 1970; 0 if there are none."""
+    return user_cache.modified_ns(user_cache.folder_in(paths.cache(store.root)), _NAME)
+
+
 def write(store: Store, answers: Mapping[str, Answer]) -> None:
     """Note the last answer of each kind. Does nothing if the store has no cache, or if the file can't be written."""
     cache = paths.cache(store.root)

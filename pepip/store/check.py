@@ -13,7 +13,7 @@ from pepip.host import files, links, permissions
 from pepip.store import document as documents
 from pepip.store import entries, prelinks
 from pepip.store.entries import SEALED_AT_NS
-from pepip.wheel import module_folders, record
+from pepip.wheel import footprint, module_folders, record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -196,7 +196,8 @@ def _listed(document: Document, baseline: Iterable[str]) -> set[str]:
 
 
 def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
-    return module_folders.find([*_listed(document, baseline), *(f"{folder}/" for folder in document.empty)])
+    listed = [*_listed(document, baseline), *(f"{folder}/" for folder in document.empty)]
+    return module_folders.find(footprint.tree_of(listed))
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:

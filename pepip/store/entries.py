@@ -176,10 +176,15 @@ def _all_in(root: str, prefix: str, memory: ScanCache | None, *, start: str = ""
 def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None:
     """Return the summary of an entry, None for anything else: a file, or an entry that was removed meanwhile."""
     try:
-        changed_at = os.stat(f"{path}/{paths.ENTRY_METADATA}").st_mtime_ns
+        status = os.stat(f"{path}/{paths.ENTRY_METADATA}")
+        changed_at = status.st_mtime_ns
         known = memory.recall("entries", entry_id, changed_at) if memory else None
         if known is None:
-            known = _read_stored(path)
+            state = (changed_at, status.st_ino, status.st_size)
+            state_before, known = _read_by_this_run.get(path, (state, None))
+            if known is None or state_before != state:
+                known = _read_stored(path)
+                _read_by_this_run[path] = (state, known)
             if memory:
                 memory.note("entries", entry_id, changed_at, known)
         name, version, identity, origin, file_count, stored_at = known
@@ -190,6 +195,10 @@ def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None
             return None
         name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
         return Stored(entry_id, path, name, version, "", "", 0, 0, 0, "damaged")
+
+
+_read_by_this_run: dict[str, tuple[tuple[int, int, int], list[Any]]] = {}
+"""The facts of documents, and the states of their files, by entry: a prune takes two censuses."""
 
 
 def _read_stored(path: str) -> list[Any]:
@@ -279,7 +288,11 @@ def is_whole(entry: Entry) -> bool:
     Lists no folder and reads no file, except the scripts of an entry of format 1. Notices a file that was added to,
     removed from or replaced in a linked folder, but not in the folders below that one.
     """
-    if not all(map(_is_sealed, sealed(entry))):
+    try:
+        for path in sealed(entry):
+            if os.lstat(path).st_mtime_ns != SEALED_AT_NS and sys.platform != "win32":
+                return False
+    except FileNotFoundError:
         return False
     # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
     folder = f"{entry.data_directory}/" if entry.data else ""

@@ -5,6 +5,7 @@ If the environment is on the file system of the store, the entry gets hard links
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from pepip.host.transfer import Transfer
     from pepip.model import Entry
+    from pepip.store.document import Document
     from pepip.store.root import Store
     from pepip.store.staged import WheelTree
 
@@ -148,14 +150,10 @@ def equal_entry(
 
     Notes the artifact as an alias of that entry.
     """
-    bucket = tags.bucket(publish.tag_of(f"{item.wheel}/{item.dist_info}/WHEEL", artifact))
     content = ""
-    for entry_id in _of_version(store, bucket, item):
+    for entry_id, document in _candidates(store, item, artifact):
         path = f"{paths.packages(store.root)}/{entry_id}"
         try:
-            document = documents.read(path)
-            if not content_identity.is_of_content(document.identity) or not _is_own(path):
-                continue
             content = content or content_of(item, tree, proof)
             alike = document.identity == content and document.launchers == launchers
             if alike and proof.unread_until_ns:  # RECORD alone says so: read the files
@@ -171,20 +169,34 @@ def equal_entry(
     return None
 
 
+def may_have_equal(store: Store, item: StagedWheel, artifact: Artifact) -> bool:
+    """Tell whether `equal_entry` has an entry to compare with a staged wheel."""
+    return next(_candidates(store, item, artifact), None) is not None
+
+
 def content_of(item: StagedWheel, tree: WheelTree, proof: proving.Proof) -> str:
     """Return the identity by content of a staged wheel. Raises OSError or ValueError if it can't be read."""
     runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
     return entry_content.content_of_wheel(item.wheel, item.dist_info, proof.absent, proof.digests, runnable)
 
 
-def _of_version(store: Store, bucket: str, item: StagedWheel) -> Iterator[str]:
-    """Yield the ids of the entries in a bucket whose folder names begin with a wheel's name and version."""
-    for folder in store.buckets(bucket):
+def _candidates(store: Store, item: StagedWheel, artifact: Artifact) -> Iterator[tuple[str, Document]]:
+    """Yield the ids and documents of this user's adopted entries in a wheel's bucket.
+
+    Their folder names begin with the wheel's name and version.
+    """
+    for folder in store.buckets(tags.bucket(publish.tag_of(f"{item.wheel}/{item.dist_info}/WHEEL", artifact))):
         try:
             names = os.listdir(f"{paths.packages(store.root)}/{folder}")
         except OSError:
             continue
-        yield from (f"{folder}/{name}" for name in names if name.startswith(f"{item.name}-{item.version}"))
+        for name in names:
+            if name.startswith(f"{item.name}-{item.version}"):
+                path = f"{paths.packages(store.root)}/{folder}/{name}"
+                with contextlib.suppress(OSError, ValueError, CorruptEntryError):
+                    document = documents.read(path)
+                    if content_identity.is_of_content(document.identity) and _is_own(path):
+                        yield f"{folder}/{name}", document
 
 
 def _is_own(path: str) -> bool:

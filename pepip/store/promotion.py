@@ -37,20 +37,22 @@ def copy(target: Store, entry: str, workshop: str) -> Prepared:
 
 def _tree_of(entry: str) -> WheelTree:
     """Return the files and folders of an entry, without its document, its ready-made links and others' bytecode."""
-    tree = WheelTree([], [])
+    tree = WheelTree({"": {}}, [])
     pending = [""]
     for folder in pending:
+        node = tree.folders[folder]
         with os.scandir(f"{entry}/{folder}" if folder else entry) as children:
             for child in children:
                 path = f"{folder}/{child.name}" if folder else child.name
                 if path in {paths.READY, paths.ENTRY_METADATA}:
                     continue
                 if child.is_dir(follow_symlinks=False):
-                    tree.folders.append(path)
+                    node[child.name] = tree.folders[path] = {}
                     pending.append(path)
                 elif child.is_file(follow_symlinks=False):
                     status = child.stat(follow_symlinks=False)
                     if os.path.basename(folder) != paths.PYCACHE or status.st_uid in {0, files.user_id()}:
+                        node[child.name] = None
                         tree.files.append(WheelFile(path, status))
                 else:
                     raise CorruptEntryError(entry, f"{path} is neither a file nor a folder")

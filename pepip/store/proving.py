@@ -41,21 +41,22 @@ def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is
     with another size.
     """
     record_path = f"{staged.dist_info}/RECORD"
-    statuses = {file.path: file.status for file in tree.files}
+    statuses = dict(tree.files)
     rows = {row.path: row for row in record.read(f"{staged.wheel}/{record_path}")}
     differing, proved = [], {record_path}
     unread_until_ns = 0
     for path, row in rows.items():
-        if path not in statuses or not row.hash_value or path == record_path:
+        status = statuses.get(path)
+        if status is None or not row.hash_value or path == record_path:
             continue
-        if is_checked and record.may_match(row, statuses[path].st_size):
-            unread_until_ns = max(unread_until_ns, statuses[path].st_mtime_ns, 1)
+        if is_checked and record.may_match(row, status.st_size):
+            unread_until_ns = max(unread_until_ns, status.st_mtime_ns, 1)
             proved.add(path)
             continue
-        place, known = f"{staged.wheel}/{path}", digest_cache.digest(statuses[path])
+        place, known = f"{staged.wheel}/{path}", digest_cache.digest(status)
         is_same = record.matches(row, place, known)
         if not is_same and known is not None:  # an earlier file may have had this inode and digest: read the file
-            digest_cache.forget(statuses[path])
+            digest_cache.forget(status)
             is_same = record.matches(row, place)
         if not is_same:
             differing.append(path)

@@ -85,7 +85,7 @@ def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
     mode = permissions.open_mode(like=store.like)
     os.mkdir(workshop, mode)
     by_depth: dict[int, list[str]] = {}
-    for folder in tree.folders:
+    for folder in filter(None, tree.folders):
         by_depth.setdefault(folder.count("/"), []).append(f"{workshop}/{folder}")
     for _, folders in sorted(by_depth.items()):
         store.each(lambda folder: os.mkdir(folder, mode), folders)
@@ -117,23 +117,25 @@ def _describe(
     `workshop`: somebody could have changed the other one since it was copied.
     """
     dist_info = staged.dist_info
-    data_prefix = dist_info.removesuffix(".dist-info") + ".data/"
-    statuses = {path: status for path, status in tree.files if not path.startswith(data_prefix)}
-    own = record.made_by_installer(dist_info)
-    folders = [f"{path}/" for path in tree.folders if not f"{path}/".startswith(data_prefix)]
+    data_folder = dist_info.removesuffix(".dist-info") + ".data"
+    data_prefix = f"{data_folder}/"
+    files = tree.files
+    if data_folder in tree.folders:
+        files = [file for file in tree.files if not file.path.startswith(data_prefix)]
     run_paths = {
         path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
-        for path, status in statuses.items()
+        for path, status in files
         if ".so" in path and libraries.is_library_name(path)
     }
     shape = footprint.compute(
         staged.wheel,
-        [path for path in sorted([*statuses, *folders]) if path not in own],
+        footprint.without(tree.folders[""], data_folder, dist_info, record.MADE_BY_INSTALLER),
         dist_info=dist_info,
         escaping_libraries=libraries.leaving(staged.wheel, run_paths),
     )
-    filled = {path.rpartition("/")[0] for path, _ in tree.files}
-    hollow = set(tree.folders) - filled - {above for folder in filled for above in paths.ancestors(folder)}
+    filled = {folder for folder, content in tree.folders.items() if None in content.values()}
+    above_filled = {above for folder in filled for above in paths.ancestors(folder)}
+    hollow = tree.folders.keys() - filled - above_filled - {""}
     data = _data_of(staged, [path for path, _ in tree.files], hollow, data_prefix)
     with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
         rows = file.read()
@@ -151,8 +153,8 @@ def _describe(
         opened=shape.opened,
         namespaces=shape.namespaces,
         bytecode=shape.bytecode,
-        compiled=tuple(path for path in statuses if f"/{paths.PYCACHE}/" in path),
-        executables=tuple(path for path, status in statuses.items() if status.st_mode & 0o100),
+        compiled=tuple(path for path, _ in files if f"/{paths.PYCACHE}/" in path),
+        executables=tuple(path for path, status in files if status.st_mode & 0o100),
         data=data,
         launchers=launchers,
         metadata=staged.metadata,
@@ -237,18 +239,16 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
             f"{workshop}/{path}", status, like=like, shares_inode=path not in own
         ):
             sealed.add(kind)
-    with_modules = {path.rpartition("/")[0] for path, _ in tree.files if path.endswith(".py")}
     permissions.seal_file(documents.place_of(workshop), like=like)
-    read_only = module_folders.find([*(path for path, _ in tree.files), *(f"{path}/" for path in tree.folders)])
-    taken = {*tree.folders, *(path for path, _ in tree.files if path.endswith(paths.PYCACHE))}
+    read_only = module_folders.find(tree.folders[""])
     mode = permissions.open_mode(like=like)
 
     def finish(folder: str) -> None:
-        path = f"{workshop}/{folder}" if folder else workshop
+        path, content = f"{workshop}/{folder}" if folder else workshop, tree.folders[folder]
         if os.path.basename(folder) == paths.PYCACHE:
             permissions.open_directory(path, like=like, status=made)
             return
-        if folder in with_modules and (f"{folder}/{paths.PYCACHE}" if folder else paths.PYCACHE) not in taken:
+        if footprint.has_modules(content) and paths.PYCACHE not in content:
             os.mkdir(f"{path}/{paths.PYCACHE}", mode)
             permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
@@ -258,7 +258,7 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
             permissions.open_directory(path, like=like, status=made)
 
     # In any order: nothing that `finish` does to a folder changes the time of the folder above it.
-    store.each(finish, ["", *tree.folders])
+    store.each(finish, tree.folders)
 
 
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:

@@ -58,6 +58,10 @@ class ScanCache:
         row = self._before.get(topic, {}).get(name)
         return None if row is None else row[0]
 
+    def in_use(self, topic: str) -> dict[str, Any]:
+        """Return the evidence of all answers that the current scan has used or noted, by name."""
+        return {name: row[0] for name, row in self._now.get(topic, {}).items()}
+
     def remembered(self, topic: str) -> dict[str, list[Any]]:
         """Return all rows of a topic from the file: evidence and answer, by name. The evidence is not checked."""
         return self._before.get(topic, {})

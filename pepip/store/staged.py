@@ -18,7 +18,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_LARGEST_HEADERS_BYTES = 1 << 20
+    from pepip.wheel.footprint import Tree
+
+_LIKELY_HEADERS_BYTES, _LARGEST_HEADERS_BYTES = 1 << 12, 1 << 20
 _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"))
 
 
@@ -48,9 +50,13 @@ class WheelFile(NamedTuple):
 
 
 class WheelTree(NamedTuple):
-    """All files and folders of an unpacked wheel. In `folders` each path comes before the paths below it."""
+    """All files and folders of an unpacked wheel.
 
-    folders: list[str]
+    `folders` has the content of each folder by path. The folder itself, with the empty path, is the first. Each other
+    folder comes before those below it.
+    """
+
+    folders: dict[str, Tree]
     files: list[WheelFile]
 
 
@@ -123,21 +129,25 @@ def launchers(prefix: str, staged: StagedWheel, python: str) -> dict[str, str]:
 
 def look(wheel: str) -> WheelTree:
     """Return all files and folders of an unpacked wheel. Raises InvalidWheelError if it holds anything else."""
-    tree = WheelTree([], [])
+    folders: dict[str, Tree] = {"": {}}
+    files: list[WheelFile] = []
     pending = [""]
     for folder in pending:
+        node, above = folders[folder], f"{folder}/" if folder else ""
         with os.scandir(f"{wheel}/{folder}" if folder else wheel) as children:
             for child in children:
-                path = f"{folder}/{child.name}" if folder else child.name
-                if child.is_dir(follow_symlinks=False):
-                    tree.folders.append(path)
-                    pending.append(path)
-                elif child.is_file(follow_symlinks=False):
+                name = child.name
+                path = above + name
+                if child.is_file(follow_symlinks=False):
+                    node[name] = None
                     status = child.stat(follow_symlinks=False)
-                    tree.files.append(tuple.__new__(WheelFile, (path, status)))  # half the time of a plain call
+                    files.append(tuple.__new__(WheelFile, (path, status)))  # half the time of a plain call
+                elif child.is_dir(follow_symlinks=False):
+                    node[name] = folders[path] = {}
+                    pending.append(path)
                 else:
                     raise InvalidWheelError(f"{os.path.basename(wheel)}: {path} is neither a file nor a folder")
-    return tree
+    return WheelTree(folders, files)
 
 
 def _site_packages(prefix: str) -> Iterator[str]:
@@ -189,10 +199,8 @@ def _written_by_uv(dist_info: str) -> dict[str, str]:
 
 def name_and_version(dist_info: str) -> tuple[str, str]:
     """Return the normalized name and the version that METADATA states. Raises InvalidWheelError if it has none."""
-    with open(f"{dist_info}/METADATA", "rb") as file:
-        text = file.read(_LARGEST_HEADERS_BYTES).decode("utf-8", "replace")
     headers: dict[str, str] = {}
-    for line in text.splitlines():
+    for line in _headers(f"{dist_info}/METADATA"):
         if not line.strip():
             break
         key, separator, value = line.partition(":")
@@ -201,6 +209,17 @@ def name_and_version(dist_info: str) -> tuple[str, str]:
     if "name" not in headers or "version" not in headers:
         raise InvalidWheelError(f"the METADATA of {os.path.basename(dist_info)} has no name or no version")
     return names.normalize_name(headers["name"]), headers["version"]
+
+
+def _headers(path: str) -> Iterator[str]:
+    """Yield the lines of a file of METADATA, as `splitlines` does. A long description may follow the headers."""
+    with open(path, "rb") as file:
+        start = file.read(_LIKELY_HEADERS_BYTES)
+        lines = start.decode("utf-8", "replace").splitlines()
+        if len(start) < _LIKELY_HEADERS_BYTES or any(not line.strip() for line in lines[:-1]):
+            yield from lines
+            return
+        yield from (start + file.read(_LARGEST_HEADERS_BYTES)).decode("utf-8", "replace").splitlines()
 
 
 def _declared_scripts(dist_info: str, name: str) -> set[str]:

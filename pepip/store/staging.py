@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files, filesystems, run_dirs
+from pepip.host import files, filesystems, parallel, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,19 +70,19 @@ def _remove_from_memory(area: str) -> None:
 class Writer:
     """Writes a staging area to disk while it grows, in a thread, so that little is left for `settle`.
 
-    A context manager; its thread ends with it.
+    A context manager; its thread ends with it. A second process may start beside that thread.
     """
 
     def __init__(self, folder: str) -> None:
-        import threading
+        from threading import Event
 
+        filesystems.prepare_to_flush()
         self._folder = folder
-        self._is_due, self._is_over = threading.Event(), threading.Event()
+        self._is_due, self._is_over = Event(), Event()
         self._error: OSError | None = None
-        self._thread = threading.Thread(target=self._write, daemon=True)
 
     def __enter__(self) -> Writer:
-        self._thread.start()
+        self._thread = parallel.start_lockless_thread(self._write)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +116,7 @@ class Writer:
 
 
 # Short enough that little is left at the end of a download, and long enough not to slow uv's unpacking.
-_SECONDS_BETWEEN_WRITES = 5.0
+_SECONDS_BETWEEN_WRITES = 1.0
 
 
 def remove_abandoned(store: Store) -> None:

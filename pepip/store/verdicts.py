@@ -45,6 +45,11 @@ def read(store: Store, stored: Iterable[Stored]) -> dict[str, Verdict]:
     return found
 
 
+def modified_ns(store: Store) -> int:
+    """Return when a verdict was noted last, in nanoseconds since 1970; 0 if there is none."""
+    return user_cache.modified_ns(user_cache.folder_in(paths.cache(store.root)), _NAME)
+
+
 def note(store: Store, flaws_of: Mapping[Stored, Sequence[Flaw]]) -> None:
     """Note the flaws of verified entries. If this user can't write the file, nothing is noted."""
     rows = _rows(store)

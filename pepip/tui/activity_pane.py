@@ -86,6 +86,8 @@ class ActivityPane(Vertical):
         table = self.query_one("#jobs", Table)
         table.empty_text = "no operation yet: I installs, P prunes, V verifies"
         table.show(rows)
+        if not self.query_one("#log").has_focus:
+            table.stay_at_top()
         self._log()
 
     def _log(self) -> None:

@@ -46,7 +46,7 @@ class PepipApp(ActionApp):
     TITLE = "pepip"
     AUTO_FOCUS = None  # Textual would focus the filter, even behind the screen of an empty store
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares it so
-    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high")]  # noqa: RUF012 - textual declares it so
+    VERTICAL_BREAKPOINTS = [(0, "-low"), (24, "-high"), (32, "-tall")]  # noqa: RUF012 - textual declares it so
 
     def __init__(
         self, store: Store, *, pane: str = "store", folder: str = STARTED_IN, is_still: bool = False

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.widgets import Button, Static
+from textual.binding import Binding, BindingType
+from textual.widgets import Button, Input, Static
 
 from pepip.names import normalize_name
 from pepip.store.audit_answers import KINDS, OUTDATED, VULNERABLE, YANKED
 from pepip.tui import audit_findings, formatting
 from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.path_input import PathInput
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pepip.store.audit_answers import Pin
     from pepip.tui.catalog import Catalog
@@ -31,17 +35,29 @@ _TONES = {VULNERABLE: "bad", YANKED: "warn", OUTDATED: "muted"}
 
 
 class AuditDialog(Dialog):
-    """The findings in all environments. Answers `go` to ask again, or `show NAME VERSION` for a chosen row."""
+    """The findings in all environments. Answers `go` to ask again, or `show NAME VERSION` for a chosen row.
 
-    def __init__(self, catalog: Catalog, *, command: str) -> None:
-        super().__init__("Audit", command=command)
+    `records` is the typed path of OSV records in which `go` looks up advisories, empty for uv's service. `command`
+    returns the command for it.
+    """
+
+    COMMAND_LINES = 1
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "to_records", "OSV records", show=False)]
+
+    def __init__(self, catalog: Catalog, *, command: Callable[[str], str]) -> None:
+        super().__init__("Audit · / asks OSV records", command=command(""))
+        self.records = ""
         self._catalog = catalog
+        self._command_of = command
         self._users = users_of(catalog)
 
     def body(self) -> ComposeResult:
-        """Make the sentences and the list."""
+        """Make the sentences, the list, and the line for OSV records."""
         yield Static(self._sentences(), classes="dialog--text")
         yield Table(_COLUMNS, verb="In the store", id="findings")
+        line = PathInput("", placeholder="offline: OSV records (file, folder or zip)", id="records")
+        line.cursor_blink = False
+        yield line
 
     def choices(self) -> Sequence[Choice]:
         """Return the buttons. Close comes first, so that Enter asks nothing."""
@@ -55,6 +71,24 @@ class AuditDialog(Dialog):
         table.empty_text = "nothing found"
         table.show(self._rows())
         self.query(Button).first().focus()
+
+    def action_to_records(self) -> None:
+        """Move the focus to the line for OSV records."""
+        self.query_one("#records").focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the command for the typed path."""
+        event.stop()
+        self.records = event.value.strip()
+        self.say_command(self._command_of(self.records))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Look up advisories in the typed records. Without a path, go to the first button."""
+        event.stop()
+        if self.records:
+            self.action_answer("go")
+        else:
+            self.query(Button).first().focus()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Answer with the package under the cursor."""
@@ -96,7 +130,8 @@ class AuditDialog(Dialog):
             pins = {(found.name, found.version) for found in answer.findings} & self._users.keys()
             unknown = len(self._users.keys() - answer.pins)
             text.append(f"{len(pins)} of {len(self._users.keys() & answer.pins)} {kind}", "bold" if pins else "")
-            text.append(f" ({formatting.day(answer.asked_at)})")
+            source = f", {formatting.printable(answer.source)}" if answer.source.startswith("OSV") else ""
+            text.append(f" ({formatting.day(answer.asked_at)}{source})")
             text.append(f", {unknown} unknown\n" if unknown else "\n", "dim")
         text.rstrip()
         return text

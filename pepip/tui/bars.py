@@ -157,7 +157,8 @@ class SavingsLine(Line):
             without_unused = sums.saved_bytes + sums.prunable_bytes
             outweighed = f"saved {formatting.size(without_unused)}, but more is unused"
             costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
-            few = "saves once two projects share" if sums.projects < 2 else costs
+            few = "saves once two projects share" if level < 3 else "saves from 2 projects on"
+            few = few if sums.projects < 2 else costs
             text.append(outweighed if sums.prunable_bytes and without_unused > 0 else few, plain)
         text.append(" · ", plain)
         self._add_unused(text, sums, level)
@@ -167,7 +168,13 @@ class SavingsLine(Line):
         """Append the unused size and, if there is room, the size in the trash or that in uv's cache."""
         plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
-        in_trash = known.emptied_bytes if known else 0
+        in_trash = known.restorable_bytes if known else 0
+        if known and known.blocked:
+            start = cell_len(text.plain)
+            text.append("pruning is blocked" if level < 3 else "blocked", plain)
+            text.append(" [P]", key)
+            self.click_targets = [ClickTarget(start, cell_len(text.plain), "prune")]
+            return
         if not sums.prunable_bytes or (known and not (known.orphans or known.freed_bytes)):
             text.append("nothing to prune" if level < 3 else "0 B", plain)
             return

@@ -136,16 +136,17 @@ def _read(store: Store, *, was_there: bool, memory: ScanCache | None) -> Catalog
 
 
 def stamp(store: Store) -> tuple[int, ...]:
-    """Return a value that changes when entries come or go, or environments are registered.
+    """Return a value that changes when entries come or go, environments are registered, or answers are noted.
 
-    The value holds the modification times of a few folders. If one can't be read, the value says whether the store
-    exists.
+    Answers are those of an audit or of a verification. The value holds the modification times of a few folders and
+    files. If a folder can't be read, the value says whether the store exists.
     """
     folders = [paths.packages(store.root), paths.projects(store.root)]
     try:
         with os.scandir(folders[0]) as buckets:
             folders += sorted(bucket.path for bucket in buckets)
-        return tuple(os.stat(folder).st_mtime_ns for folder in folders)
+        times = [os.stat(folder).st_mtime_ns for folder in folders]
+        return (*times, audit_answers.modified_ns(store), verdicts.modified_ns(store))
     except OSError:
         return (int(os.path.isdir(store.root)),)
 

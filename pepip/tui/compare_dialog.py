@@ -30,8 +30,8 @@ _OTHERS = (Column("name", "Compare with", 0), Column("path", "Folder", 0, from_w
 _DIFFERENCES = (
     Column("sign", "", 1),
     Column("name", "Package", 0),
-    Column("left", "Here", 14),
-    Column("right", "There", 14),
+    Column("left", "Here", 22),
+    Column("right", "There", 22),
 )
 _SIGNS = {compare.ADDED: ("+", "good"), compare.REMOVED: ("-", "bad"), compare.CHANGED: ("~", "accent")}
 _LOCK = "uv.lock"
@@ -73,7 +73,10 @@ class CompareWhich(Dialog):
 
 
 class CompareDialog(Dialog):
-    """The differences between the packages of a project and of the chosen other one, or of its own lock."""
+    """The differences between the packages of a project and of the chosen other one, or of its own lock.
+
+    The list of other environments begins with its lock, then those that have the most packages in common with it.
+    """
 
     COMMAND_LINES = 2
 
@@ -81,14 +84,12 @@ class CompareDialog(Dialog):
         super().__init__(f"Compare {_name(share)}")
         self._store, self._queue = store, queue
         self._left = share
-        self._others = {
-            root: other
-            for root, other in catalog.shares.items()
-            if root != share.known.environment and _is_there(other)
-        }
+        self._versions = _versions(share)
+        there = [other for other in catalog.shares.values() if other is not share and _is_there(other)]
+        there.sort(key=lambda other: -len(_versions(other).keys() & self._versions.keys()))
+        self._others = {other.known.environment: other for other in there}
         self._has_lock = os.path.isfile(f"{share.known.project}/{_LOCK}")
         self._lock_job: Job[Comparison] | None = None
-        self._versions = _versions(share)
 
     def body(self) -> ComposeResult:
         """Make the list of other projects, a sentence, and the list of differences."""

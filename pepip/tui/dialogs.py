@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
+from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -21,11 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from textual.geometry import Size
     from textual.screen import Screen
 
-
-_MOST_CHARACTERS = 600
-"""A dialog shows so many characters of a command."""
 
 _OF_EVERY_LIST = frozenset({"Down", "Up", "Page down", "Page up", "First", "Last"})
 """Labels of the keys that every list has. The help shows them last."""
@@ -40,7 +39,42 @@ class Choice(NamedTuple):
 
 
 class CommandLine(Static):
-    """The command that does the same. A click copies it."""
+    """The command that does the same. A click copies it.
+
+    A command that is too long for the widget loses its middle, and shows an ellipsis there.
+    """
+
+    def __init__(self, *, classes: str) -> None:
+        super().__init__("", classes=classes)
+        self._command, self._hint = "", ""
+
+    def say(self, command: str, hint: str) -> None:
+        """Show a command, with a hint after it if there is room."""
+        self._command, self._hint = command, hint
+        self._fit(may_grow=True)
+
+    def _whole(self, width: int) -> Text:
+        """Return the command, and the hint on its last line or, if there is no room, on a line of its own."""
+        text = Text(self._command)
+        if self._hint:
+            last = text.wrap(self.app.console, width)[-1].cell_len if width else 0
+            before = "   " if last + 3 + cell_len(self._hint) <= width else "\n"
+            text.append(f"{before}{self._hint}", "italic")
+        return text
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:  # noqa: ARG002 - Textual's
+        """Return the height of the whole command."""
+        return len(self._whole(width).wrap(self.app.console, width)) if self._command and width else 0
+
+    def on_resize(self) -> None:
+        """Show as much as fits."""
+        self._fit(may_grow=False)
+
+    def _fit(self, *, may_grow: bool) -> None:
+        (width, height), shown = self.size, self._whole(self.size.width)
+        if width and height and len(shown.wrap(self.app.console, width)) > height:
+            shown = Text(without_middle(self._command, width, height))
+        self.update(shown, layout=may_grow)
 
     async def on_click(self) -> None:
         """Copy the command."""
@@ -77,7 +111,7 @@ class Dialog(ModalScreen[str]):
         with Vertical(classes="dialog"):
             yield Static(Text(self.title_text, no_wrap=True, overflow="ellipsis"), classes="dialog--title")
             yield from self.body()
-            yield CommandLine("", classes="dialog--command")
+            yield CommandLine(classes="dialog--command")
             with Horizontal(classes="dialog--buttons"):
                 for choice in self.choices():
                     yield button(choice)
@@ -97,18 +131,13 @@ class Dialog(ModalScreen[str]):
     def say_command(self, command: str) -> None:
         """Show another command. An empty command hides the line, unless `COMMAND_LINES` reserves it."""
         self.command = command
-        line = self.query_one(".dialog--command", Static)
-        line.update(self._shown_command() if command else "")
+        line = self.query_one(CommandLine)
+        # In a text field, y is a letter. A click always copies.
+        can_copy = bool(command) and not self.query(Input) and self.app.size.width >= 60
+        line.say(f"$ {formatting.printable(command)}" if command else "", "y copies" if can_copy else "")
         line.display = bool(command or self.COMMAND_LINES)
         if self.COMMAND_LINES:
             line.styles.height = self.COMMAND_LINES
-
-    def _shown_command(self) -> Text:
-        shown = self.command[:_MOST_CHARACTERS]  # a command may have hundreds of names; copying takes all of them
-        text = Text(f"$ {formatting.printable(shown)}{'' if shown == self.command else ' …'}")
-        if not self.query(Input) and self.app.size.width >= 60:  # in a text field, y is a letter; a click copies
-            text.append("   y\N{NO-BREAK SPACE}copies", "italic")
-        return text
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Answer with the button's key."""
@@ -133,6 +162,19 @@ class Dialog(ModalScreen[str]):
         if self.command:
             self.app.copy_to_clipboard(self.command)
             self.app.notify(self.command, title="Copied", markup=False)
+
+
+def without_middle(text: str, width: int, height: int) -> str:
+    """Return the start and the end of a long text in `height` lines of `width` columns, with an ellipsis between."""
+    spare = 1 if cell_len(text) == len(text) else 1 + height  # a wide character may not fit at the end of a line
+    room = width * height - spare
+    end = set_cell_size(text[::-1], room - room // 2)[::-1]
+    lines = [""]
+    for character in f"{set_cell_size(text, room // 2)}…{end}":
+        if cell_len(lines[-1] + character) > width:
+            lines.append("")
+        lines[-1] += character
+    return "\n".join(lines)
 
 
 def button(choice: Choice) -> Button:
@@ -216,7 +258,9 @@ class Help(Dialog):
         self._text = text
         self._rows = []
         for binding in key_bindings.offered_on(screen):
-            shown = screen.app.get_key_display(binding)
+            # Several keys may share one display, as `l` and the arrow do. Here each letter stands for itself.
+            is_letter = len(binding.key) == 1
+            shown = binding.key if is_letter else screen.app.get_key_display(binding)
             self._rows.append(
                 TableRow(binding.key, (shown, binding.tooltip or label_of(binding, screen)), ("accent", ""))
             )

@@ -49,6 +49,9 @@ COLUMNS = (
 HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width > 1))
 """Keys of the columns that a user may hide: all but the name and the sign of the state."""
 
+MOST_USERS = 40
+"""The detail of an entry names so many environments that link it."""
+
 _NEVER = 10_000  # more columns than any terminal has
 
 SORTS = ("size", "name", "projects", "used", "stored", "state")
@@ -247,7 +250,7 @@ def describe(
         if len(flaws) > 20:
             text.append(f"  and {len(flaws) - 20} more\n")
     text.append("\nLinked by\n" if users else "\nNo environment links it\n", "bold")
-    for user in users[:40]:
+    for user in users[:MOST_USERS]:
         text.append(f"  {catalog.called(user)}\n")
         if details is not None:
             asking = needs.get(user, ())
@@ -257,8 +260,8 @@ def describe(
                 else "no other package needs it"
             )
             text.append(f"    {reason}\n", "dim")
-    if len(users) > 40:
-        text.append(f"  and {len(users) - 40} more\n", "dim")
+    if len(users) > MOST_USERS:
+        text.append(f"  and {len(users) - MOST_USERS} more\n", "dim")
     if details is not None:
         unfolded = {folder for user in details.users for folder in user.unfolded}
         for title, values in (
@@ -286,12 +289,19 @@ def describe(
 
 
 def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
-    """Map each environment that links an entry to the names of the distributions there that need it."""
+    """Map each environment that links an entry to the names of the distributions there that need it.
+
+    The environment's own distributions are read from disk, so call this in a worker.
+    """
+    from pepip.operations import entry_details
+
     found = {}
     names = {entry_id: catalog.stored[entry_id].name for entry_id in details.dependants if entry_id in catalog.stored}
-    for user in catalog.users.get(details.stored.id, ()):
-        linked = catalog.shares[user].known.entries if user in catalog.shares else None
-        found[user] = sorted({names[entry_id] for entry_id in names.keys() & (linked or ())})
+    for user in catalog.users.get(details.stored.id, ())[:MOST_USERS]:
+        known = catalog.shares[user].known if user in catalog.shares else None
+        linked = {names[entry_id] for entry_id in names.keys() & ((known and known.entries) or ())}
+        own = entry_details.private_dependants(known, details.stored.name) if known else ()
+        found[user] = sorted(linked.union(own))
     return found
 
 

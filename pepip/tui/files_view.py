@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from pepip import paths
 from pepip.errors import PepipError
 from pepip.operations import entry_files
 from pepip.tui import entries, formatting, jobs
@@ -29,6 +30,10 @@ COLUMNS = (
     Column("name", "Name", 0),
     Column("files", "Files", 8, is_right=True, from_width=36),
 )
+
+
+_OWN = frozenset((paths.READY, paths.ENTRY_METADATA))
+"""The folder and the file in an entry that are no part of its wheel."""
 
 
 class FilesView(View):
@@ -100,7 +105,8 @@ class FilesView(View):
             table.put_cursor(place)
         path = "/".join(branch.name for branch in self.way[1:])
         size, files = formatting.size(here.size_bytes), formatting.count(here.file_count, "file")
-        self.say(facts=f"/{path}   {size}, {files}")
+        own = sum(child.file_count for child in here.children if child.name in _OWN) if not path else 0
+        self.say(facts=f"/{path}   {size}, {files}" + (f", {own} of them pepip's own" if own else ""))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Go into the chosen folder."""

@@ -26,8 +26,12 @@ _LEAST_CELLS = 24
 """The smallest tile of a single entry has so many cells. Smaller entries share one tile."""
 
 _LEAST_TILES = 12
-"""So many of the largest entries have a tile of their own, however small it is."""
+"""So many of the largest entries have a tile of their own if it has `_LEAST_LEGIBLE_CELLS`."""
 
+_LEAST_LEGIBLE_CELLS = 6
+
+_MOST_PARTS = 16
+"""If small entries fill the map, they are divided into so many tiles."""
 
 _CELL_RATIO = 2
 """The approximate height of a terminal's cell, as a multiple of its width."""
@@ -48,20 +52,43 @@ class Plot(NamedTuple):
 
 
 def merged(plots: Sequence[Plot], cells: int) -> list[Plot]:
-    """Return the plots, largest first. Plots that are too small on a map of `cells` cells are merged into one."""
+    """Return the plots, largest first. Plots that are too small on a map of `cells` cells share tiles."""
     ordered = sorted((plot for plot in plots if plot.size_bytes > 0), key=lambda plot: -plot.size_bytes)
     total = sum(plot.size_bytes for plot in ordered) or 1
-    own = [plot for plot in ordered if plot.size_bytes * cells >= total * _LEAST_CELLS]
-    kept = ordered[: max(len(own), min(_LEAST_TILES, len(ordered)))]
-    rest = ordered[len(kept) :]
-    if len(rest) > 1:
-        size_bytes = sum(plot.size_bytes for plot in rest)
-        words = f"{len(rest):,} smaller"
-        kept.append(Plot("", words, f"{len(rest):,} smaller entries", size_bytes, "", tuple(rest)))
-        kept.sort(key=lambda plot: -plot.size_bytes)
-    else:
-        kept += rest
-    return kept
+    own = sum(plot.size_bytes * cells >= total * _LEAST_CELLS for plot in ordered)
+    legible = sum(plot.size_bytes * cells >= total * _LEAST_LEGIBLE_CELLS for plot in ordered)
+    kept = ordered[: max(own, min(_LEAST_TILES, legible))]
+    kept += _together(ordered[len(kept) :], total)
+    return sorted(kept, key=lambda plot: -plot.size_bytes)
+
+
+def _together(rest: Sequence[Plot], total_bytes: int) -> list[Plot]:
+    """Return tiles that small plots share, largest first: one tile, or several if most of the map would be that tile.
+
+    Each of several tiles has the plots between two sizes or, if they are equal, between two names.
+    """
+    if len(rest) < 2:
+        return list(rest)
+    size_bytes = sum(plot.size_bytes for plot in rest)
+    parts = round(_MOST_PARTS * size_bytes / total_bytes) if size_bytes * 2 > total_bytes else 1
+    parts = min(parts, len(rest) // 2)
+    found: list[Plot] = []
+    done = begin = 0
+    for number, plot in enumerate(rest, 1):
+        done += plot.size_bytes
+        if done * parts >= size_bytes * (len(found) + 1) or number == len(rest):
+            found.append(_shared_tile(rest[begin:number], is_only=parts == 1))
+            begin = number
+    return found
+
+
+def _shared_tile(plots: Sequence[Plot], *, is_only: bool) -> Plot:
+    if len(plots) == 1:
+        return plots[0]
+    size_bytes = sum(plot.size_bytes for plot in plots)
+    words = f"{len(plots):,} smaller" if is_only else f"{len(plots):,} from {plots[0].name}"
+    between = "" if is_only else f": {plots[0].name} to {plots[-1].name}"
+    return Plot("", words, f"{len(plots):,} smaller entries{between}", size_bytes, "", tuple(plots))
 
 
 class TreeMap(Widget, can_focus=True):

@@ -106,7 +106,8 @@ def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Preview:
     ]
     absent = f" Not installed: {', '.join(removal.absent)}." if removal.absent else ""
     count = formatting.count(len(removal.removed), "distribution")
-    sentence = f"Removes {count} from this environment. The store keeps them.{absent}"
+    kept = "it" if len(removal.removed) == 1 else "them"
+    sentence = f"Removes {count} from this environment. The store keeps {kept}.{absent}"
     if broken:
         needing = formatting.count(len({need.name for need in broken}), "package")
         sentence = (
@@ -138,7 +139,7 @@ def of_adoption(seen: AdoptionPreview) -> Preview:
     sentence = f"Links {formatting.count(seen.linkable, 'package')}"
     if total.size_bytes > 0:
         freed = f"{formatting.size(total.size_bytes)} and {formatting.count(max(0, total.inodes), 'inode')}"
-        sentence += f". Frees about {freed}: no file was hashed yet."
+        sentence += f". Frees about {freed}. This is an estimate: files are compared when they are linked."
     else:
         sentence += f": {formatting.cost_of_sharing(-total.size_bytes)}."
     if seen.freed_space.copied_bytes:

@@ -36,6 +36,9 @@ class _Ticked(NamedTuple):
     keep_seconds: float
 
 
+_NOTHING = "Nothing to prune: environments link all entries."
+
+
 class PruneDialog(Dialog):
     """The dialog. It makes the preview in a thread. Answers `go` to remove the orphans in `chosen`.
 
@@ -103,7 +106,8 @@ class PruneDialog(Dialog):
     def on_mount(self) -> None:
         """Start the preview, with the focus on Cancel."""
         super().on_mount()
-        self.query_one("#orphans").display = self.query_one("#prune-notes").display = False
+        for unknown in self.query("#orphans, #prune-notes, TrashLine"):
+            unknown.display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
         self.run_worker(self._look, thread=True, group="prune", description="prune")
@@ -217,7 +221,9 @@ class PruneDialog(Dialog):
             self.say_command("")
             return
         if not preview.orphans and not preview.freed_bytes:
-            sentence.update(Text("Nothing to prune: environments link all entries."))
+            refused = formatting.count(len(preview.refused), "unused entry", "unused entries")
+            nothing = f"You may not remove the {refused}." if preview.refused else _NOTHING
+            sentence.update(Text(nothing))
             self.say_command("")
             return
         choice = _Ticked(frozenset(orphan.stored.id for orphan in chosen), self.keep_seconds)
@@ -251,5 +257,5 @@ def _notes(preview: PrunePreview) -> list[str]:
         kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")
         found.append(f"kept: {kept} of {known.environment}, which is unreachable: {known.reason}")
     found += [f"kept: the entries of {environment}, which was not registered" for environment in preview.unregistered]
-    found += [f"kept: {orphan.stored.id} belongs to another user" for orphan in preview.refused]
+    found += [f"kept: {orphan.stored.id} {prune.refusal(orphan)}" for orphan in preview.refused]
     return [formatting.printable(line) for line in found]

@@ -83,6 +83,9 @@ def _mark(is_on: bool) -> str:
     return "x" if is_on else " "
 
 
+_NONE = "Nothing is ticked."
+
+
 class ReclaimDialog(Dialog):
     """The dialog. Answers `go` to prune with `options`, or the key of a bundle whose preview the user wants."""
 
@@ -123,6 +126,7 @@ class ReclaimDialog(Dialog):
         self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
         self._gains: dict[ReclaimChoice, Gain] = {}
+        self._was_picked = False
         self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
@@ -200,9 +204,11 @@ class ReclaimDialog(Dialog):
         """Show the gain, and tick the bundles that a typed size has picked."""
         event.stop()
         self._gains[event.choice] = event.gain
+        self._was_picked = event.is_picked
         if event.is_picked:
             self._table.marks = set(event.choice.keys)
-            self._switches.with_cache, self._switches.is_kept = event.choice.with_cache, False
+            if event.choice.keys:
+                self._switches.with_cache, self._switches.is_kept = event.choice.with_cache, False
             self._switches.refresh()
             self._table.refresh()
         self._say()
@@ -270,8 +276,13 @@ class ReclaimDialog(Dialog):
 
     def _sentence(self, choice: ReclaimChoice, options: PruneOptions) -> str:
         gain = self._gains.get(choice)
+        wanted = humanized.parse_size(self.query_one("#target", Input).value)
+        if not choice.keys and wanted:
+            return (
+                "A prune frees less: Enter previews the upgrade or adoption in a row." if self._was_picked else _NONE
+            )
         if not choice.keys:
-            return "Nothing is ticked."
+            return _NONE
         removed = formatting.count(len(options.only or ()), "entry", "entries")
         if options.environments:
             removed += f" and {formatting.count(len(options.environments), 'environment')}"
@@ -280,7 +291,6 @@ class ReclaimDialog(Dialog):
         how = formatting.gain(gain.freed_bytes, gain.kept_bytes)
         if options.keep_seconds:
             how = formatting.waiting(gain.freed_bytes, gain.kept_bytes, options.keep_seconds)
-        wanted = humanized.parse_size(self.query_one("#target", Input).value)
         short = f", less than {formatting.size(int(wanted))}" if wanted and gain.freed_bytes < wanted else ""
         return f"{removed} to remove: {how}{short}."
 

@@ -38,7 +38,9 @@ class ReportActions(BaseActions):
         """Begin the report `audit`, `compare`, `export` or `settings`. `pane` is the visible pane."""
         if name == "settings":
             self.ask_for_settings()
-        elif self.session.catalog is None or self.session.catalog.overview is None:
+        elif self.session.catalog is None:
+            self.app.notify("The store is still being read.", timeout=3)
+        elif self.session.catalog.overview is None:
             self.app.notify("Nothing is stored yet.", timeout=3)
         elif name == "audit":
             self.show_audit()
@@ -50,16 +52,16 @@ class ReportActions(BaseActions):
     def show_audit(self) -> None:
         """Show the last answers of an audit, and audit again if the user agrees."""
         assert self.session.catalog is not None
-        job = audit(self.session.store)
+        dialog = AuditDialog(self.session.catalog, command=audit_command)
 
         def decided(answer: str | None) -> None:
             if answer == "go":
-                self.session.queue.submit(job)
+                self.session.queue.submit(audit(self.session.store, dialog.records))
             elif answer:
                 _, name, version = answer.split(" ")
                 self.app.post_message(EntryWanted(name, self._entry_of(name, version)))
 
-        self.app.push_screen(AuditDialog(self.session.catalog, command=job.command), decided)
+        self.app.push_screen(dialog, decided)
 
     def _entry_of(self, name: str, version: str) -> str:
         stored = self.session.catalog.stored.values() if self.session.catalog else ()
@@ -190,12 +192,18 @@ class ReportActions(BaseActions):
         self.app.query_one(StorePane).use_settings()
 
 
-def audit(store: Store) -> Job[object]:
-    """Return the job that audits all environments."""
-    options = asking.AuditOptions(service_url=asking.service_url(os.environ))
+def audit_command(records: str) -> str:
+    """Return the command that audits all environments, with OSV records at this path if it is not empty."""
+    return commands.of("audit", *(["--osv", _path(records)] if records else []))
+
+
+def audit(store: Store, records: str = "") -> Job[object]:
+    """Return the job that audits all environments. With `records`, it looks up advisories in these OSV records."""
+    service_url = asking.service_url(os.environ)
+    options = asking.AuditOptions(records=_path(records) if records else "", service_url=service_url)
     job = Job(
         "audit all environments",
-        commands.of("audit"),
+        audit_command(records),
         lambda: asking.ask(store, options),
         describe=_of_audit,
     )

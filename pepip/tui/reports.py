@@ -34,7 +34,7 @@ def of_outcome(outcome: Outcome) -> Report:
 
 def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
     """Describe a prune that removed some `environments`, too."""
-    kept = f", {len(done.refused)} kept: they belong to another user" if done.refused else ""
+    kept = f", {len(done.refused)} kept that you may not remove" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
     removed = "the entries in the trash" if done.emptied_bytes else "environments"
@@ -43,7 +43,7 @@ def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
         parts += [formatting.count(environments, "environment")] if environments else []
         removed = " and ".join(parts)
     if done.kept_until:
-        sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z brings them back{kept}"
+        sentence = f"{removed} removed, {formatting.size(done.trashed_bytes)} in the trash: z undoes this{kept}"
         return Report(sentence, freed_bytes=done.freed_bytes)
     return Report(f"{removed} removed, {formatting.size(done.freed_bytes)} freed{kept}", freed_bytes=done.freed_bytes)
 

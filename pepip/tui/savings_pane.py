@@ -146,7 +146,7 @@ class SavingsPane(Vertical):
         found = [
             (sum(overview.sizes[entry_id] for entry_id in ids), name, ids)
             for name, ids in by_name.items()
-            if len(ids) > 1
+            if len({catalog.stored[entry_id].version for entry_id in ids}) > 1
         ]
         found.sort(key=lambda item: (-item[0], item[1]))
         rows = [

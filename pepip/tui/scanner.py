@@ -15,7 +15,8 @@ from pepip.tui import entries
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
     from textual.app import App
 
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from pepip.tui.entries import Listing
     from pepip.tui.session import Session
 
+    Places = dict[str, dict[str, int]]
+    """For each environment, its site-packages folders with their modification times; -1 if a folder is missing."""
 
 _MOST_SECONDS_FOR_PAINT = 2.0
 
@@ -43,22 +46,23 @@ class Scanner:
     class Read(Message):
         """A reading has ended. `number` counts the readings.
 
-        `stamp` is the stamp of the store before the reading. `absent` are registered environments that do not exist.
+        `stamp` is the stamp of the store before the reading. `places` has the folders of each registered environment
+        with the times that they had when they were read.
         """
 
         def __init__(
-            self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing, absent: frozenset[str]
+            self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing, places: Places
         ) -> None:
             super().__init__()
             self.number, self.stamp, self.catalog, self.listing = number, stamp, catalog, listing
-            self.absent = absent
+            self.places = places
 
     class Stamped(Message):
-        """The current stamp of the store, and the registered environments that do not exist."""
+        """The current stamp of the store, and the current times of the folders of the registered environments."""
 
-        def __init__(self, stamp: tuple[int, ...], absent: frozenset[str]) -> None:
+        def __init__(self, stamp: tuple[int, ...], places: Places) -> None:
             super().__init__()
-            self.stamp, self.absent = stamp, absent
+            self.stamp, self.places = stamp, places
 
     class Listed(Message):
         """A new listing of the same catalog: the entries that jobs work on have changed."""
@@ -73,7 +77,7 @@ class Scanner:
         self._app = app
         self._readings = 0
         self._stamp: tuple[int, ...] = ()
-        self._absent: frozenset[str] = frozenset()
+        self._places: Places = {}
         self._was_there = session.store.exists()
         self.is_reading = False
         self._is_checking = False
@@ -87,31 +91,31 @@ class Scanner:
         self._start(remembers=False)
 
     def check(self) -> None:
-        """Find out in a thread whether other programs have changed the store since the last reading.
+        """Find out in a thread whether another program has changed the store or an environment since it was read.
 
         A network disk may hang, and the app must not wait for it.
         """
         if self.is_reading or self._is_checking:
             return
         self._is_checking = True
-        roots = list(self._session.catalog.shares) if self._session.catalog else []
+        folders = {root: list(times) for root, times in self._places.items()}
 
         def work() -> None:
-            self._app.post_message(self.Stamped(catalogs.stamp(self._store), _absent(roots)))
+            self._app.post_message(self.Stamped(catalogs.stamp(self._store), _places_now(folders)))
 
         threading.Thread(target=work, daemon=True).start()  # daemon: the app exits without waiting for it
 
     def is_outdated(self, event: Stamped) -> bool:
         """Take the result of a check. Return whether the store has changed since the last reading."""
         self._is_checking = False
-        return not self.is_reading and (event.stamp != self._stamp or event.absent != self._absent)
+        return not self.is_reading and (event.stamp != self._stamp or event.places != self._places)
 
     def is_last(self, event: Read) -> bool:
         """Take the result of a reading. Return whether no later reading was started."""
         if event.number != self._readings:
             return False
         self.is_reading = False
-        self._stamp, self._absent = event.stamp, event.absent
+        self._stamp, self._places = event.stamp, event.places
         catalog = event.catalog
         self._was_there = self._was_there or (catalog.trouble is None and catalog.overview is not None)
         return True
@@ -139,11 +143,12 @@ class Scanner:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
+            places = _places_read(catalog.shares, memory.in_use("packages"))
             self._session.put_memory_back(memory)
             earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
             self._session.verified = {**self._session.verified, **earlier}
             listing = entries.listing(catalog, self._session.damaged, self._session.touched)
-            self._app.post_message(self.Read(number, stamp, catalog, listing, _absent(catalog.shares)))
+            self._app.post_message(self.Read(number, stamp, catalog, listing, places))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 
@@ -157,5 +162,25 @@ class Scanner:
         is_painted.wait(_MOST_SECONDS_FOR_PAINT)
 
 
-def _absent(roots: Iterable[str]) -> frozenset[str]:
-    return frozenset(root for root in roots if not os.path.lexists(root))
+def _places_read(roots: Iterable[str], evidence: Mapping[str, list[list[Any]]]) -> Places:
+    """Return the folders of environments with the times that they had when a scan read them, as its evidence says.
+
+    The scan has no evidence of an environment that it could not read. For it, the folder's own time counts.
+    """
+    found: Places = {}
+    for root in roots:
+        rows = evidence.get(root)
+        found[root] = dict(rows) if rows else {root: _modified_ns(root)}
+    return found
+
+
+def _places_now(folders: Mapping[str, Iterable[str]]) -> Places:
+    """Return the folders of environments with their current times."""
+    return {root: {folder: _modified_ns(folder) for folder in places} for root, places in folders.items()}
+
+
+def _modified_ns(folder: str) -> int:
+    try:
+        return os.stat(folder).st_mtime_ns
+    except OSError:
+        return -1

@@ -5,6 +5,7 @@ Only the visible lines are rendered, by `render_line` of the subclass.
 
 from __future__ import annotations
 
+import textwrap
 from typing import ClassVar
 
 from rich.cells import cell_len, set_cell_size
@@ -14,12 +15,14 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from pepip.tui import styles
+from pepip.tui.capped_height import capped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
     from rich.style import Style
+    from textual.geometry import Size
 
     Key = TypeVar("Key")
 
@@ -42,6 +45,10 @@ class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
         self._row = 0
         self._row_count = 0
         self._styles: dict[str, Style] = {}
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the height of all rows and the titles, at most `max-height`."""
+        return capped(self, super().get_content_height(container, viewport, width), container, viewport)
 
     @property
     def width(self) -> int:
@@ -78,8 +85,9 @@ class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
         self.refresh()
 
     def _empty_line(self, y: int) -> Strip:
-        """Return a line of the empty widget: the text is below the titles."""
-        text = f"  {self.empty_text}" if y == 1 and self.empty_text else ""
+        """Return a line of the empty widget: the text is below the titles, in as many lines as it needs."""
+        lines = ["", *textwrap.wrap(self.empty_text, max(10, self.width - 3))]
+        text = f"  {lines[y]}" if 0 < y < len(lines) else ""
         return Strip([Segment(sized(text, self.width), self._style("muted"))])
 
     def _style(self, tone: str) -> Style:

@@ -6,6 +6,7 @@ import os
 from typing import ClassVar
 
 from rich.text import Text
+from textual import constants
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Input, Static
@@ -35,7 +36,7 @@ class SettingsDialog(Dialog):
     """The settings. Answers `go` to write `settings`. Cancel restores the previous theme.
 
     Space, Enter or a click chooses the next time of the trash, turns the bell on or off, shows or hides a column,
-    chooses a theme, or removes a filter.
+    chooses a theme, or removes a filter. A chosen theme shows at once.
     """
 
     COMMAND_LINES = 2
@@ -93,8 +94,8 @@ class SettingsDialog(Dialog):
         elif kind == "bell":
             self.settings = self.settings._replace(rings=not self.settings.rings)
         elif kind == "theme":
-            self.settings = self.settings._replace(theme="" if self.settings.theme == name else name)
-            self.app.theme = self.settings.theme or self._theme_before
+            self.app.theme = name
+            self.settings = self.settings._replace(theme="" if name == constants.DEFAULT_THEME else name)
         self._show()
 
     def on_input_changed(self, event: Input.Changed) -> None:
@@ -149,7 +150,7 @@ class SettingsDialog(Dialog):
             _row("filter", name, f"filter @{name}", line, is_on=True)
             for name, line in sorted(self.settings.filters.items())
         ]
-        rows += [_row("theme", name, f"theme {name}", "", is_on=name == self.settings.theme) for name in self._themes]
+        rows += [_row("theme", name, f"theme {name}", "", is_on=name == self.app.theme) for name in self._themes]
         self.query_one("#settings", Table).show(rows)
         self._say()
 
@@ -170,9 +171,9 @@ class SettingsDialog(Dialog):
 def _trash(setting: str) -> TableRow:
     """Return the row of the time of the trash. A variable has priority over the setting."""
     seconds = preferences.seconds_of(setting or _TRASH_BY_DEFAULT) or 0.0
-    kept = f"in the trash for {humanized.duration(seconds)}" if seconds else "not at all"
-    value = f"{kept}; now {_TIME} says {os.environ[_TIME]}" if os.environ.get(_TIME) else kept
-    return _row("trash", "", "keep removed entries", value, is_on=bool(seconds))
+    name = f"keep removed entries for {humanized.duration(seconds)}" if seconds else "keep no removed entries"
+    value = f"now {_TIME} says {os.environ[_TIME]}" if os.environ.get(_TIME) else ""
+    return _row("trash", "", name, value, is_on=bool(seconds))
 
 
 def _row(kind: str, key: str, name: str, value: str, *, is_on: bool) -> TableRow:

@@ -12,6 +12,7 @@ import time
 
 from pepip.errors import PepipError
 from pepip.operations import preferences
+from pepip.tui import escape_key
 from pepip.tui.app import PepipApp
 
 TYPE_CHECKING = False
@@ -45,6 +46,7 @@ def tune() -> None:
     """Let this process answer keys at once."""
     sys.setswitchinterval(0.001)  # else the app waits up to 5 ms for the thread of a job
     gc.set_threshold(20_000)  # Python's 700 is too often for thousands of rows
+    escape_key.separate()
     gc.disable()  # until the first catalog: a collection would free little, and take a tenth of the first paint
 
 

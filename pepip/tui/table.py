@@ -19,7 +19,7 @@ from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from textual import events
 
@@ -104,7 +104,9 @@ class Table(ScrolledRows):
         self._indices: dict[str, int] = {}
         self._view: Sequence[int] = ()
         self._widths: list[int] = []  # unknown until the first rows come
+        self._needs: list[int] = []
         self._was_at_top = True
+        self._heir = ""  # the key of the row that gets the cursor, if its own row is gone
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
 
     # Display
@@ -117,15 +119,21 @@ class Table(ScrolledRows):
     def set_rows(self, rows: Sequence[TableRow]) -> None:
         """Replace the rows. The table shows none of them before the next `set_view`.
 
-        The cursor and the marks keep their keys. Marks of rows that are gone are dropped.
+        The cursor and the marks keep their keys. Marks of rows that are gone are dropped. If the row of the cursor is
+        gone, the cursor goes to the next row that is still there, or else to the one before.
         """
+        before = [self._rows[index].key for index in self._view] if self._row else []
         self._rows = rows
         self._indices = {row.key: index for index, row in enumerate(rows)}
+        if self.cursor_key not in self._indices:
+            nearest = (*before[self._row :], *reversed(before[: self._row]))
+            self._heir = next((key for key in nearest if key in self._indices), "")
         self.marks &= self._indices.keys()
         self._strips.clear()
-        self._widths = [
-            _fitting(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
+        self._needs = [
+            _needed(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
         ]
+        self._widths = [min(column.width, need) for column, need in zip(self.columns, self._needs, strict=True)]
         self._view, self._row_count = (), 0
 
     def set_view(self, view: Sequence[int]) -> None:
@@ -133,7 +141,7 @@ class Table(ScrolledRows):
         self._was_at_top = self._row == 0
         self._view, self._row_count = view, len(view)
         self.virtual_size = Size(0, len(view) + 1)
-        index = self._indices.get(self.cursor_key, -1)
+        index = self._indices.get(self.cursor_key, self._indices.get(self._heir, -1))
         if index in view:
             self._go(view.index(index))
         else:
@@ -161,8 +169,8 @@ class Table(ScrolledRows):
         room = self.width - self._margin
         chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
         rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
-        flexible = sum(not column.width for _, column in chosen) or 1
-        return [(number, column, self._widths[number] or max(8, rest // flexible)) for number, column in chosen]
+        shares = _shared(rest, {number: self._needs[number] for number, column in chosen if not column.width})
+        return [(number, column, self._widths[number] or max(8, shares[number])) for number, column in chosen]
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
@@ -296,10 +304,24 @@ class Table(ScrolledRows):
         return Strip(segments).adjust_cell_length(self.width, plain)
 
 
-def _fitting(column: Column, cells: Sequence[str]) -> int:
-    """Return the width that a column needs for its cells and for its title with an arrow, at most `column.width`."""
-    needed = max(map(len, cells), default=0)
-    return min(column.width, max(needed, len(column.title) + 2 if column.title else 1))
+def _needed(column: Column, cells: Sequence[str]) -> int:
+    """Return the width that a column needs for its cells and for its title with an arrow."""
+    return max(max(map(len, cells), default=0), len(column.title) + 2 if column.title else 1)
+
+
+def _shared(room: int, needs: Mapping[int, int]) -> dict[int, int]:
+    """Share `room` in equal parts. If a part is too small for one column, others give up the room they don't need."""
+    part = room // (len(needs) or 1)
+    if all(need <= part for need in needs.values()):
+        return dict.fromkeys(needs, part)
+    found: dict[int, int] = {}
+    left = sorted(needs, key=needs.__getitem__)
+    for number in left:
+        part = room // (len(left) - len(found))
+        is_last = len(found) == len(left) - 1
+        found[number] = part if is_last else min(part, needs[number])
+        room -= found[number]
+    return found
 
 
 def _cell(text: str, width: int, column: Column) -> str:

@@ -29,7 +29,7 @@ class TrashLine(Line):
                 "the space is free at once: the trash is off, or the disk is too full for it", self.style_of("muted")
             )
         mark = "x" if self.is_on else " "
-        words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z brings them back"
+        words = f"[{mark}] keep in the trash for {humanized.duration(self.seconds)}: z undoes the removal"
         text.append(words, self.style_of(""))
         self.click_targets = [ClickTarget(0, len(words), "screen.toggle_trash")]
         return text

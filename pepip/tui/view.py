@@ -32,7 +32,7 @@ class View(Dialog):
             yield Static(Text(formatting.printable(self.title_text), no_wrap=True), classes="view--title")
             yield Static("", classes="view--facts")
             yield from self.body()
-            yield CommandLine("", classes="view--command dialog--command")
+            yield CommandLine(classes="view--command dialog--command")
             yield Keys()
 
     def say(self, *, title: str | None = None, facts: str | None = None) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 HELP = {
     "store": (
-        "Every version is stored once. ● used  ○ unused: no environment links it  ✗ damaged  ◐ busy  "
-        "◆ ◇ used, unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
+        "Every version is stored once. ●=used  ○=unused: no environment links it  ✗=damaged  ◐=busy  "
+        "◆=used and ◇=unused in a layer. The filter takes words and facets: unused: used: layer: damaged: marked: "
         "vuln: yanked: outdated: >100MB <1GB idle:>90d stored:<7d "
         "project:api kind:tool name:torch -word @name"
     ),
@@ -91,9 +91,9 @@ def screen_of(store_root: str, found: Catalog, *, can_adopt: bool = False) -> Te
     text.append("  C  scan for environments that link this store\n")
     if can_adopt:
         return text.append("  $ pepip adopt --dry-run --known .   only shows the savings", "dim")
-    text.append("\nor in a shell\n", "bold")
-    text.append("  cd my-project && pepip install requests\n")
-    text.append("  cd my-project && pepip sync              with a pyproject.toml\n")
+    text.append("\nor in a shell, in the folder of a project\n", "bold")
+    text.append("  pepip install requests\n")
+    text.append("  pepip sync   if it has a pyproject.toml\n")
     text.append("\nThis screen updates by itself. ? shows the keys, q quits.", "dim")
     return text
 

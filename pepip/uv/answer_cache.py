@@ -32,10 +32,10 @@ _PREFIXES = ("UV_", "XDG_", "PYTHON", "PEPIP_")
 class AnswerCache:
     """The answers of one user in the folder `cache`. If that folder does not exist, no answer is kept."""
 
-    __slots__ = ("_cache", "_folder")
+    __slots__ = ("_folder", "cache")
 
     def __init__(self, cache: str) -> None:
-        self._cache = cache
+        self.cache = cache
         self._folder = user_cache.folder_in(cache)
 
     def recall(self, key: str) -> str | None:
@@ -62,7 +62,7 @@ class AnswerCache:
         import contextlib
 
         rows = dict(evidence)
-        if not os.path.isdir(self._cache) or any("\n" in place for place in rows):
+        if not os.path.isdir(self.cache) or any("\n" in place for place in rows):
             return
         lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
         content = f"{lines}\n{answer}".encode("utf-8", "surrogateescape")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
+import sys
 
 from pepip import digests, paths
 from pepip.errors import UvError, VenvError
@@ -26,13 +28,13 @@ _FORMAT = 3
 
 # This code runs in the environment's own interpreter, Python 3.8 or newer, so it is plain. It writes to the file
 # descriptor, because `sitecustomize` may have replaced `sys.stdout`.
-_PROBE = """
+_FACTS = """
 import json, os, sys, sysconfig
 prefix = sys.prefix
 short = "python%d.%d" % sys.version_info[:2]
 paths = sysconfig.get_paths()
 relative = lambda name: os.path.relpath(paths[name], prefix).replace(os.sep, "/")
-answer = json.dumps({
+facts = {
     "version": ".".join(map(str, sys.version_info[:3])),
     "implementation": sys.implementation.name,
     "site_packages": relative("purelib"),
@@ -40,9 +42,16 @@ answer = json.dumps({
     "headers": ("Include" if os.name == "nt" else "include") + "/site/" + short,
     "soabi": sysconfig.get_config_var("SOABI") or "",
     "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
-})
-os.write(1, ("\\n" + START + answer + END + "\\n").encode("ascii"))
+}
 """
+_TELL = """
+os.write(1, ("\\n" + START + json.dumps(facts) + END + "\\n").encode("ascii"))
+"""
+
+
+def is_environment(root: str) -> bool:
+    """Tell whether a virtual environment is at `root`."""
+    return bool(root) and os.path.isfile(f"{root}/pyvenv.cfg")
 
 
 def executable(environment: str) -> str:
@@ -85,11 +94,12 @@ def is_readable_by_uv(path: str) -> bool:
     return path.isascii() or os.fsencode(path).decode("utf-8", "ignore") == path
 
 
-def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
+def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Interpreter, list[str]]:
     """Return an environment's interpreter and the tags that it supports, the most specific first.
 
-    The answer is cached in the folder `cache` until the interpreter's file changes. Raises VenvError if the
-    interpreter is gone, does not start, or answers with invalid facts.
+    The answer is cached in the folder `cache` until the interpreter's file changes. If the environment `is_new` and
+    has the interpreter that runs this, that is not started once more. Raises VenvError if the interpreter is gone,
+    does not start, or answers with invalid facts.
     """
     path = executable(environment)
     real = os.path.realpath(path)
@@ -98,7 +108,7 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
     key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
-        known = _ask(path)
+        known = _answered(path, _own_answer() if is_new and _is_own(real) else _answer_of(path))
         _note(cache, key, known)
     facts = Interpreter(
         executable=path,
@@ -109,6 +119,18 @@ def inspect(environment: str, cache: str) -> tuple[Interpreter, list[str]]:
         headers=known["headers"],
     )
     return facts, known["tags"]
+
+
+def prepare_to_inspect(cache: str) -> None:
+    """Import what `inspect` needs for an interpreter that it does not know, if the folder `cache` knows none."""
+    if os.path.isdir(_folder(cache, files.user_id())) or os.path.isdir(_folder(cache, 0)):
+        return
+    import sysconfig
+
+    from packaging import tags  # noqa: F401
+
+    if sys.prefix != sys.base_prefix:
+        sysconfig.get_config_var("SOABI")
 
 
 def compile_bytecode(path: str, targets: list[str]) -> None:
@@ -139,11 +161,25 @@ def _isolated() -> list[str]:
     return options
 
 
-def _ask(path: str) -> dict[str, Any]:
+def _is_own(real: str) -> bool:
+    """Tell whether an environment with this interpreter is like the environment that this program runs in."""
+    is_virtual = sys.prefix != sys.base_prefix and os.path.isfile(f"{sys.prefix}/pyvenv.cfg")
+    return is_virtual and real == os.path.realpath(sys.executable) and not sys.flags.no_site
+
+
+def _own_answer() -> bytes:
+    """Return the answer of this program's own interpreter."""
+    values: dict[str, Any] = {}
+    exec(_FACTS, values)
+    return json.dumps(values["facts"]).encode()
+
+
+def _answer_of(path: str) -> bytes:
+    """Return the answer of the interpreter at `path`. Raises VenvError."""
     try:
         from pepip.uv import process
 
-        script = f"START, END = {_START!r}, {_END!r}\n{_PROBE}"
+        script = f"START, END = {_START!r}, {_END!r}\n{_FACTS}{_TELL}"
         output = process.run_python(path, ["-I", "-c", script]).stdout
     except UvError as error:
         last_line = (error.output.strip().splitlines() or [""])[-1]
@@ -158,8 +194,13 @@ def _ask(path: str) -> dict[str, Any]:
             f"the interpreter {path} ended before it reported its version.{said.splitlines()[0] if said else ''}",
             hint="look for a sitecustomize.py, or a .pth or .start file of the environment, that ends it",
         )
+    return text.encode()
+
+
+def _answered(path: str, text: bytes) -> dict[str, Any]:
+    """Return the facts in the answer of the interpreter at `path`. Raises VenvError if they are invalid."""
     try:
-        answer: dict[str, Any] = files.load_json(text.encode())
+        answer: dict[str, Any] = files.load_json(text)
         version, implementation = answer["version"], answer["implementation"]
         is_free_threaded = answer.pop("is_free_threaded")
         abi = abi_of(implementation, version, answer.pop("soabi"), is_free_threaded=is_free_threaded)
@@ -177,7 +218,10 @@ def _is_sound(facts: dict[str, Any]) -> bool:
     if not all(isinstance(text, str) for text in texts):
         return False
     tags = facts.get("tags")
-    are_tags = isinstance(tags, list) and all(isinstance(tag, str) and tag.count("-") == 2 for tag in tags)
+    try:  # an interpreter has a thousand tags
+        are_tags = isinstance(tags, list) and set(map(str.count, tags, itertools.repeat("-"))) <= {2}
+    except TypeError:
+        return False
     return are_tags and all(map(paths.is_inside, map(str, texts[2:])))
 
 

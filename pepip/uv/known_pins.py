@@ -4,7 +4,8 @@ uv's plan has only names and versions. pepip asks uv a second time for the files
 settings, on the interpreter, and on the text that an index or a lock has for the distribution. As long as these are
 unchanged, the answer is unchanged.
 Source: uv's cache of index pages. A page ends in a random id of the response, uv's caching policy, a CRC-32 of these
-and of the page's length, and that length. If an index answers "not modified", only the policy changes.
+and of the page's length, and that length. If an index answers "not modified", only the policy changes. If it sends
+the same page again, as indexes without validators do, the id changes, too.
 """
 
 from __future__ import annotations
@@ -33,41 +34,56 @@ _MOST_POLICY_BYTES = 1 << 16
 _WITHOUT_EFFECT = frozenset(("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAULT_ENV", "UV_PYTHON", "UV_OFFLINE"))
 
 
-class KnownPins(NamedTuple):
-    """The artifacts that uv named with the same settings for the same interpreter.
+class Basis(NamedTuple):
+    """The text on which the answer for a name and a version rests.
 
-    `basis_of` returns the state of the text on which the answer for a name and a version rests, empty if there is no
-    such text.
+    `state` is empty if there is no such text. `digest` reads the whole text: it may be the same in another state.
     """
+
+    state: str
+    digest: Callable[[], str]
+
+
+class KnownPins(NamedTuple):
+    """The artifacts that uv named with the same settings for the same interpreter."""
 
     answers: AnswerCache
     key: str
     program_state: tuple[tuple[str, str], ...]
-    basis_of: Callable[[str, str], str]
+    basis_of: Callable[[str, str], Basis]
 
     def recall(self, wanted: Iterable[Change]) -> list[Artifact]:
         """Return the known artifacts of the wanted changes."""
         rows = self._rows()
         found = []
         for change in wanted if rows else ():
-            basis, _, text = rows.get(f"{change.name}\t{change.version}", "").partition("\t")
-            if text and not change.url and basis == self.basis_of(change.name, change.version):
-                found.append(Artifact(*json.loads(text)))
+            row = rows.get(f"{change.name}\t{change.version}", "").split("\t", 2)
+            if len(row) == 3 and not change.url:
+                state, digest, text = row
+                basis = self.basis_of(change.name, change.version)
+                if basis.state and (state == basis.state or (digest and digest == basis.digest())):
+                    found.append(Artifact(*json.loads(text)))
         return found
 
-    def bases(self, wanted: Iterable[Change]) -> dict[str, str]:
-        """Return the states of the texts on which the answers for `wanted` rest now, by name, for `remember`."""
-        return {change.name: self.basis_of(change.name, change.version) for change in wanted if not change.url}
+    def bases(self, wanted: Iterable[Change]) -> dict[str, tuple[str, str]]:
+        """Return the states and digests of the texts on which the answers for `wanted` rest now, for `remember`."""
+        found = {item.name: self.basis_of(item.name, item.version) for item in wanted if not item.url}
+        return {name: (basis.state, basis.digest()) for name, basis in found.items() if basis.state}
 
-    def remember(self, artifacts: Iterable[Artifact], bases: dict[str, str]) -> None:
-        """Keep the lasting artifacts, each with the state that its text had before uv was asked."""
+    def remember(self, artifacts: Iterable[Artifact], bases: dict[str, tuple[str, str]]) -> None:
+        """Keep the lasting artifacts, each with the state that its text had before uv was asked.
+
+        The digest of the text is kept if it is still the same: then it is the text that uv has read.
+        """
         rows = self._rows()
         for item in artifacts:
-            basis = bases.get(item.name, "")
-            if basis and is_lasting(item):
+            if item.name in bases and is_lasting(item):
+                state, digest = bases[item.name]
                 place = f"{item.name}\t{item.version}"
+                if digest != self.basis_of(item.name, item.version).digest():
+                    digest = ""
                 rows.pop(place, None)
-                rows[place] = f"{basis}\t{json.dumps(item)}"
+                rows[place] = f"{state}\t{digest}\t{json.dumps(item)}"
         latest = list(rows.items())[-_MOST_ROWS:]
         text = "".join(f"{place}\t{row}\n" for place, row in latest)
         self.answers.remember(self.key, text, self.program_state)
@@ -97,7 +113,7 @@ def of_request(answers: AnswerCache, request: Request, environment: Environment)
         for folder in cacheable.below(bucket)
         for inner in (folder, *cacheable.below(folder))
     ]
-    return _known(answers, "pins", words, environment, lambda name, _: _pages(sorted(folders), name))
+    return _known(answers, "pins-2", words, environment, lambda name, _: _pages(sorted(folders), name))
 
 
 def of_project(
@@ -119,11 +135,12 @@ def of_project(
             sections[place] = "" if place in sections else section
     head = lock.partition("[[package]]")[0]
 
-    def basis_of(name: str, version: str) -> str:
+    def basis_of(name: str, version: str) -> Basis:
         section = sections.get(f"{name}\t{version}", "")
-        return digests.hexadecimal(f"{head}{section}".encode("utf-8", "surrogateescape")) if section else ""
+        text = digests.hexadecimal(f"{head}{section}".encode("utf-8", "surrogateescape")) if section else ""
+        return Basis(text, lambda: text)
 
-    return _known(answers, "locked", request.common_options, environment, basis_of)
+    return _known(answers, "locked-2", request.common_options, environment, basis_of)
 
 
 def _known(
@@ -131,32 +148,40 @@ def _known(
     topic: str,
     words: Sequence[str],
     environment: Environment,
-    basis_of: Callable[[str, str], str],
+    basis_of: Callable[[str, str], Basis],
 ) -> KnownPins:
     python = os.path.realpath(environment.executable)
     key = answer_cache.key(topic, python, *words, *machine.facts(), ignored=_WITHOUT_EFFECT)
     return KnownPins(answers, key, tuple(answer_cache.states([program.path(), python])), basis_of)
 
 
-def _pages(folders: Sequence[str], name: str) -> str:
-    """Return a digest of the responses in uv's cache about a distribution, empty if one of them can't be read."""
+def _pages(folders: Sequence[str], name: str) -> Basis:
+    """Return the pages in uv's cache about a distribution. Without a state if there is none, or if one can't be read.
+
+    Their state is a digest of the ids of the responses.
+    """
+    places = [f"{folder}/{name}.rkyv" for folder in folders]
+    return Basis(_digest_of(places, _response_of), lambda: _digest_of(places, _content_of))
+
+
+def _digest_of(places: Iterable[str], read: Callable[[int, int], bytes]) -> str:
+    """Return a digest of all pages at these places, of which `read` returns the part that counts."""
     found = []
-    for folder in folders:
-        path = f"{folder}/{name}.rkyv"
+    for path in places:
         try:
-            state = _response_of(path)
+            part = _read_page(path, read)
         except FileNotFoundError:
             continue
         except OSError:
             return ""
-        if not state:
+        if not part:
             return ""
-        found.append(f"{path}={state}")
+        found.append(f"{path}={part}")
     return digests.hexadecimal(" ".join(found).encode("utf-8", "surrogateescape")) if found else ""
 
 
-def _response_of(path: str) -> str:
-    """Return the id of the response from which uv made a page; empty if the page has another format."""
+def _read_page(path: str, read: Callable[[int, int], bytes]) -> str:
+    """Return a digest of one part of a page; empty if the page has another format."""
     descriptor = files.open_regular(path)
     try:
         size = os.fstat(descriptor).st_size
@@ -170,6 +195,20 @@ def _response_of(path: str) -> str:
         os.lseek(descriptor, length, os.SEEK_SET)
         tail = os.read(descriptor, size - _FOOTER_BYTES - length)
         is_whole = binascii.crc32(tail + footer[4:]) == int.from_bytes(footer[:4], "little")
-        return f"{length}-{tail[:_ID_BYTES].hex()}" if is_whole and len(tail) > _ID_BYTES else ""
+        part = read(descriptor, length) if is_whole and len(tail) > _ID_BYTES else b""
+        return f"{length}-{digests.hexadecimal(part)}" if part else ""
     finally:
         os.close(descriptor)
+
+
+def _response_of(descriptor: int, length: int) -> bytes:
+    """Return the id of the response from which uv made a page of this `length`."""
+    os.lseek(descriptor, length, os.SEEK_SET)
+    return os.read(descriptor, _ID_BYTES)
+
+
+def _content_of(descriptor: int, length: int) -> bytes:
+    """Return the page itself: what uv knows of the files of a distribution."""
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    content = os.read(descriptor, length)
+    return content if len(content) == length else b""

@@ -90,12 +90,14 @@ def run(
 def stream(arguments: Sequence[str], **settings: str) -> Iterator[str]:
     """Run uv and yield the lines of its output, stdout and stderr together, as they come.
 
-    Raises UvError if uv fails. If the caller stops early, uv is ended first.
+    The first line is empty, and comes as soon as uv has started. Raises UvError if uv fails. If the caller stops
+    early, uv is ended first.
     """
     process = _start([program.path(), *arguments], stdin=False, variables=_variables(settings), merge=True)
     lines: list[str] = []
     assert process.stdout is not None
     try:
+        yield ""
         for line in process.stdout:
             lines.append(line)
             yield line.rstrip("\n")

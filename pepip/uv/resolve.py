@@ -169,11 +169,11 @@ def _compile(
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
-        output = _run_compile(request, options, requirements, files, environment)
+        output = _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
         return _shareable(request, _read_lock(output, os.getcwd(), environment, request))
     with temp_dirs.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
-        _run_compile(request, options, requirements, files, environment)
+        _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
             return _shareable(request, _read_lock(file.read(), folder, environment, request))
 
@@ -184,6 +184,8 @@ def _run_compile(
     requirements: Sequence[str],
     files: Sequence[str],
     environment: Environment,
+    *,
+    meanwhile: Callable[[], None],
 ) -> str:
     from pepip.uv import process
 
@@ -193,7 +195,7 @@ def _run_compile(
         command += ["-c", path]
     sources = [*files, *(["-"] if requirements else [])]
     stdin = "".join(f"{line}\n" for line in requirements)
-    return process.run([*command, *options, "--", *sources], stdin=stdin).stdout
+    return process.run([*command, *options, "--", *sources], meanwhile, stdin=stdin).stdout
 
 
 def _as_constraints(pins: Sequence[str], folder: str) -> list[str]:
@@ -219,32 +221,55 @@ class Indexes(NamedTuple):
         ]
 
 
-def indexes(request: Request, artifacts: Sequence[Artifact], environment: Environment) -> Indexes:
+def indexes(
+    request: Request,
+    artifacts: Sequence[Artifact],
+    environment: Environment,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Indexes:
     """Return the indexes from which a resolution took these artifacts, as far as uv reports them.
 
     uv's locks of pip requests do not name the indexes. uv caches its downloads by index, so without the index it
-    would download cached files again. No index is asked anew for this.
+    would download cached files again. No index is asked anew for this. `meanwhile` is called if uv works, while it
+    does.
     """
-    from pepip.host import temp_dirs
-
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
     if not unnamed or any(map(arguments.is_lock, request.requirement_files)):
         return Indexes((), {})
     pins = [f"{item.name}=={item.version}" for item in unnamed if item.version]
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
+    is_plain = cacheable.is_plain(request)  # only options name an index
+    options += ["--no-deps"] if is_plain or request.no_deps else []
+    try:
+        if is_plain:
+            return read_indexes(_text_of_compile(request, options, pins, (), environment, meanwhile=meanwhile))
+        words, files = _requirements(request), request.requirement_files
+        text = _text_of_compile(request, options, words, files, environment, meanwhile=meanwhile, pins=pins)
+        return read_indexes(text)
+    except (UvError, OSError):
+        return Indexes((), {})
+
+
+def _text_of_compile(
+    request: Request,
+    options: Sequence[str],
+    requirements: Sequence[str],
+    files: Sequence[str],
+    environment: Environment,
+    *,
+    meanwhile: Callable[[], None],
+    pins: Sequence[str] = (),
+) -> str:
+    """Return the requirements to which uv resolves requirements and files. `pins` are further constraints."""
+    if not pins and not settings.mention("output-file"):
+        return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
+    from pepip.host import temp_dirs
+
     with temp_dirs.folder() as folder:
-        options += ["--output-file", f"{folder}/requirements.txt"]
-        given = [*_as_constraints(pins, folder), *(["--no-deps"] if request.no_deps else [])]
-        try:
-            if cacheable.is_plain(request):  # only options name an index
-                _run_compile(request, [*options, "--no-deps"], pins, (), environment)
-            else:
-                files = request.requirement_files
-                _run_compile(request, [*options, *given], _requirements(request), files, environment)
-            with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
-                return read_indexes(file.read())
-        except (UvError, OSError):
-            return Indexes((), {})
+        into = [*_as_constraints(pins, folder), "--output-file", f"{folder}/requirements.txt"]
+        _run_compile(request, [*options, *into], requirements, files, environment, meanwhile=meanwhile)
+        with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
+            return file.read()
 
 
 def read_indexes(output: str) -> Indexes:
@@ -272,6 +297,16 @@ def artifacts_of_lock(
     """Return the artifacts that a lock, made in this folder, names for the distributions that uv plans to add."""
     artifacts = _read_lock(lock, os.getcwd(), environment)
     return _shareable(request, _matching(artifacts, wanted))
+
+
+def _prepare_to_read_lock() -> None:
+    """Import what reading a lock needs."""
+    import sys
+
+    from pepip.uv import markers, pylock, shareable  # noqa: F401
+
+    if sys.version_info >= (3, 11):
+        import tomllib  # noqa: F401
 
 
 def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:

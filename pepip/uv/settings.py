@@ -6,6 +6,7 @@ Source: uv's documentation of configuration files and of scripts; PEP 723.
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 
@@ -38,8 +39,8 @@ def values(setting: str) -> Iterator[Any]:
     """Yield the values of `setting` in settings files, for uv or its pip interface; None if one can't be read."""
     for path in places():
         text = content(path)
-        if setting.encode() not in text:
-            continue
+        if not (_has_word(text, setting.encode()) and _may_have_table(path, text)):
+            continue  # most files end here, and need no parser
         if sys.version_info >= (3, 11):
             import tomllib
         else:
@@ -74,8 +75,29 @@ def texts(*, with_projects: bool = True) -> list[str]:
     return [
         text.decode("utf-8", "surrogateescape")
         for path, text in found
-        if with_projects or not path.endswith("pyproject.toml") or b"uv" in text or b"\\" in text
+        if with_projects or _may_have_table(path, text)
     ]
+
+
+def _may_have_table(path: str, text: bytes) -> bool:
+    """Tell whether a settings file may have settings of uv: a `pyproject.toml` needs a table for them.
+
+    A backslash may be part of an escaped name of that table.
+    """
+    return not path.endswith("pyproject.toml") or _has_word(text, b"uv") or b"\\" in text
+
+
+def _has_word(text: bytes, word: bytes) -> bool:
+    """Tell whether a word stands alone in a TOML text, so that it is no part of a longer bare key."""
+    if word not in text:
+        return False
+    parts = text.split(word)
+    return any(not _ends_in_key(left) and not _ends_in_key(right[:1]) for left, right in itertools.pairwise(parts))
+
+
+def _ends_in_key(text: bytes) -> bool:
+    """Tell whether the last character may belong to a bare key. Source: TOML 1.0."""
+    return text[-1:].isalnum() or text.endswith((b"_", b"-"))
 
 
 def content(path: str) -> bytes:

@@ -12,7 +12,7 @@ from pepip.uv import arguments, process, pylock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
     from pepip.model import Artifact, Request
@@ -28,7 +28,7 @@ _LOCKABLE = ("wheels", "sdist", "archive", "vcs")
 
 
 class Arrival(NamedTuple):
-    """A distribution that uv has downloaded or built."""
+    """A distribution that uv has downloaded or built. An empty name says that uv has started."""
 
     name: str
     is_built: bool
@@ -49,8 +49,9 @@ def stage(
     The tables are written to `lock`, a new file named `pylock.*.toml`. uv takes each file from its cache, or from the
     URL in its table, and compares it with the hash there. uv asks no index. The `indexes`, URLs that may hold
     passwords, let uv find the files that it has cached from them, and log in. With `own_cache`, a folder, uv fetches
-    all files anew into that folder, and the links lead there. Raises UvError with uv's message; the prefix may then
-    hold a part of the files.
+    all files anew into that folder, and the links lead there. The first item has no name: uv has started, and the
+    caller may do other work meanwhile. Raises UvError with uv's message; the prefix may then hold a part of the
+    files.
     """
     pylock.write(lock, packages)
     options = arguments.without(request.common_options, values={"--link-mode"})
@@ -62,7 +63,7 @@ def stage(
     variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
     command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]
-    yield from arrivals(command, **variables)
+    yield from _arrivals(command, **variables)
 
 
 def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]:
@@ -149,16 +150,18 @@ def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
     process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--target", folder, "--", *names])
 
 
-def make_environment(root: str, python: str, *, prompt: str = "") -> None:
+def make_environment(
+    root: str, python: str, *, prompt: str = "", meanwhile: Callable[[], None] | None = None
+) -> None:
     """Let uv make a virtual environment at `root` on `python`, or on an interpreter of uv's choice if that is empty.
 
     With a `prompt`, variables for `uv venv` and the project are ignored, as if uv made the environment for itself.
-    Raises UvError.
+    `meanwhile` is called while uv works. Raises UvError.
     """
     choice = ["--python", python] if python else []
     own = ["--prompt", prompt, "--no-project"] if prompt else []
     variables = dict.fromkeys(_VARIABLES_OF_VENV, "") if prompt else _python_setting()
-    process.run(["venv", "--quiet", "--color", "never", *choice, *own, "--", root], **variables)
+    process.run(["venv", "--quiet", "--color", "never", *choice, *own, "--", root], meanwhile, **variables)
 
 
 def make_relocatable(root: str, python: str, *, prompt: str, system_site_packages: bool) -> None:
@@ -190,7 +193,14 @@ def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
 
     `variables` are environment variables for this run alone.
     """
-    for line in process.stream(arguments, **variables):
+    return (arrival for arrival in _arrivals(arguments, **variables) if arrival.name)
+
+
+def _arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
+    """Yield what `arrivals` yields, and before it an item without a name, as soon as uv has started."""
+    for number, line in enumerate(process.stream(arguments, **variables)):
+        if not number:
+            yield Arrival("", is_built=False)
         match = re.match(_DOWNLOADED, line)
         if match:
             yield Arrival(normalize_name(match[2]), match[1] == "Built")

@@ -17,10 +17,14 @@ from pepip.paths import PYCACHE, ancestors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
 _LARGEST_NAMESPACE_INIT_BYTES = 20_000
 MODULE_SUFFIXES = (".py", ".pyi", ".pyc", ".so", ".pyd")
+
+
+Tree = dict[str, object]
+"""Files and folders by name. A file is None, and a folder is a tree itself."""
 
 
 class Footprint(NamedTuple):
@@ -33,14 +37,13 @@ class Footprint(NamedTuple):
     bytecode: tuple[str, ...]
 
 
-def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
-    """Return the footprint of the distribution whose `files` (relative to `root`) lie unpacked in `root`.
+def compute(root: str, tree: Tree, *, dist_info: str, escaping_libraries: Iterable[str]) -> Footprint:
+    """Return the footprint of the distribution whose files and folders, the `tree`, lie unpacked in `root`.
 
-    `files` must not include those of the `.data` folder. The `.dist-info` folder is opened, because an installer
-    writes into it; its files are part of the footprint, and the folders in it (licenses, SBOMs) are linked whole. A
-    path in `files` that ends with a slash is a folder that may be empty.
+    `tree` must not include the `.data` folder. The `.dist-info` folder is opened, because an installer writes into
+    it; its files are part of the footprint, and the folders in it (licenses, SBOMs) are linked whole. A folder may be
+    empty.
     """
-    tree = tree_of(files)
     declared = {path.rpartition("/")[0] for path in _namespace_inits(root, tree)}
     must_open = {dist_info, *declared}
     for path in [*declared, *escaping_libraries]:
@@ -53,7 +56,7 @@ def compute(root: str, files: Iterable[str], *, dist_info: str, escaping_librari
         must_open |= hidden
 
 
-def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dist_info: str) -> Footprint:
+def _shape(tree: Tree, declared: set[str], must_open: set[str], dist_info: str) -> Footprint:
     """Return the footprint in which all namespaces and the folders in `must_open` are real."""
     directories: list[str] = []
     leaves: list[str] = []
@@ -61,7 +64,7 @@ def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dis
     namespaces: list[str] = []
     bytecode: list[str] = []
 
-    def visit(folder: str, node: dict[str, object], *, in_namespace: bool) -> None:
+    def visit(folder: str, node: Tree, *, in_namespace: bool) -> None:
         for name, child in node.items():
             path = f"{folder}/{name}" if folder else name
             if not isinstance(child, dict):
@@ -76,14 +79,14 @@ def _shape(tree: dict[str, object], declared: set[str], must_open: set[str], dis
             else:
                 directories.append(path)
         is_package = not in_namespace and folder not in {"", dist_info} and folder.rpartition("/")[2] != PYCACHE
-        if is_package and PYCACHE not in node and _has_modules(node):
+        if is_package and PYCACHE not in node and has_modules(node):
             bytecode.append(folder)
 
     visit("", tree, in_namespace=True)
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def hidden_folders(tree: dict[str, object], shape: Footprint) -> set[str]:
+def hidden_folders(tree: Tree, shape: Footprint) -> set[str]:
     """Return one linked folder of each namespace in which pip would find no file of this distribution.
 
     Of the files directly in a namespace only modules count: other files, such as LICENSE, may belong to several
@@ -106,7 +109,7 @@ def _is_module(path: str) -> bool:
     return name.endswith(MODULE_SUFFIXES) and not name.startswith("__init__.")
 
 
-def _node(tree: dict[str, object], path: str) -> dict[str, object]:
+def _node(tree: Tree, path: str) -> Tree:
     node = tree
     for name in path.split("/"):
         child = node[name]
@@ -115,18 +118,43 @@ def _node(tree: dict[str, object], path: str) -> dict[str, object]:
     return node
 
 
-def _has_files(node: dict[str, object]) -> bool:
+def _has_files(node: Tree) -> bool:
     return any(child is None or (isinstance(child, dict) and _has_files(child)) for child in node.values())
 
 
-def _direct_files(node: dict[str, object]) -> int:
+def _direct_files(node: Tree) -> int:
     """Return the number of files directly in a folder. Folders without any come last."""
     return sum(child is None for child in node.values()) or 1 << 30
 
 
-def tree_of(files: Iterable[str]) -> dict[str, object]:
-    """Return paths as a tree of nested dictionaries. A file is None. A path that ends with a slash is a folder."""
-    tree: dict[str, object] = {}
+def without(tree: Tree, data_folder: str, dist_info: str, made_by_installer: Collection[str]) -> Tree:
+    """Return, in order, the part of an unpacked wheel that an environment links.
+
+    The `.data` folder is left out, and so are the files in `dist_info` that an installer makes anew.
+    """
+    inside = tree[dist_info]
+    assert isinstance(inside, dict)
+    kept = {name: child for name, child in inside.items() if child is not None or name not in made_by_installer}
+    linked = {name: child for name, child in tree.items() if child is None or name != data_folder}
+    return in_order({**linked, dist_info: kept})
+
+
+def in_order(tree: Tree) -> Tree:
+    """Return a tree whose files and folders are in the order of their paths."""
+    return {
+        name: in_order(child) if isinstance(child, dict) else None
+        for name, child in sorted(tree.items(), key=_place_in_order)
+    }
+
+
+def _place_in_order(item: tuple[str, object]) -> str:
+    name, child = item
+    return name if child is None else f"{name}/"
+
+
+def tree_of(files: Iterable[str]) -> Tree:
+    """Return paths as a tree. A path that ends with a slash is a folder."""
+    tree: Tree = {}
     nodes = {"": tree}
     for path in files:
         folder, _, name = path.rpartition("/")
@@ -138,19 +166,19 @@ def tree_of(files: Iterable[str]) -> dict[str, object]:
     return tree
 
 
-def _made_node(nodes: dict[str, dict[str, object]], folder: str) -> dict[str, object]:
+def _made_node(nodes: dict[str, Tree], folder: str) -> Tree:
     """Make the node of a folder, and of the folders above it. `nodes` has the known ones by path."""
     above, _, name = folder.rpartition("/")
     parent = nodes.get(above)
     if parent is None:
         parent = _made_node(nodes, above)
     assert name not in parent
-    node: dict[str, object] = {}
+    node: Tree = {}
     parent[name] = nodes[folder] = node
     return node
 
 
-def is_namespace(name: str, node: dict[str, object]) -> bool:
+def is_namespace(name: str, node: Tree) -> bool:
     """Tell whether an import or a type checker may find a namespace package here (PEP 420, PEP 561).
 
     True if an import can name the folder, and the folder has no `__init__` module of any kind.
@@ -158,11 +186,12 @@ def is_namespace(name: str, node: dict[str, object]) -> bool:
     return name.removesuffix("-stubs").isidentifier() and not is_regular(node)
 
 
-def _has_modules(node: dict[str, object]) -> bool:
+def has_modules(node: Tree) -> bool:
+    """Tell whether a folder holds a module of source code."""
     return any(child is None and name.endswith(".py") for name, child in node.items())
 
 
-def is_regular(node: dict[str, object]) -> bool:
+def is_regular(node: Tree) -> bool:
     """Tell whether a folder has an `__init__` module. A folder or a text file named `__init__` does not count."""
     return any(
         child is None and name.startswith("__init__.") and name.endswith(MODULE_SUFFIXES)
@@ -170,7 +199,7 @@ def is_regular(node: dict[str, object]) -> bool:
     )
 
 
-def _namespace_inits(root: str, tree: dict[str, object], folder: str = "") -> list[str]:
+def _namespace_inits(root: str, tree: Tree, folder: str = "") -> list[str]:
     """Return the `__init__.py` files that make their package a pkgutil- or pkg_resources-style namespace.
 
     Files inside a regular package do not count: such a package, with its vendored packages, belongs to one

@@ -9,20 +9,22 @@ modes, and users change the copies. So these folders stay writable in the store.
 from __future__ import annotations
 
 from pepip.paths import PYCACHE
-from pepip.wheel.footprint import MODULE_SUFFIXES, is_namespace, is_regular, tree_of
+from pepip.wheel.footprint import MODULE_SUFFIXES, is_namespace, is_regular
 from pepip.wheel.libraries import is_library_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
+
+    from pepip.wheel.footprint import Tree
 
 _CODE_SUFFIXES = (*MODULE_SUFFIXES, ".pyx", ".pxd", ".typed")
 _WORDS_OF_SKELETONS = ("template", "skeleton", "scaffold", "boilerplate", "starter", "cookiecutter")
 _FILES_OF_PROJECTS = frozenset(("pyproject.toml", "manage.py", ".gitignore", "Dockerfile"))
 
 
-def find(files: Iterable[str]) -> set[str]:
-    """Return the module folders of a distribution, given the paths of its files; a folder's path ends with a slash.
+def find(tree: Tree) -> set[str]:
+    """Return the module folders of a distribution, given the tree of its files and folders.
 
     Module folders are regular packages, also inside regular and namespace packages, and the folders of libraries that
     repairing tools put beside a package (`numpy.libs`). A package of templates or data does not count, nor does any
@@ -30,7 +32,7 @@ def find(files: Iterable[str]) -> set[str]:
     """
     found: set[str] = set()
 
-    def visit(folder: str, node: dict[str, object], *, in_namespace: bool) -> None:
+    def visit(folder: str, node: Tree, *, in_namespace: bool) -> None:
         for name, child in node.items():
             if not isinstance(child, dict) or name == PYCACHE:
                 continue
@@ -44,7 +46,7 @@ def find(files: Iterable[str]) -> set[str]:
                 found.add(path)
                 visit(path, child, in_namespace=False)
 
-    visit("", tree_of(files), in_namespace=True)
+    visit("", tree, in_namespace=True)
     return found
 
 
@@ -52,7 +54,7 @@ def _is_importable(name: str) -> bool:
     return name.removesuffix("-stubs").isidentifier()
 
 
-def _is_data(name: str, node: dict[str, object]) -> bool:
+def _is_data(name: str, node: Tree) -> bool:
     """Tell whether a package inside another package is meant to be copied or read, not to be imported.
 
     Such a package holds files that are no code. Besides, it has the name of a template, or it holds a file that only
@@ -64,7 +66,7 @@ def _is_data(name: str, node: dict[str, object]) -> bool:
     return is_skeleton or not _has_modules(node)
 
 
-def _has_modules(node: dict[str, object]) -> bool:
+def _has_modules(node: Tree) -> bool:
     """Tell whether a package, or a package in it, has a module beside its `__init__`."""
     return any(
         (_is_importable(name) and is_regular(child) and _has_modules(child))
@@ -75,7 +77,7 @@ def _has_modules(node: dict[str, object]) -> bool:
     )
 
 
-def _files(node: dict[str, object]) -> Iterator[str]:
+def _files(node: Tree) -> Iterator[str]:
     for name, child in node.items():
         if not isinstance(child, dict):
             yield name

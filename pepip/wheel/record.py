@@ -24,9 +24,11 @@ OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "u
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
 """The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""
 
+MADE_BY_INSTALLER = frozenset(("RECORD", *OF_EACH))
+"""The names of the files in a `.dist-info` folder that an installer writes anew in each environment."""
+
 _BLOCK_BYTES = 1 << 20
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
-_URL_SAFE_CHARACTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SIGNS_OF_ODD_PATHS = ("./", "//", "\\", '"', "\r", *(f"/{dots}{end}" for dots in ("", ".", "..") for end in ",\n"))
 _LENGTHS = {"sha256": 43, "sha384": 64, "sha512": 86}  # of the digests that prove a content, in URL-safe Base64
 
@@ -213,11 +215,12 @@ def may_match(row: Row, size_bytes: int) -> bool:
 
     False if the row proves nothing, or if its size or the form of its hash is wrong.
     """
-    algorithm, _, digest = row.hash_value.partition("=")
-    length = _LENGTHS.get(algorithm)
-    if len(digest) != length and len(digest.rstrip("=")) != length:
+    _, hash_value, size = row
+    algorithm, _, digest = hash_value.partition("=")
+    digest = digest.rstrip("=")
+    if len(digest) != _LENGTHS.get(algorithm) or size != str(size_bytes):
         return False
-    return row.size == str(size_bytes) and not digest.rstrip("=").strip(_URL_SAFE_CHARACTERS)
+    return digest.isascii() and digest.replace("-", "").replace("_", "").isalnum()
 
 
 def matches(row: Row, path: str, known: bytes | None = None) -> bool:
@@ -277,7 +280,7 @@ def digest(path: str, algorithm: str, *, likely_bytes: int = 0) -> bytes:
 
 def made_by_installer(dist_info: str) -> set[str]:
     """Return the paths in a `.dist-info` folder that an installer writes anew in each environment."""
-    return {f"{dist_info}/{name}" for name in ("RECORD", *OF_EACH)}
+    return {f"{dist_info}/{name}" for name in MADE_BY_INSTALLER}
 
 
 def own_metadata(dist_info: str) -> set[str]:

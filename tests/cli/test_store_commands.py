@@ -113,7 +113,7 @@ def test_the_path_is_said_and_nothing_is_made(workbench: Workbench) -> None:
 LOOKING: dict[tuple[str, ...], tuple[int, Any]] = {
     ("store", "list"): (0, []),
     ("store", "verify"): (0, {"checked": 0, "damaged": []}),
-    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": [], "layered": []}),
+    ("store", "repair"): (0, {"repaired": [], "failed": [], "healed": [], "left": [], "layered": [], "unproven": []}),
     ("projects",): (0, []),
     ("uses", "drum"): (1, []),
 }

@@ -260,7 +260,9 @@ def _make_in_two(
 ) -> tuple[str, list[str]]:
     """Make folders, and return stderr and, for each folder, the process that made it."""
     code = _IN_TWO.format(here=here, there=there, failing=failing, seconds=seconds, before=before)
-    output = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=False)
+    output = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], cwd=folder, capture_output=True, text=True, check=False
+    )
     assert output.stdout == ""
     return output.stderr, sorted((folder / "processes").read_text().splitlines())
 
@@ -269,6 +271,14 @@ def _make_in_two(
 def test_two_processes_do_one_thing(tmp_path: Path) -> None:
     """Each process makes its part."""
     assert _make_in_two(tmp_path) == ("", ["here first", "there second"])
+
+
+@pytest.mark.usefixtures("processors")
+def test_a_second_process_starts_beside_a_thread_without_locks(tmp_path: Path) -> None:
+    """Python warns of a thread, but this one can't block the second process."""
+    before = "parallel.start_lockless_thread(lambda: time.sleep(0.5))"
+
+    assert _make_in_two(tmp_path, before=before) == ("", ["here first", "there second"])
 
 
 @pytest.mark.usefixtures("processors")
@@ -320,9 +330,11 @@ def test_a_second_process_whose_end_nobody_hears_of_counts_as_failed(tmp_path: P
     [
         "os.sched_setaffinity(0, [min(os.sched_getaffinity(0))])",
         "import threading; threading.Thread(target=time.sleep, args=(0.5,)).start()",
+        "parallel.start_lockless_thread(lambda: 0); "
+        "import threading; threading.Thread(target=time.sleep, args=(0.5,)).start()",
         "os.fork = lambda: os.mkdir('.')",
     ],
-    ids=["one processor", "threads", "no more processes"],
+    ids=["one processor", "a thread", "another thread beside one without locks", "no more processes"],
 )
 @pytest.mark.usefixtures("processors")
 def test_one_process_does_all_where_a_second_would_be_no_help(tmp_path: Path, before: str) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Stored
+from pepip.model import Installed, Registration, Stored
 from pepip.operations import entry_details
+from pepip.operations.census import KnownVenv
 
 pytestmark = pytest.mark.unit
 
@@ -51,3 +52,18 @@ def test_a_requirement_of_an_extra_is_left_out(tmp_path: Path, marker: str, is_n
 def test_a_line_that_is_no_requirement_is_shown_as_it_is(tmp_path: Path) -> None:
     """Old wheels have such lines."""
     assert requirements_of(tmp_path, "Name: drum\nRequires-Dist: stick (>=2.*,???\n\n") == ["stick (>=2.*,???"]
+
+
+def test_distributions_of_the_environment_itself_are_dependants(tmp_path: Path) -> None:
+    """A project in its own environment needs what its METADATA names. Linked distributions are left out."""
+    site_packages = tmp_path / "lib" / "python3.12" / "site-packages"
+    for name in ("band-1.0.dist-info", "duo-1.0.dist-info"):
+        (site_packages / name).mkdir(parents=True)
+        (site_packages / name / "METADATA").write_text("Name: x\nRequires-Dist: Drum>=1\n")
+    own = Installed("band", "1.0", "band-1.0.dist-info", "")
+    linked = Installed("duo", "1.0", "duo-1.0.dist-info", "py3-none-any/duo-1.0")
+    registration = Registration("", str(tmp_path), "", 0, "", None)
+    known = KnownVenv(str(tmp_path), "", "", "ok", "", (own, linked), frozenset(), registration)
+
+    assert entry_details.private_dependants(known, "drum") == ["band"]
+    assert entry_details.private_dependants(known, "horn") == []

@@ -16,6 +16,7 @@ import pytest
 from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Machine, any_interpreter, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
+from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
@@ -471,7 +472,7 @@ def test_the_environment_of_a_parent_folder_is_found(desk: Desk, machine: Machin
 
 
 def test_an_existing_environment_keeps_its_interpreter(desk: Desk, machine: Machine) -> None:
-    """`--python` chooses the interpreter of a new environment. An existing one is not made again."""
+    """`--python` chooses the interpreter of a new environment. An existing one with another Python is refused."""
     other = next((found for version in ("3.10", "3.11", "3.13") if (found := find_interpreter(version))), None)
     if other is None or other == any_interpreter():
         pytest.skip("a second interpreter is needed")
@@ -479,10 +480,12 @@ def test_an_existing_environment_keeps_its_interpreter(desk: Desk, machine: Mach
     machine.pepip("install", "paper", *desk.source, "--python", other, folder=project)
     before = (project / ".venv" / "pyvenv.cfg").read_text()
 
-    machine.pepip("install", "ink", *desk.source, "--python", desk.twins.interpreter, folder=project)
+    words = ("install", "ink", *desk.source, "--python", desk.twins.interpreter)
+    output = machine.pepip(*words, folder=project, check=False)
 
+    assert_refused(output, str(project / ".venv"))
     assert (project / ".venv" / "pyvenv.cfg").read_text() == before
-    assert installed_in(project / ".venv")
+    assert not installed_in(project / ".venv")
 
 
 def test_settings_of_uv_are_respected(desk: Desk, machine: Machine) -> None:

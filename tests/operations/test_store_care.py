@@ -566,7 +566,9 @@ def test_nothing_to_repair_writes_nothing(workbench: Workbench) -> None:
     output = repair(workbench)
 
     assert "Nothing to repair" in output.stderr
-    nothing: dict[str, list[str]] = {key: [] for key in ("repaired", "failed", "healed", "left", "layered")}
+    nothing: dict[str, list[str]] = {
+        key: [] for key in ("repaired", "failed", "healed", "left", "layered", "unproven")
+    }
     assert json.loads(repair(workbench, "--json").stdout) == nothing
     changed = changes(before[0], snapshot(workbench.store))
     assert [line for line in changed if "verdicts.json" not in line] == []

@@ -134,7 +134,7 @@ def unpack(distribution: Distribution, store: Path) -> Entry:
     files = files_of(distribution.tree)
     empty = [f"{path}/" for path in folders_of(distribution.tree)]
     shape = footprint.compute(
-        str(root), [*files, *empty], dist_info=dist_info, escaping_libraries=distribution.escaping
+        str(root), footprint.tree_of([*files, *empty]), dist_info=dist_info, escaping_libraries=distribution.escaping
     )
     return Entry(
         id=f"py3-none-any/{root.name}",

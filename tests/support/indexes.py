@@ -81,6 +81,8 @@ class Index:
     """Reasons by file name."""
     is_json: bool = False
     """Whether the pages are JSON (PEP 691)."""
+    has_sizes: bool = False
+    """Whether JSON pages have the sizes of the files (PEP 700)."""
     credentials: str = ""
     """The `user:password` that every request needs. Empty for none."""
     cache_control: str = ""
@@ -322,6 +324,8 @@ def _row(shelf: Shelf, name: str) -> dict[str, Any]:
     }
     if shelf.requires_python.get(name):
         row["requires-python"] = shelf.requires_python[name]
+    if shelf.index.has_sizes:
+        row["size"] = len(contents)
     return row
 
 

@@ -17,6 +17,7 @@ from pepip.store.root import Store
 from pepip.tui import bell as terminal_bell
 from pepip.tui import formatting
 from pepip.tui.job_queue import DONE, Job, Report, once
+from tests.support.indexes import Index, counting_server
 from tests.support.machines import Machine
 from tests.support.screens import Person, use
 from tests.support.stores import entries_of
@@ -67,6 +68,31 @@ def test_operations_are_listed_and_run_again_at_the_next_start(keeper: Machine, 
 
     use(store, again, pane="activity")
     assert [row.command for row in activity_log.read(Store(str(store)))] == [noted.command] * 2
+
+
+def test_the_log_is_that_of_the_newest_operation(
+    keeper: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cursor that was never moved follows. A small download counts, although uv does not tell of it."""
+    flute = Wheel("flute", "1.0", files={"flute/__init__.py": ""})
+
+    async def script(person: Person) -> None:
+        await person.press("V")
+        await person.has_done(1)
+        await person.press("4")
+        await person.sees("$ pepip store verify")
+        await person.press("plus")
+        await person.write("#line", "flute")
+        await person.answers("go")
+        job = await person.has_done(2)
+        assert job.state == DONE, job.log
+        await person.sees("$ pepip store add flute", f"+{formatting.size(job.fetched_bytes)}")
+        assert job.fetched_bytes == (tmp_path / "index" / flute.filename).stat().st_size
+
+    with counting_server() as server:
+        server.add("main", Index(wheels=[flute], is_json=True, has_sizes=True), tmp_path / "index")
+        monkeypatch.setenv("UV_DEFAULT_INDEX", server.simple("main"))
+        use(store, script)
 
 
 def test_a_command_of_another_program_is_not_run(keeper: Machine, store: Path) -> None:

@@ -17,7 +17,10 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from textual import events
+from textual._xterm_parser import XTermParser
 
+from pepip.tui import escape_key
 from tests.support.machines import Machine
 from tests.support.wheels import Wheel
 
@@ -148,6 +151,30 @@ class Terminal:
             if time.monotonic() > deadline:
                 pytest.fail(f"it never ended:\n{self.screen}", pytrace=False)
             time.sleep(0.05)
+
+
+@pytest.mark.parametrize(
+    ("sent", "keys"),
+    [
+        ("\x1b2", ["escape", "2"]),
+        ("\x1b/", ["escape", "slash"]),
+        ("\x1bP", ["escape", "P"]),
+        ("\x1b\x1b", ["escape", "escape"]),
+        ("\x1b[A", ["up"]),
+        ("\x1b[<0;3;4M", []),
+        ("™", ["trade_mark_sign"]),
+    ],
+)
+def test_escape_and_a_key_soon_after_it_are_two_keys(sent: str, keys: list[str]) -> None:
+    """Control sequences stay whole."""
+    escape_key.separate()
+    parser = XTermParser()
+
+    found = [*parser.feed(sent)]
+    time.sleep(0.11)
+    found += parser.tick()
+
+    assert [event.key for event in found if isinstance(event, events.Key)] == keys
 
 
 def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path, tmp_path: Path) -> None:

@@ -391,6 +391,9 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         assert job.state == DONE, job.log
         await person.until(lambda: "✗" not in person.screen, "a whole store")
         await person.sees("every file intact")
+        assert list(store.glob("trash/*-*")), "the damaged entry waits for the next prune"
+        await person.until(lambda: person.app.session.prunable, "the space that a prune would free")
+        assert "[z]" not in person.screen  # no undo brings a damaged entry back
 
     use(store, script)
 

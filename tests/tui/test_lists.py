@@ -122,6 +122,34 @@ def test_projects_are_filtered_and_sorted_by_their_last_use(
     assert [item["environment"] for item in json.loads(shown)] == [str(old)]
 
 
+def test_a_cursor_whose_row_is_gone_goes_to_the_next_row(keeper: Machine, store: Path, tmp_path: Path) -> None:
+    """The cursor does not jump to the first row, and the detail is that of its new row."""
+
+    async def script(person: Person) -> None:
+        table = person.table("#entries")
+        assert names(table) == ["drum", "skin", "horn"]
+        await person.press("down")
+        keeper.pepip("uninstall", "-y", "skin", folder=tmp_path / "code" / "one")
+        keeper.pepip("prune", "--yes", folder=tmp_path)
+        await person.until(lambda: names(table) == ["drum", "horn"], "the prune")
+        assert "horn" in table.cursor_key
+        await person.sees("used by 2 environments")
+
+    use(store, script)
+
+
+def test_help_names_each_key_once(keeper: Machine, store: Path) -> None:
+    """A letter that does the same as an arrow has a name of its own."""
+
+    async def script(person: Person) -> None:
+        await person.press("question_mark")
+        keys = {row.cells[1]: row.cells[0].split() for row in person.table("#help")._rows}
+        assert keys["Show the detail of this entry"] == ["l", "→"]
+        assert all(len(set(names)) == len(names) for names in keys.values())
+
+    use(store, script)
+
+
 def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:
     """They are counted, and come back. Escape clears the filter at once."""
 

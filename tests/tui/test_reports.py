@@ -109,6 +109,30 @@ def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) ->
     assert len(first["vulnerable"]["pins"]) == 4
 
 
+def test_advisories_are_looked_up_in_records_on_disk(desk: Desk, advisories: Service, tmp_path: Path) -> None:
+    """Nobody is asked. The shown command does the same."""
+    (tmp_path / "osv.json").write_text(json.dumps(LOUD))
+    commands: list[str] = []
+
+    async def script(person: Person) -> None:
+        await person.press("o", "slash")
+        await person.write("#records", str(tmp_path / "osv.json"))
+        await person.until(lambda: person.dialog and "--osv" in person.dialog.command, "the command")
+        assert person.dialog is not None
+        commands.append(person.dialog.command)
+        await person.press("enter")
+        job = await person.has_done()
+        assert (job.state, job.command) == (DONE, commands[0]), job.log
+        await person.press("o")
+        await person.sees("1 of 4 vulnerable", "OSV records in", "Too loud")
+
+    use(desk.machine.store, script)
+
+    assert not advisories.asked
+    document = json.loads(desk.shown(commands[0], "--json", check=False).stdout)
+    assert [(item["name"], item["version"]) for item in document["findings"]] == [("drum", "1.0")]
+
+
 @pytest.mark.real_world
 def test_a_failed_audit_is_shown_in_a_dialog(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """No answer is kept."""
@@ -230,6 +254,7 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         table = person.table("#settings")
         table.put_cursor("column:python")
         await person.press("space")
+        assert [row.key for row in table._rows if row.cells[0] == "●"] == [f"theme:{person.app.theme}"]
         table.put_cursor("theme:nord")
         await person.press("enter")
         assert person.app.theme == "nord"

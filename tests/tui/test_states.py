@@ -172,6 +172,51 @@ def test_changes_by_the_command_line_are_noticed(
     use(store, script)
 
 
+def test_changes_of_environments_by_other_tools_are_noticed(band: Machine, store: Path, tmp_path: Path) -> None:
+    """The app refreshes by itself when pepip or uv removes a package from an environment."""
+
+    async def script(person: Person) -> None:
+        await person.until(lambda: person.app.session.catalog.users.get("py3-none-any/drum-1.0"), "the users")  # type: ignore[union-attr]
+        band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
+        await person.sees("unused 1")
+        band.run([program.path(), "pip", "uninstall", "horn", "--python", tmp_path / "one/.venv"], folder=tmp_path)
+        await person.until(
+            lambda: len(person.app.session.catalog.users["py3-none-any/horn-1.0"]) == 1,  # type: ignore[union-attr]
+            "the second change",
+        )
+
+    use(store, script)
+
+
+def test_answers_of_the_command_line_are_noticed(band: Machine, store: Path, tmp_path: Path) -> None:
+    """The app shows damage that `pepip store verify` finds while the app runs."""
+
+    async def script(person: Person) -> None:
+        (module,) = store.glob("packages/*/drum-1.0/drum/__init__.py")
+        module.chmod(0o644)
+        module.write_text("x = 2\n" * 2000)
+        band.pepip("store", "verify", folder=tmp_path, check=False)
+        await person.sees("damaged 1")
+
+    use(store, script)
+
+
+def test_a_size_that_no_prune_frees_is_answered(band: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
+    """The dialog says that an upgrade may free more, and leaves its switches as they are."""
+    add(band, tmp_path / "one", wheelhouse, "horn==2.0")
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.until(lambda: person.app.screen.query("#bundles") and person.table("#bundles").keys, "the rows")
+        before = person.screen.count("[x]")
+        await person.write("#target", "5 GB")
+        await person.press("slash", "enter")
+        await person.sees("A prune frees less: Enter previews the upgrade")
+        assert person.screen.count("[x]") == before
+
+    use(store, script)
+
+
 def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_path: Path) -> None:
     """If the command line prunes an entry, the app sees it gone, and neither waits long for the other."""
     band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
@@ -254,6 +299,7 @@ def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> No
         await person.sees("Nothing can be removed")
         assert person.app.screen.query_one("#answer-go").disabled
         await person.press("escape")
+        await person.sees("pruning is blocked [P]")
 
     use(store, script)
 

@@ -91,6 +91,19 @@ def test_a_page_that_the_index_confirms_is_the_same(shop: Shop) -> None:
     assert shop.run(shop.project("second"), "install", "drum") == [PIN]
 
 
+def test_a_page_that_the_index_sends_again_is_the_same(shop: Shop) -> None:
+    """The index says nothing of caching, so uv gets the whole page each time, with a new id."""
+    shop.index.has_validators = False
+    shop.run(shop.project("first"), "install", "drum")
+    page = next(shop.machine.uv_cache.rglob("drum.rkyv"))
+    before = page.read_bytes()
+
+    asked = shop.run(shop.project("second"), "install", "drum")
+
+    assert asked == [PIN]
+    assert page.read_bytes() != before
+
+
 def _better_wheel(shop: Shop) -> None:
     platform = sysconfig.get_platform().replace("-", "_").replace(".", "_")
     shop.publish(Wheel("drum", "1.0", tag=f"py3-none-{platform}", files={"drum.py": "A = 2"}))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 
 from pepip.paths import PYCACHE, ancestors
-from pepip.wheel import module_folders
+from pepip.wheel import footprint, module_folders
 from tests.support.distributions import Distribution, distributions, files_of, folders_of
 
 pytestmark = pytest.mark.unit
@@ -63,13 +63,13 @@ def test_folders_of_modules(name: str) -> None:
     """They are found by the paths of files alone."""
     files, expected = SHAPES[name]
 
-    assert module_folders.find(files) == expected
+    assert module_folders.find(footprint.tree_of(files)) == expected
 
 
 @given(distributions("a"))
 def test_a_folder_of_modules_is_a_folder_and_all_above_it_can_be_imported(distribution: Distribution) -> None:
     """None is below a regular package that is no folder of modules."""
-    found = module_folders.find(files_of(distribution.tree))
+    found = module_folders.find(footprint.tree_of(files_of(distribution.tree)))
 
     assert found <= set(folders_of(distribution.tree))
     for path in found:

@@ -14,13 +14,13 @@ from pepip.environment import adopt_links, as_wheel, contents, survey
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, exchange, filesystems, locks, reflinks, running_processes
+from pepip.host import disk_usage, exchange, filesystems, locks, overlays, reflinks, running_processes
 from pepip.host.transfer import LINK, Transfer
 from pepip.model import Progress, Request
 from pepip.operations import recover, registering, venvs
 from pepip.operations.adoption.freed_space import Freed
 from pepip.operations.adoption.preview import EVERYTHING
-from pepip.operations.relinking import entry_of
+from pepip.operations.linked_entries import entry_of
 from pepip.store import entries, from_installed, publish, staging
 from pepip.wheel.digest_cache import DigestCache
 
@@ -165,12 +165,16 @@ class _Run:
     ) -> Generator[Progress, None, list[AsWheel]]:
         """Read every byte of distributions. Return those that match their RECORD, and add the others to `kept`."""
         names = [item.name for item in chosen]
+        infos = {item.name: f"{environment.site_packages}/{item.dist_info}" for item in chosen}
+        lower = overlays.in_lower_layer(infos.values(), scratch=environment.root)
         wheels = []
         for item in chosen:
             yield Progress("adopt", f"{item.name} in {environment.root}", self._done, self._total)
             try:
                 if names.count(item.name) > 1:
                     raise OwnFilesError(survey.TWICE)
+                if infos[item.name] in lower:
+                    raise OwnFilesError(survey.LOWER_LAYER)
                 _refuse_own(environment, item)
                 wheels.append(as_wheel.read(environment, item, self._seen))
             except OwnFilesError as error:
@@ -299,12 +303,12 @@ def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
 def _refuse_own(environment: Environment, distribution: Installed) -> None:
     """Raise OwnFilesError for a distribution with an egg's metadata, an editable, or one built from a folder."""
     if not distribution.dist_info.endswith(".dist-info"):
-        raise OwnFilesError(survey.EGG)
+        raise OwnFilesError(survey.reason_of_egg(distribution.dist_info))
     origin = contents.direct_url(environment, distribution) or {}
     folder = origin.get("dir_info")
     if isinstance(folder, dict):
         is_editable = folder.get("editable")
-        raise OwnFilesError("it is editable" if is_editable else "it was built from a folder on this machine")
+        raise OwnFilesError(survey.EDITABLE if is_editable else "it was built from a folder on this machine")
 
 
 def _cost(entry: Entry) -> Freed:

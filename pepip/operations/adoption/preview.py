@@ -14,7 +14,7 @@ from pepip.environment import contents, layout_check, makers
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, permissions, running_processes
+from pepip.host import filesystems, overlays, permissions, running_processes
 from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-_TOPIC = "surveys 2"
+_TOPIC = "surveys 3"
 _TOO_OLD = ("1.", "2.")
 _FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy blocks
 
@@ -53,11 +53,13 @@ class FoundVenv(NamedTuple):
 class AdoptionPreview(NamedTuple):
     """All environments that were found, and the space that linking them would free.
 
-    `conda` environments are left alone. `linkable` is the number of distributions that would be linked.
+    `conda` environments are left alone, and so are `other_folders` of packages, which are in no environment.
+    `linkable` is the number of distributions that would be linked.
     """
 
     venvs: list[FoundVenv]
     conda: list[str]
+    other_folders: list[str]
     unreadable: list[str]
     freed_space: FreedSpace
     linkable: int
@@ -122,7 +124,8 @@ def preview(
         venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(venvs, choice)
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
-    return AdoptionPreview(venvs, found.conda, found.unreadable, freed_space, len(candidates))
+    places = found.conda, found.other_folders, found.unreadable
+    return AdoptionPreview(venvs, *places, freed_space, len(candidates))
 
 
 def _candidates(venvs: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
@@ -172,12 +175,28 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
     settings = makers.settings_of(root)
     tool, python = makers.tool_of(root, settings), makers.python_of(settings)
     try:
-        survey = _remembered(root, memory) or _survey(store, root, memory)
+        survey = _without_lower_layers(root, _remembered(root, memory) or _survey(store, root, memory))
     except OSError as error:
         nothing = Survey((), 0, 0, 0, 0, 0, ())
         return FoundVenv(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
     reason = _obstacle(root, python) or _without_access(store, processes)
     return FoundVenv(root, tool, python, reason, survey, processes)
+
+
+def _without_lower_layers(root: str, survey: Survey) -> Survey:
+    """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
+    infos = {
+        f"{folder}/{copy.dist_info}": copy
+        for folder in surveys.read_by_python(root)
+        for copy in survey.copies
+        if not copy.reason
+    }
+    lower = {infos[path] for path in overlays.in_lower_layer(infos)}
+    if not lower:
+        return survey
+    why = surveys.LOWER_LAYER
+    copies = (copy._replace(reason=why, content="") if copy in lower else copy for copy in survey.copies)
+    return survey._replace(copies=tuple(copies))
 
 
 def _obstacle(root: str, python: str) -> str:
@@ -191,11 +210,13 @@ def _obstacle(root: str, python: str) -> str:
     owner = permissions.other_owner(root)
     if owner:
         return f"it belongs to {owner}"
-    folders = (folder[len(root) + 1 :] for folder in contents.site_packages_of(root))
+    folders = [folder[len(root) + 1 :] for folder in contents.site_packages_of(root)]
     outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
     if outside:
         return f"{outside} is a link that leads out of it"
-    return permissions.obstacle_to_changing(root)
+    obstacle = permissions.obstacle_to_changing(root).replace(root, "it")
+    obstacles = (permissions.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
+    return obstacle or next(filter(None, obstacles), "")
 
 
 def _without_access(store: Store, processes: Iterable[Process]) -> str:

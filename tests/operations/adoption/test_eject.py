@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.operations.adoption.test_adopt import NAMES, Attic, attic
+from tests.support.filesystems import layered
 from tests.support.kills import changes_seen, killed_before
 from tests.support.machines import interpreter_of, site_packages_of
 from tests.support.parity import Level, differences, observe
@@ -181,6 +182,47 @@ def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, p
     assert links_into(environment, attic.machine.store) == []
     assert differences(before, observe(environment, attic.machine, level=Level.METADATA)) == []
     assert problems_of(attic.machine.store) == []
+
+
+def test_eject_works_in_a_lower_layer_also_after_a_kill(attic: Attic) -> None:
+    """In a container, folders of its image can't be renamed. The ejected environments have their files from before.
+
+    The kills are before, while and after the contents of a folder are moved one by one.
+    """
+    probe, *others = (attic.make(str(number), "uv copy", "camera", "cloud-core") for number in range(4))
+    before = [snapshot(environment) for environment in others]
+    attic.adopt()
+    with layered(attic.code):
+        killed_before(attic.machine, 0, ("eject", probe), folder=attic.folder, within=attic.folder)
+        moves = [number for number, line in enumerate(changes_seen(attic.folder), 1) if ".left" in line]
+        assert len(moves) > len(others)
+
+        for number, (environment, files) in enumerate(zip(others, before, strict=True)):
+            point = moves[number * (len(moves) - 1) // (len(others) - 1)]
+            words = ("eject", environment)
+            output = killed_before(attic.machine, point, words, folder=attic.folder, within=attic.folder)
+            assert output.returncode == -9, output.stderr
+            attic.machine.python(environment, "-c", "import camera, cloud.core")
+            attic.machine.pepip(*words, folder=attic.folder)
+
+            found = changes(files, snapshot(environment))
+            assert [line for line in found if "__pycache__" not in line and "added: .lock" not in line] == []
+            assert links_into(environment, attic.machine.store) == []
+
+
+def test_eject_takes_the_folder_of_a_project(attic: Attic) -> None:
+    """As `adopt` does. If there is no environment, the hint is about ejecting."""
+    environment = attic.make("one", "uv copy", "single")
+    attic.adopt()
+
+    none = attic.machine.pepip("eject", "none", folder=attic.code, check=False)
+    output = attic.machine.pepip("eject", "one", folder=attic.code)
+
+    assert none.returncode == 1
+    message = f"error: there is no environment at {attic.code}/none\n"
+    assert none.stderr == f"{message}hint: name its folder, or the folder of its project\n"
+    assert output.stderr == f"{environment} has real files now: 1 package\n"
+    assert attic.linked(environment) == set()
 
 
 def test_eject_gives_hard_links_of_the_store_files_of_their_own(attic: Attic) -> None:

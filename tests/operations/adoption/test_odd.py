@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from tests.operations.adoption.test_adopt import Attic, attic
+from tests.support.filesystems import layered
 from tests.support.machines import PLAIN_USER_ID, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.snapshots import changes, snapshot
@@ -142,6 +143,78 @@ def test_preview_names_an_environment_that_can_not_be_adopted(attic: Attic, oddi
     assert attic.linked(other) == {"single"}
 
 
+def test_packages_of_a_lower_layer_stay_since_links_free_nothing_there(attic: Attic) -> None:
+    """In a container, packages of its image stay, with their reason. A package that was added later is linked."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    before = snapshot(environment)
+    with layered(attic.code) as code:
+        attic.machine.uv(
+            "pip", "install", "--python", environment, *attic.source, "--link-mode", "copy", "old-one", folder=code
+        )
+        words = ("adopt", "--dry-run", "--json", code)
+        shown = attic.machine.pepip(*words, folder=attic.folder, variables={"TMPDIR": os.fspath(code)})
+        output = attic.adopt("--json")
+        linked = attic.linked(environment)
+
+        (found,) = json.loads(shown.stdout)["environments"]
+        stays = {item["name"]: item["reason"] for item in found["packages"] if item["reason"]}
+        assert {name: item["reason"] for name, item in attic.kept(output).items()} == stays
+        assert set(stays) == {"camera", "single"}
+        assert all("a container's image" in reason for reason in stays.values())
+        assert linked == {"old-one"}
+        assert [line for line in changes(before, snapshot(environment)) if "camera" in line or "single" in line] == []
+        assert {path.name for path in attic.machine.store.glob("packages/*/*")} == {"old-one-1.0"}
+
+
+PLACES_OF_PACKAGES: dict[str, tuple[str, str]] = {
+    "pip install --target": ("--target", "vendor"),
+    "__pypackages__": ("--target", "__pypackages__/3.12/lib"),
+    "pip install --user": ("--prefix", ".local"),
+}
+
+
+@pytest.mark.parametrize("place", PLACES_OF_PACKAGES)
+def test_packages_outside_of_environments_are_named(attic: Attic, place: str) -> None:
+    """A folder of packages that is no environment stays as it is, and both the text and the document name it."""
+    environment = attic.make("one", "uv copy", "single")
+    option, folder = PLACES_OF_PACKAGES[place]
+    into = ("pip", "install", "--python", attic.interpreter, option, attic.code / folder, *attic.source)
+    attic.machine.uv(*into, "camera", "single", folder=attic.code)
+    (single,) = (attic.code / folder).rglob("single.py")
+    before = snapshot(attic.code / folder)
+
+    document = json.loads(attic.machine.pepip("adopt", "--dry-run", "--json", attic.code, folder=attic.folder).stdout)
+    output = attic.adopt()
+
+    assert document["other_folders"] == [str(single.parent)]
+    assert f"{single.parent} holds packages, but is no virtual environment: left alone.\n" in output.stdout.replace(
+        "code/", f"{attic.code}/"
+    )
+    assert attic.linked(environment) == {"single"}
+    assert changes(before, snapshot(attic.code / folder)) == []
+
+
+def test_links_into_the_cache_of_pdm_are_links_of_another_tool(attic: Attic) -> None:
+    """PDM's cache also has a folder `packages`, but no entries. Links into a second store are named as such."""
+    environment, other = attic.make("one", "uv copy", "single"), attic.make("two", "uv copy", "single")
+    cached = attic.folder / "pdm" / "packages" / "single-1.0-py3-none-any" / "lib"
+    cached.mkdir(parents=True)
+    for name in ("single.py", "single-1.0.dist-info"):
+        (site_packages_of(environment) / name).rename(cached / name)
+    (site_packages_of(environment) / "single.py").symlink_to(cached / "single.py")
+    info = _info(environment, "single")
+    info.mkdir()
+    for path in (cached / info.name).iterdir():
+        (info / path.name).symlink_to(path)
+    second = replace(attic, machine=replace(attic.machine, store=attic.folder / "second"))
+    second.machine.pepip("adopt", "--yes", other, folder=attic.folder)
+
+    shown = previewed(attic)
+
+    reasons = [shown[str(path)]["packages"][0]["reason"] for path in (environment, other)]
+    assert reasons == ["its files are links of another tool", "it is linked from another store of pepip"]
+
+
 def test_preview_reads_the_packages_of_the_present_python(attic: Attic) -> None:
     """A folder of packages that an upgrade of Python left behind is not counted, and stays."""
     environment = attic.make("one", "uv copy", "single", "old-one")
@@ -167,6 +240,23 @@ def test_egg_is_named(attic: Attic) -> None:
 
     assert (egg["name"], egg["version"]) == ("old-egg", "2.0")
     assert egg["reason"] == "it has an egg's metadata, and no RECORD"
+
+
+def test_what_setup_py_develop_made_is_editable(attic: Attic) -> None:
+    """The name of a link to a source folder may have dashes. Metadata of `setup.py install` names a Python, too."""
+    environment = attic.make("one", "uv copy", "single")
+    site = site_packages_of(environment)
+    (site / "my-old-project.egg-link").write_text(f"{attic.folder}\n.")
+    (site / "older_one-1.2-py3.12.egg-info").write_text("Metadata-Version: 1.0\nName: older-one\nVersion: 1.2\n")
+
+    stays = [item for item in previewed(attic)[str(environment)]["packages"] if not item["would_link"]]
+    kept = attic.kept(attic.adopt("--json"))
+
+    assert [(item["name"], item["version"], item["reason"]) for item in stays] == [
+        ("my-old-project", "", "it is editable"),
+        ("older-one", "1.2", "it has an egg's metadata, and no RECORD"),
+    ]
+    assert {name: item["reason"] for name, item in kept.items()} == {item["name"]: item["reason"] for item in stays}
 
 
 def test_script_with_the_row_of_its_wheel_is_no_edited_file(attic: Attic) -> None:

@@ -78,6 +78,25 @@ def test_dry_run_finds_each_environment_and_changes_nothing(
     assert 500_000 < document["freed_bytes"] < 700_000
 
 
+@pytest.mark.parametrize("leads", ["link", "file", "link to nothing"])
+def test_dry_run_finds_the_environment_of_a_project_elsewhere(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...], leads: str
+) -> None:
+    """`.venv` may be a link to the environment, or a file that holds its path. It is found once."""
+    environment = make(machine, tmp_path / "kept" / "site", interpreter, *supply, "tripod", "--link-mode", "copy")
+    projects = [machine.make_folder(tmp_path / "code" / name) for name in ("one", "two")]
+    for project in projects:
+        if leads == "file":
+            (project / ".venv").write_text("../../kept/site\n")
+        else:
+            (project / ".venv").symlink_to(environment if leads == "link" else tmp_path / "nothing")
+
+    document = preview(machine, tmp_path / "code", folder=tmp_path)
+
+    found = [item["environment"] for item in document["environments"]]
+    assert found == ([] if leads == "link to nothing" else [str(environment)])
+
+
 def test_dry_run_says_why_a_distribution_stays(
     machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...]
 ) -> None:

@@ -1,0 +1,85 @@
+"""The lower layers of overlayfs, such as the image of a container.
+
+A change copies a file of a lower layer into the upper one, and a removal hides it. So neither frees space. A folder
+of a lower layer can't be renamed (EXDEV), unless the file system was mounted with `redirect_dir`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sys
+import tempfile
+
+from pepip.host import filesystems
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+def in_lower_layer(folders: Iterable[str], *, scratch: str = "") -> set[str]:
+    """Return those of `folders` that lie in a lower layer. All are on one file system. Changes nothing in them.
+
+    This needs a folder of its own for a moment, on the same file system: in `scratch`, or else in the system's folder
+    for temporary files. If that is elsewhere, the answer is empty.
+    """
+    known = list(folders)
+    if sys.platform != "linux" or not known:
+        return set()
+    try:
+        if os.major(os.stat(known[0]).st_dev) or filesystems.kind_of(known[0]) != "overlay":
+            return set()
+        with tempfile.TemporaryDirectory(prefix=".pepip-", dir=scratch or None) as own:
+            if filesystems.mount_point(own) != filesystems.mount_point(known[0]):
+                return set()
+            occupied = f"{own}/occupied"
+            os.makedirs(f"{occupied}/by this folder")
+            return {folder for folder in known if not _could_be_renamed(folder, occupied)}
+    except OSError:
+        return set()
+
+
+def _could_be_renamed(folder: str, occupied: str) -> bool:
+    """Tell whether a folder could be renamed. Its new name is that of an `occupied` folder, so this always fails.
+
+    Overlayfs first looks whether the folder is in a lower layer, and then whether the new name is free.
+    """
+    try:
+        os.rename(folder, occupied)
+    except OSError as error:
+        return error.errno != errno.EXDEV
+    return True
+
+
+def move(source: str, target: str) -> None:
+    """Rename a file or folder within a file system, also a folder of a lower layer. `target` does not exist.
+
+    Such a folder is made anew, and its contents are renamed one by one. If that is interrupted, part of the contents
+    is still at `source`: see `join`. Raises OSError, EXDEV if `target` is on another file system.
+    """
+    try:
+        os.rename(source, target)
+    except OSError as error:
+        if error.errno != errno.EXDEV or os.path.islink(source) or not os.path.isdir(source):
+            raise
+    else:
+        return
+    mode = os.stat(source).st_mode & 0o7777
+    os.mkdir(target, mode | 0o700)
+    for name in os.listdir(source):
+        move(f"{source}/{name}", f"{target}/{name}")
+    os.chmod(target, mode)
+    os.rmdir(source)
+
+
+def join(source: str, target: str) -> None:
+    """Take back a `move` from `target` to `source` that was interrupted. Does nothing if it had not begun."""
+    with contextlib.suppress(FileNotFoundError):
+        if not os.path.lexists(target):
+            os.rename(source, target)
+            return
+        for name in os.listdir(source):
+            join(f"{source}/{name}", f"{target}/{name}")
+        os.rmdir(source)
