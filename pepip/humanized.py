@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SMALLEST_ROUNDED = 1000
+_LARGEST_BYTES = 1 << 62
+_LONGEST_SECONDS = 1 << 36  # some 2,000 years
 
 
 def size(size_bytes: int) -> str:
@@ -22,25 +24,30 @@ def size(size_bytes: int) -> str:
 
 
 def parse_size(text: str) -> float | None:
-    """Return the bytes of a size such as `20GB`, `1.5 GiB` or `300`; None if the text is no size. Case is ignored."""
+    """Return the bytes of a size such as `20GB`, `1.5 GiB` or `300`; None if the text is no size. Case is ignored.
+
+    A number that no disk can have is no size.
+    """
     import re
 
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kmgt]?)(i?)b?", text.strip().lower())
     if match is None:
         return None
     power = " kmgt".index(match[2] or " ")
-    return float(match[1]) * float((1024 if match[3] else 1000) ** power)
+    found = float(match[1]) * float((1024 if match[3] else 1000) ** power)
+    return found if found <= _LARGEST_BYTES else None
 
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
 
 def parse_age(text: str) -> float | None:
-    """Return the seconds of a time such as `12h`, `30d` or `8w`; None if the text is no such time."""
+    """Return the seconds of a time such as `12h`, `30d` or `8w`; None if the text is no such time, or too long."""
     import re
 
     match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smhdw])", text.strip().lower())
-    return float(match[1]) * _SECONDS[match[2]] if match else None
+    found = float(match[1]) * _SECONDS[match[2]] if match else None
+    return found if found is not None and found <= _LONGEST_SECONDS else None
 
 
 def duration(seconds: float) -> str:
@@ -49,6 +56,26 @@ def duration(seconds: float) -> str:
         if seconds >= unit:
             return count(round(seconds / unit), name)
     return count(round(seconds), "second")
+
+
+def day(seconds: float) -> str:
+    """Return the local date, `2026-03-14`, of seconds since 1970; empty for 0."""
+    return _local("%Y-%m-%d", seconds) if seconds else ""
+
+
+def moment(seconds: float) -> str:
+    """Return the local date and time, `2026-03-14 09:26`, of seconds since 1970."""
+    return _local("%Y-%m-%d %H:%M", seconds)
+
+
+def _local(form: str, seconds: float) -> str:
+    """Return a local time in words; empty for a time that no calendar has, which a file can nevertheless have."""
+    import time
+
+    try:
+        return time.strftime(form, time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):
+        return ""
 
 
 def count(number: int, one: str, many: str = "") -> str:

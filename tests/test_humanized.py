@@ -75,3 +75,15 @@ def test_a_long_list_ends_with_how_many_more_there_are(names: list[str], shown: 
 def test_sizes_are_read_as_people_write_them(text: str, size_bytes: float | None) -> None:
     """Units of 1000, or of 1024 with an `i`."""
     assert humanized.parse_size(text) == size_bytes
+
+
+@pytest.mark.parametrize("digits", [20, 30, 400])
+def test_a_size_or_age_without_bounds_is_none(digits: int) -> None:
+    """No disk has that many bytes, and no calendar the day after so many seconds."""
+    number = "9" * digits
+
+    assert humanized.parse_size(f"{number}GB") is None
+    assert humanized.parse_age(f"{number}w") is None
+    assert humanized.parse_size("4EB") is None
+    assert humanized.parse_size("20GB") == 20e9
+    assert humanized.parse_age("8w") == 8 * 7 * 86_400

@@ -85,7 +85,7 @@ def _show(found: Audit) -> None:
         titles = ("name", "version", "finding", "advisory", "fixed, or newest", "environments", "summary")
         tables.show(titles, rows, right=(5,))
     for kind, answer in found.answers.items():
-        output.say(f"{_sentence(found, kind)}: {answer.source}, {tables.when(answer.asked_at)}")
+        output.say(f"{_sentence(found, kind)}: {answer.source}, {humanized.day(answer.asked_at)}")
     for kind in found.unanswered.keys() - found.answers.keys():
         output.say(f"{kind}: there is no answer yet")
     if found.local:

@@ -183,7 +183,10 @@ def _repair_written_entries(*, looks_inside: bool) -> None:
 
 
 def _warn_of_weakness() -> None:
-    """Warn of a shared store in which members could replace the files of an entry."""
+    """Warn of a shared store in which members could replace the files of an entry.
+
+    Raises StoreError if a member made a link in the place of one of the store's folders.
+    """
     from pepip.paths import known_store_root
 
     store_root = known_store_root(os.environ)
@@ -195,6 +198,7 @@ def _warn_of_weakness() -> None:
         return
     from pepip.store import trust
 
+    trust.refuse_foreign_links(store_root, like)
     sentence = trust.weakness(store_root, like)
     if sentence:
         from pepip.cli import output

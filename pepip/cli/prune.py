@@ -202,7 +202,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
                 orphan.stored.version,
                 orphan.stored.bucket,
                 humanized.size(orphan.allocated_bytes),
-                tables.when(orphan.stored.last_used_at),
+                humanized.day(orphan.stored.last_used_at),
             )
             for orphan in preview.orphans
         ]

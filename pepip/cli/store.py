@@ -103,8 +103,8 @@ def _list(words: Sequence[str]) -> int:
             humanized.size(weights[item.id]),
             str(len(users.get(item.id, ()))),
             inventory.state_of(item, users.get(item.id, ())),
-            tables.when(item.stored_at),
-            tables.when(item.last_used_at),
+            humanized.day(item.stored_at),
+            humanized.day(item.last_used_at),
             *([item.layer or "own"] if store.layers else ()),
         )
         for item in chosen
@@ -176,7 +176,7 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
     tables.say(f"  size        {humanized.size(size_bytes)}, {humanized.count(stored.file_count, 'file')}")
     tables.say(f"  from        {stored.origin}")
     tables.say(f"  identity    {stored.identity}")
-    tables.say(f"  stored      {tables.when(stored.stored_at)}, last linked {tables.when(stored.last_linked_at)}")
+    tables.say(f"  stored      {humanized.day(stored.stored_at)}, last linked {humanized.day(stored.last_linked_at)}")
     tables.say(f"  linked by   {humanized.count(len(item.users), 'environment')}")
     for user in item.users:
         tables.say(f"    {user.environment}")

@@ -72,10 +72,3 @@ def stress(line: str) -> None:
     from rich.text import Text
 
     Console().print(Text(output.printable(line), style="bold"))
-
-
-def when(seconds: int) -> str:
-    """Return the local date, `2026-03-14`, of seconds since 1970; empty for 0."""
-    import time
-
-    return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else ""

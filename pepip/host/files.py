@@ -125,13 +125,14 @@ def _open_regular(
 def load_json(content: bytes) -> Any:
     """Return the value of a JSON document. Raises ValueError with a message for people if it is not valid.
 
-    `NaN` and `Infinity` are not valid, as in the JSON specification. Neither are lone surrogates, which can't be
-    encoded, except those that stand for a byte of a file name (PEP 383).
+    `NaN` and `Infinity` are not valid, as in the JSON specification. Neither are numbers that Python would read as
+    infinite, such as `1e999`, nor lone surrogates, which can't be encoded, except those that stand for a byte of a
+    file name (PEP 383).
     """
     import json
 
     try:
-        document = json.JSONDecoder(parse_constant=_refuse).decode(content.decode())
+        document = json.JSONDecoder(parse_constant=_refuse, parse_float=_finite).decode(content.decode())
         if b"\\ud" in content.lower():
             json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogateescape")
     except UnicodeEncodeError as error:
@@ -143,6 +144,13 @@ def load_json(content: bytes) -> Any:
 
 def _refuse(constant: str) -> None:
     raise ValueError(f"{constant} is no JSON")
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if number - number:  # infinity less infinity is no number, and so true
+        _refuse(digits)
+    return number
 
 
 ID_BYTES = 16

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 1 << 24
 _MOST_OPERATIONS = 200
 _MOST_LINES = 100
+_LARGEST = 1 << 62
 
 
 class Finished(NamedTuple):
@@ -71,4 +72,4 @@ def add(store: Store, done: Finished) -> None:
 def _is_sound(item: Finished) -> bool:
     texts = (item.title, item.command, item.state, item.outcome, *item.log)
     numbers = (item.ended_at, item.seconds, item.received_bytes, item.freed_bytes)
-    return all(isinstance(text, str) for text in texts) and all(number >= 0 for number in numbers)
+    return all(isinstance(text, str) for text in texts) and all(0 <= number <= _LARGEST for number in numbers)

@@ -90,7 +90,7 @@ def _all_in(grave: str) -> list[tuple[str, str]]:
         for name in sorted(os.listdir(f"{grave}/{_FOLDER}")):
             own = f"{grave}/{_FOLDER}/{name}"
             with contextlib.suppress(OSError, ValueError):
-                place = json.loads(files.read_regular(f"{own}/{_PLACE}"))
+                place = files.load_json(files.read_regular(f"{own}/{_PLACE}"))
                 if isinstance(place, str) and os.path.isabs(place) and os.path.isdir(f"{own}/{_ROOT}"):
                     found.append((own, place))
     return found

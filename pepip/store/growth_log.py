@@ -22,6 +22,8 @@ _NAME = "growth.json"
 _FORMAT = 1
 _MOST_BYTES = 1 << 20
 _MOST_ROWS = 400
+_LATEST = 1 << 36  # in seconds since 1970: in the year 4147
+_LARGEST = 1 << 62
 SECONDS_A_DAY = 86_400
 
 
@@ -58,11 +60,19 @@ def read(store: Store) -> Growth:
         document = files.load_json(user_cache.read(folder, _NAME, most_bytes=_MOST_BYTES))
         if document["format"] != _FORMAT:
             return Growth()
-        samples = [Sample(*map(int, row)) for row in document["samples"]]
-        prunes = [Prune(*map(int, row)) for row in document["prunes"]]
+        samples = [Sample(*_numbers(row)) for row in document["samples"]]
+        prunes = [Prune(*_numbers(row)) for row in document["prunes"]]
         return Growth(tuple(sorted(samples)), tuple(sorted(prunes)))
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, LookupError):
         return Growth()
+
+
+def _numbers(row: list[int]) -> list[int]:
+    """Return a row of the file, whose first number is a time. Raises ValueError or TypeError if it is unsound."""
+    numbers = list(map(int, row))
+    if not 0 <= numbers[0] <= _LATEST or max(map(abs, numbers)) > _LARGEST:
+        raise ValueError("a number is too large")
+    return numbers
 
 
 def add_sample(store: Store, sample: Sample) -> Growth:

@@ -29,6 +29,7 @@ DAYS = 60
 """The number of days that a lease counts, unless the owner of the layer names another number."""
 
 MOST_DAYS = 36_500
+"""The largest number of days that an owner may name: a hundred years."""
 
 RENEWAL_SECONDS = 86_400
 

@@ -272,10 +272,14 @@ class Store:
 def configured(variables: Mapping[str, str]) -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's default store, with its layers.
 
-    Raises UsageError if there is no home folder, or if a layer has no absolute path.
+    Raises UsageError if there is no home folder, or if a layer has no absolute path, and StoreError if another user
+    made a link in the place of a folder of the store.
     """
     root = paths.default_store_root(variables)
-    return Store(root, layers.named(variables, root))
+    store = Store(root, layers.named(variables, root))
+    with contextlib.suppress(OSError):  # there may be no store yet
+        trust.refuse_foreign_links(root, store.like)
+    return store
 
 
 def _spellings(root: str) -> tuple[str, ...]:

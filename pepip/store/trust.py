@@ -14,6 +14,7 @@ import stat
 import sys
 
 from pepip import paths
+from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
 
@@ -108,6 +109,27 @@ def weakness(store_root: str, like: os.stat_result) -> str:
         if status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
             return f"members can rename the folders in {folder}, and so change what others import"
     return ""
+
+
+def refuse_foreign_links(store_root: str, like: os.stat_result) -> None:
+    """Raise StoreError if another user made a link in the place of one of a shared store's own folders.
+
+    That user would choose the folder in which pepip writes, and removes what killed runs have left. A link that this
+    user, the store's owner or root made is fine: the folder may be on another disk.
+    """
+    if not is_shared(like):
+        return
+    trusted = {0, like.st_uid, files.user_id()}
+    for folder in (*_frame(store_root), paths.cache(store_root)):
+        try:
+            status = os.lstat(folder)
+        except OSError:
+            continue
+        if stat.S_ISLNK(status.st_mode) and (status.st_uid not in trusted or status.st_nlink > 1):
+            raise StoreError(
+                f"{folder} is a link that another user made, and may lead anywhere",
+                hint="remove the link: pepip makes a folder in its place",
+            )
 
 
 def _frame(store_root: str) -> Iterable[str]:

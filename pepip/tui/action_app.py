@@ -7,18 +7,20 @@ from textual import on
 from textual.app import App
 from textual.screen import ModalScreen
 
-from pepip.tui import key_bindings
+from pepip.tui import formatting, key_bindings
 from pepip.tui.bars import Tabs
 from pepip.tui.messages import Explained, RunAgain
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
 from pepip.tui.panes import Panes
+from pepip.tui.printable_filter import PrintableFilter
 from pepip.tui.welcome import HELP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from textual.app import SystemCommand
+    from textual.filter import LineFilter
     from textual.notifications import SeverityLevel
     from textual.screen import Screen
 
@@ -34,6 +36,7 @@ class ActionApp(App[None]):
     def __init__(self, session: Session) -> None:
         super().__init__()
         self.session = session
+        self._printable = PrintableFilter()
         self._actions: AppActions | None = None
 
     @property
@@ -160,6 +163,10 @@ class ActionApp(App[None]):
         else:
             self.exit()
 
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Return Textual's filters, and one that lets no control character reach the terminal."""
+        return [*super().get_line_filters(), self._printable]
+
     def notify(
         self,
         message: str,
@@ -172,4 +179,5 @@ class ActionApp(App[None]):
         """Show a note in one line above the keys, in place of an earlier note."""
         self.clear_notifications()
         words = f"{title}: {message}" if title else message
-        super().notify(" ".join(words.split()), severity=severity, timeout=timeout, markup=markup and not title)
+        words = formatting.printable(" ".join(words.split()))
+        super().notify(words, severity=severity, timeout=timeout, markup=markup and not title)

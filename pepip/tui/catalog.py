@@ -104,6 +104,17 @@ def read(store: Store, *, was_there: bool, memory: ScanCache | None = None) -> C
     With `was_there`, an earlier reading found the store. If the store is missing now, the trouble is `away`, not
     `absent`. `memory` is the scan cache, if the caller has just loaded it.
     """
+    found = _read(store, was_there=was_there, memory=memory)
+    notices = tuple(map(_printable, found.notices))
+    return found._replace(trouble=found.trouble and _printable(found.trouble), notices=notices)
+
+
+def _printable(trouble: Trouble) -> Trouble:
+    """Return a trouble with unprintable characters escaped: it may name a file that anybody has made."""
+    return Trouble(trouble.kind, *map(formatting.printable, trouble[1:]))
+
+
+def _read(store: Store, *, was_there: bool, memory: ScanCache | None) -> Catalog:
     trouble = _trouble(store, was_there=was_there)
     if trouble is None:
         try:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import os
-import time
 
 from pepip import humanized, paths
 from pepip.humanized import count as count
+from pepip.humanized import moment as moment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,13 +43,8 @@ def waiting(trashed_bytes: int, shared_bytes: int, keep_seconds: float) -> str:
 
 @functools.lru_cache(4096)
 def day(seconds: int) -> str:
-    """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash for 0."""
-    return time.strftime("%Y-%m-%d", time.localtime(seconds)) if seconds else "-"
-
-
-def moment(seconds: float) -> str:
-    """Return the local date and time, such as `2026-03-14 09:26`, of a time in seconds since 1970."""
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash if there is none."""
+    return humanized.day(seconds) or "-"
 
 
 def printable(text: str) -> str:

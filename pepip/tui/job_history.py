@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from pepip.store import activity_log
+from pepip.tui import formatting
 from pepip.tui.job_queue import Job, Report, once
 
 TYPE_CHECKING = False
@@ -19,10 +20,11 @@ def read(store: Store) -> list[Job[object]]:
 
 
 def _job(row: activity_log.Finished, number: int) -> Job[object]:
-    job: Job[object] = Job(row.title, row.command, once(lambda: None))
-    job.number, job.state, job.outcome = number, row.state, row.outcome
-    job.log, job.ended_at, job.seconds = list(row.log), row.ended_at, row.seconds
-    job.fetched_bytes, job.report = row.received_bytes, Report(row.outcome, freed_bytes=row.freed_bytes)
+    title, command, state, outcome, *log = map(formatting.printable, (*row[:4], *row.log))
+    job: Job[object] = Job(title, command, once(lambda: None))
+    job.number, job.state, job.outcome = number, state, outcome
+    job.log, job.ended_at, job.seconds = log, row.ended_at, row.seconds
+    job.fetched_bytes, job.report = row.received_bytes, Report(outcome, freed_bytes=row.freed_bytes)
     return job
 
 

@@ -44,11 +44,10 @@ class AnswerCache:
             content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
         except (OSError, ValueError):
             return None  # missing, or not this user's own: another user's answer could name any distribution
-        text = content.decode("utf-8", "surrogateescape")
-        title, _, rest = text.partition("\n")
-        evidence, separator, answer = rest.partition("\n\n")
-        if title != key or not separator:
+        title, _, rest = content.partition(b"\n")
+        if title != _title(key, rest):
             return None
+        evidence, _, answer = rest.decode("utf-8", "surrogateescape").partition("\n\n")
         for line in evidence.split("\n"):
             state, _, place = line.partition("\t")
             if place and state_of(place) != state:
@@ -66,9 +65,9 @@ class AnswerCache:
         if not os.path.isdir(self.cache) or any("\n" in place for place in rows):
             return
         lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
-        content = f"{key}\n{lines}\n{answer}".encode("utf-8", "surrogateescape")
+        content = f"{lines}\n{answer}".encode("utf-8", "surrogateescape")
         with contextlib.suppress(OSError):
-            user_cache.write(self._folder, key, content)
+            user_cache.write(self._folder, key, _title(key, content), b"\n", content)
             self._make_room()
 
     def _make_room(self) -> None:
@@ -95,6 +94,11 @@ def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
     )
     text = "\0".join((__version__, *words, "", *variables))
     return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:_DIGITS]}"
+
+
+def _title(key: str, rest: bytes) -> bytes:
+    """Return the first line of an answer's file: it proves that the rest is whole, as it was written."""
+    return f"{key} {digests.hexadecimal(rest)}".encode()
 
 
 def _is_key(name: str) -> bool:

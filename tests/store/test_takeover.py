@@ -137,6 +137,46 @@ def test_a_pruned_entry_is_reached_through_no_link(office: Office, place: str) -
     assert changes(before, snapshot(office.root.home)) == []
 
 
+@pytest.mark.parametrize("name", ["packages", "projects", "staging", "trash", "cache"])
+def test_nothing_is_written_or_removed_behind_a_members_link(old_office: Office, name: str) -> None:
+    """In an older store a member can replace a folder by a link: here to a folder of root. Root's commands stop."""
+    office = old_office
+    office.install(office.root)
+    aim = office.root.home / "aim"
+    (aim / "1-1").mkdir(parents=True)
+    (aim / "file").write_text("precious\n")
+    office.attack(f"mv '{office.store}/{name}' '{office.store}/moved'; ln -s '{aim}' '{office.store}/{name}'")
+    before = snapshot(office.root.home)
+
+    for words in (
+        ["install", "horn", *office.source],
+        ["list"],
+        ["prune", "--yes", "--now"],
+        ["store", "repair"],
+        ["doctor"],
+        ["ui", "--screenshot", "out.svg"],
+    ):
+        output = office.root.pepip(*words, folder=office.root.home / "app", check=False)
+        assert output.returncode == 1, words
+        assert f"error: {office.store}/{name} is a link that another user made" in output.stderr
+
+    assert changes(before, snapshot(office.root.home)) == []
+    office.root.run(["rm", office.store / name], folder=office.root.home)
+    office.root.run(["mv", office.store / "moved", office.store / name], folder=office.root.home)
+    office.install(office.root, "horn")
+
+
+def test_a_folder_of_the_store_may_lie_on_another_disk(office: Office) -> None:
+    """A link that root made there counts as the folder."""
+    office.install(office.root)
+    other = office.store.parent / "other-disk"
+    office.root.run(["mv", office.store / "packages", other], folder=office.root.home)
+    (office.store / "packages").symlink_to(other)
+
+    assert "0 downloaded" in office.install(office.victim)
+    assert owner_of(office.sound(office.victim)) == 0
+
+
 # Registrations, entries and locks of members
 
 

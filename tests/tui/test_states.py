@@ -60,6 +60,26 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
     use(store, script, size=(280, 40))
 
 
+@pytest.mark.parametrize("pane", ["store", "projects", "savings", "versions"])
+def test_no_control_character_of_a_name_reaches_the_terminal(band: Machine, store: Path, pane: str) -> None:
+    """A member of a team, or a wheel, can put an escape sequence, or bytes that are no text, into any name."""
+    document = next(store.glob("packages/*/drum-1.0/pepip-entry.json"))
+    fields = json.loads(document.read_text())
+    evil = "\x1b]0;evil\x07\x9b31m"
+    for key in ("origin", "identity", "tag", "version"):
+        fields[key] += evil
+    document.parent.chmod(0o755)
+    document.write_text(json.dumps(fields))
+    document.parent.rename(f"{document.parent}\x1b[31m")
+    Path(os.fsdecode(os.fsencode(store) + b"/projects/\xff\x1b[31m.json")).write_text("")
+
+    band.pepip("ui", "--screen", pane, "--screenshot", "picture.svg", folder=band.home)
+
+    picture = (band.home / "picture.svg").read_text()
+    assert {character for character in picture if not character.isprintable()} <= {"\n", "\xa0"}
+    assert "Quit" in picture
+
+
 def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Path) -> None:
     """After sorting, filtering or a refresh, a key press still acts on the same package."""
 

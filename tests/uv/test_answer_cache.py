@@ -28,3 +28,19 @@ def test_the_older_half_of_too_many_answers_goes_and_other_files_stay(tmp_path: 
     left = set(os.listdir(folder))
     assert left >= {*others, *answers[260:]}
     assert not left & set(answers[:260])
+
+
+def test_a_damaged_answer_is_no_answer(tmp_path: Path) -> None:
+    """Whatever bit of the file has changed, uv is asked again."""
+    key = answer_cache.key("environment")
+    answers = answer_cache.AnswerCache(str(tmp_path))
+    answers.remember(key, '[["file", "bin/activate", "# é"]]', answer_cache.states([str(tmp_path / "pyvenv.cfg")]))
+    assert answers.recall(key) == '[["file", "bin/activate", "# é"]]'
+    path = Path(user_cache.folder_in(str(tmp_path)), key)
+    whole = path.read_bytes()
+
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 4]) + whole[at + 1 :])
+        assert answers.recall(key) is None
+        path.write_bytes(whole[:at])
+        assert answers.recall(key) is None
