@@ -8,7 +8,7 @@ from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Progress
-from pepip.store import entries, layers
+from pepip.store import entries
 from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
 
@@ -94,7 +94,7 @@ def acquire(
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
-    for root, reason in layers.away(store).items():
+    for root, reason in store.layers_away().items():
         yield Progress("warning", f"the layer {root} {reason}: its packages are stored in {store.root} instead")
     if not store.is_writable():
         names = humanized.listed([f"{artifact.name} {artifact.version}".strip() for artifact in missing], most=5)

@@ -13,7 +13,7 @@ from pepip.environment.purposes import PROJECT, TOOL, Purpose
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
-from pepip.store import entries, layers, registry
+from pepip.store import entries, registry
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -314,7 +314,7 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
         is_there = os.path.isdir(entry_id) if paths.is_layered(entry_id) else entry_id in stored_ids
         if home is None or not is_there:
             lost.setdefault(paths.layer_of(entry_id), []).append(paths.entry_name(entry_id))
-    away = layers.away(store) if lost else {}
+    away = store.layers_away() if lost else {}
     for root, found in sorted(lost.items()):
         names = humanized.listed(sorted(found))
         if root in away:

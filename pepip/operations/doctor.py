@@ -10,7 +10,7 @@ from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, links, locks, permissions
 from pepip.operations import census
-from pepip.store import entries, layers, leases, staging, trash, trust
+from pepip.store import entries, leases, staging, trash, trust
 from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
@@ -126,7 +126,7 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
         held = f"{humanized.count(number, 'lease')} of readers {verb} entries" if number else "no reader has a lease"
         said = held if policy.takes_leases else "it takes no leases: prune it by age"
         yield HealthCheck("layer", OK, f"{store.root} is a layer for others; {said}")
-    away = layers.away(store)
+    away = store.layers_away()
     for layer in store.layers:
         linking = [known for known in seen.projects if any(map(_is_in(layer.root), known.linked))]
         users = humanized.count(len(linking), "environment")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pepip import humanized, paths
 from pepip.errors import StoreError
-from pepip.store import layers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def refuse_without_layers(store: Store, environment: Environment, lost: Iterable[Installed]) -> None:
     """Raise StoreError if one of the lost entries belongs to a layer that can't be used now."""
-    for root, reason in sorted(layers.away(store).items()):
+    for root, reason in sorted(store.layers_away().items()):
         names = [item.name for item in lost if paths.layer_of(item.entry_id) == root]
         if names:
             raise StoreError(
@@ -31,7 +30,7 @@ def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
     for item in lost:
         by_root.setdefault(paths.layer_of(item.entry_id), []).append(item.name)
     named = {layer.root for layer in store.layers}
-    away = layers.away(store)
+    away = store.layers_away()
     for root, found in by_root.items():
         names = ", ".join(found)
         it, was = ("it", "it was") if len(found) == 1 else ("them", "they were")
@@ -50,6 +49,6 @@ def waiting(store: Store, environment: Environment, missing: Sequence[Installed]
     names = humanized.listed([item.name for item in missing])
     root = paths.layer_of(missing[0].entry_id)
     return StoreError(
-        f"{names} could not be fetched again, and the layer {root} {layers.away(store).get(root, '')}",
+        f"{names} could not be fetched again, and the layer {root} {store.layers_away().get(root, '')}",
         hint=f"mount it again, or install into {environment.root} from the original source",
     )

@@ -16,7 +16,7 @@ from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
 from pepip.operations.relinking import change_links, has_private, link_state, relink, roll_back
-from pepip.store import entries, layers, registry
+from pepip.store import entries, registry
 from pepip.uv import resolve
 from pepip.wheel import record
 
@@ -173,7 +173,8 @@ def recover(
     origins = {item.installed.name: item.direct_url for item in lost}
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
     missing = [item.installed for item in lost if item.installed.name not in have]
-    waiting = [item for item in missing if paths.layer_of(item.entry_id) in layers.away(store)]
+    away = store.layers_away()
+    waiting = [item for item in missing if paths.layer_of(item.entry_id) in away]
     missing = [item for item in missing if item not in waiting]
     with store.linking(), locks.held(f"{environment.root}/.lock"):
         present = contents.installed(environment, store.known_roots)

@@ -7,7 +7,7 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check, project_venv
+from pepip.environment import layout_check, makers, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import machine, permissions
 from pepip.model import Environment, Progress
@@ -90,10 +90,15 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
 def _check_python(root: str, request: str) -> None:
     """Raise UsageError if the environment's Python does not satisfy the request, as uv reads it."""
     own = interpreter.executable(root)
-    if os.path.isabs(request) and os.path.realpath(request) == os.path.realpath(own):
+    base = os.path.join(makers.settings_of(root).get("home", ""), os.path.basename(own))
+    programs = {
+        os.path.realpath(own),
+        os.path.realpath(base),
+    }  # not the same if the environment has a copy of its base
+    if os.path.isabs(request) and os.path.realpath(request) in programs:
         return
     found = interpreter.find(request, environment=root)
-    if os.path.dirname(found) != os.path.dirname(own) and os.path.realpath(found) != os.path.realpath(own):
+    if os.path.dirname(found) != os.path.dirname(own) and os.path.realpath(found) not in programs:
         import shlex
 
         raise UsageError(

@@ -20,8 +20,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pepip.store.root import Store
-
 VARIABLE = "PEPIP_LAYERS"
 
 _MOST_BYTES = 1 << 16
@@ -95,12 +93,12 @@ def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
             user_cache.write(user_cache.folder_in(paths.cache(store_root)), _NAME, content)
 
 
-def away(store: Store) -> dict[str, str]:
-    """Return the roots of the layers that can't be used now, each with the reason in words after `the layer`.
+def away(layer_roots: Iterable[str]) -> dict[str, str]:
+    """Return those of the layers' roots that can't be used now, each with the reason in words after `the layer`.
 
     Such a layer may come back: it may be mounted again, and a user may get their permission or ticket again.
     """
-    found = {layer.root: _absence(paths.packages(layer.root)) for layer in store.layers}
+    found = {root: _absence(paths.packages(root)) for root in layer_roots}
     return {root: reason for root, reason in found.items() if reason}
 
 

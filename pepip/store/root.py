@@ -59,6 +59,10 @@ class Store:
             self._known_roots = StoreRoots(_spellings(self.root), tuple(map(_spellings, roots)))
         return self._known_roots
 
+    def layers_away(self) -> dict[str, str]:
+        """Return the roots of the layers that can't be used now, each with the reason. See `layers.away`."""
+        return layers.away(layer.root for layer in self.layers)
+
     def home_of(self, entry_id: str) -> Store | None:
         """Return the store of the entry with this id: this store or a layer, None if that layer is not named."""
         if not paths.is_layered(entry_id):

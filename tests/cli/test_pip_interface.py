@@ -386,6 +386,17 @@ def test_a_version_of_python_must_be_that_of_the_environment(desk: Desk, by: str
     desk.assert_equal()
 
 
+def test_an_environment_with_a_copy_of_its_interpreter_has_that_python(desk: Desk) -> None:
+    """`--python` with the interpreter from which the environment was made is met."""
+    machine, project, base = desk.twins.machine, desk.twins.pepip_project, desk.twins.interpreter
+    machine.run([base, "-m", "venv", "--copies", "--without-pip", "copied"], folder=project)
+
+    words = ("--venv", "copied", "--python", base)
+    machine.pepip("install", "tea==1.0", *desk.source, *words, folder=project)
+
+    assert (site_packages_of(project / "copied") / "tea").exists()
+
+
 @pytest.mark.parametrize("kind", ["--target", "--prefix"])
 def test_an_install_into_a_folder_is_uvs(desk: Desk, kind: str) -> None:
     """With `--target` and `--prefix` uv installs real files, and no store is made."""
