@@ -30,7 +30,7 @@ examples:
   pepip install -r requirements.txt         also pyproject.toml and pylock.toml
   pepip install -e .                        this project itself, editable
   pepip install -U black --python 3.12      newest version, in an environment on Python 3.12
-  pepip install torch --dry-run             only list the links and the downloads
+  pepip install torch --dry-run             list packages to link and to download
 """
 
 _SYNC = """\
@@ -115,7 +115,7 @@ def _add_arguments(parser: options.Parser) -> None:
         "-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[], help=constraints
     )
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
-    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python for a new environment")
+    parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the environment must have")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)

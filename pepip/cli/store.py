@@ -288,12 +288,14 @@ def _verify(words: Sequence[str]) -> int:
     problems = [f"{len(verdict.findings)} damaged"] if verdict.findings else []
     hint = "`pepip store repair` repairs damaged entries"
     if all(finding.stored.layer for finding in verdict.findings):
-        hint = "`pepip store repair` links other entries instead; only the owner of a layer can repair it"
+        hint = "`pepip store repair` stores them in your own store; only the owner of a layer can repair it"
     if verdict.unproven:
         is_one = len(verdict.unproven) == 1
         words = "differs from its RECORD, and was" if is_one else "differ from their RECORD, and were"
         problems.append(f"{len(verdict.unproven)} {words} not read before")
         hint = "`pepip store repair` settles it: it fetches the wheel again, and compares"
+        if all(finding.stored.layer for finding in verdict.unproven):
+            hint = "only the owner of the layer can settle it, by `pepip store repair` there"
     if problems:
         raise StoreError(f"{checked} checked, {'; '.join(problems)}", hint=hint)
     intact = "all intact" if verdict.checked > 1 else "intact"

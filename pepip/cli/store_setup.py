@@ -88,7 +88,7 @@ def run_clean(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
-    parser.add_argument("--dry-run", action="store_true", help="show the effect, and remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="list what would go, and remove nothing")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()

@@ -32,7 +32,7 @@ class Journal(NamedTuple):
     """The intent of a change.
 
     `removals` are names in site-packages: `.dist-info` and `.egg-info` folders, and `.egg-link` files. `private` are
-    the names of distributions that uv installs after the links are made.
+    the names of distributions that uv installs, before or after the links are made.
     """
 
     additions: tuple[Addition, ...] = ()

@@ -62,7 +62,8 @@ def move(source: str, target: str) -> None:
     try:
         os.rename(source, target)
     except OSError as error:
-        if error.errno != errno.EXDEV or os.path.islink(source) or not os.path.isdir(source):
+        is_folder = os.path.isdir(source) and not os.path.islink(source)
+        if error.errno != errno.EXDEV or not is_folder or filesystems.kind_of(source) != "overlay":
             raise
     else:
         return
@@ -75,11 +76,17 @@ def move(source: str, target: str) -> None:
 
 
 def join(source: str, target: str) -> None:
-    """Take back a `move` from `target` to `source` that was interrupted. Does nothing if it had not begun."""
+    """Take back a `move` from `target` to `source` that was interrupted. Does nothing if it had not begun.
+
+    No link is followed. A file at `target` that a program has made meanwhile is replaced. Raises FileExistsError if a
+    link stands in the place of a folder there.
+    """
     with contextlib.suppress(FileNotFoundError):
-        if not os.path.lexists(target):
-            os.rename(source, target)
+        if not os.path.lexists(target) or os.path.islink(source) or not os.path.isdir(source):
+            os.replace(source, target)
             return
+        if os.path.islink(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         for name in os.listdir(source):
             join(f"{source}/{name}", f"{target}/{name}")
         os.rmdir(source)

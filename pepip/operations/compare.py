@@ -55,7 +55,11 @@ def environment_at(path: str) -> tuple[str, str]:
 
     Raises VenvError if there is none.
     """
-    for root, folder in ((path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)):
+    candidates = [(path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)]
+    if os.path.basename(path) == ".venv":
+        project = os.path.dirname(os.path.abspath(path))
+        candidates.insert(0, (project_venv.in_folder(project), project))
+    for root, folder in candidates:
         if os.path.isfile(f"{root}/pyvenv.cfg"):
             return os.path.realpath(root), folder
     raise VenvError(f"there is no environment at {path}", hint="name its folder, or the folder of its project")

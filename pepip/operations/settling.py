@@ -74,7 +74,7 @@ def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
-    others = [*active, *(f"{folder}/.venv" for folder in paths.upward(os.getcwd()))]
+    others = [*active, *(place for folder in paths.upward(os.getcwd()) for place in (folder, f"{folder}/.venv"))]
     markers = [f"{place}/pyvenv.cfg" for place in others if place != environment.root]
     redirects = [place for place in others if not os.path.isdir(place)]  # a file there names an environment (PEP 832)
     return [program.path(), *settings.places(), *markers, *filter(None, redirects), *files]

@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from pepip.errors import VenvError
-from pepip.host import filesystems, locks
+from pepip.host import filesystems, links, locks
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -120,10 +120,19 @@ def state(roots: Iterable[str]) -> list[object]:
 
 
 def _remove_unfinished(root: str) -> None:
-    """Remove the leftovers of a killed run. The caller holds the lock of the folder above."""
+    """Remove the leftovers of a killed run. The caller holds the lock of the folder above.
+
+    A checkout can bring a link and the marker. So nothing is removed behind a link unless this user's run has put an
+    environment aside there: VenvError is raised.
+    """
     if not is_unfinished(root):
         return
     if not interpreter.is_environment(root):
+        is_behind_link = links.read_link(root) and os.path.isdir(root) and bool(os.listdir(root))
+        if is_behind_link and not os.path.isdir(_aside(root)):
+            raise VenvError(
+                f"{root} is a link to a folder that is no environment", hint=f"remove the link and {_marker(root)}"
+            )
         _take_back(root, was_there=os.path.isdir(_aside(root)))
     filesystems.remove_tree(_aside(root))
     _unmark(root)

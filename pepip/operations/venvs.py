@@ -90,7 +90,10 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
 def _check_python(root: str, request: str) -> None:
     """Raise UsageError if the environment's Python does not satisfy the request, as uv reads it."""
     own = interpreter.executable(root)
-    base = os.path.join(makers.settings_of(root).get("home", ""), os.path.basename(own))
+    facts = makers.settings_of(root)
+    version = ".".join(makers.python_of(facts).split(".")[:2])  # `home` may hold Pythons of several versions
+    name = os.path.basename(own) if own.endswith(".exe") else f"python{version}"
+    base = os.path.join(facts.get("home", ""), name)
     programs = {
         os.path.realpath(own),
         os.path.realpath(base),
@@ -103,7 +106,8 @@ def _check_python(root: str, request: str) -> None:
 
         raise UsageError(
             f"the Python of {root} is not {request}",
-            hint=f"`pepip venv --clear --python {shlex.quote(request)}` makes it anew; --venv PATH names another one",
+            hint=f"`pepip venv --clear --python {shlex.quote(request)} {shlex.quote(root)}` makes it anew, without "
+            "its packages; --venv PATH names another one",
         )
 
 

@@ -155,6 +155,11 @@ class _Repair:
                 if len(remaining) < len(finding.flaws):
                     self._entries.append(entry_id)
         verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
+        for finding in verdict.unproven:
+            if finding.stored.layer:
+                self._unproven.append(finding.stored.id)
+                text = f"{finding.stored.id} differs from its RECORD: only the owner of its layer can repair that"
+                yield Progress("warning", text)
 
     def _repair_entry(
         self, finding: Finding, users: Sequence[str]

@@ -127,8 +127,8 @@ def refuse_foreign_links(store_root: str, like: os.stat_result) -> None:
             continue
         if stat.S_ISLNK(status.st_mode) and (status.st_uid not in trusted or status.st_nlink > 1):
             raise StoreError(
-                f"{folder} is a link that another user made, and may lead anywhere",
-                hint="remove the link: pepip makes a folder in its place",
+                f"{folder} is a link that another user may have made, and may lead anywhere",
+                hint="its owner, the store's owner or root can remove it; pepip then makes a folder in its place",
             )
 
 

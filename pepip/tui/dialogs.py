@@ -73,7 +73,9 @@ class CommandLine(Static):
     def _fit(self, *, may_grow: bool) -> None:
         (width, height), shown = self.size, self._whole(self.size.width)
         if width and height and len(shown.wrap(self.app.console, width)) > height:
-            shown = Text(without_middle(self._command, width, height))
+            shown = Text(self._command)  # without the hint
+            if len(shown.wrap(self.app.console, width)) > height:
+                shown = Text(without_middle(self._command, width, height))
         self.update(shown, layout=may_grow)
 
     async def on_click(self) -> None:

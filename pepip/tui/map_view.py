@@ -86,7 +86,7 @@ def _shared_tile(plots: Sequence[Plot], *, is_only: bool) -> Plot:
     if len(plots) == 1:
         return plots[0]
     size_bytes = sum(plot.size_bytes for plot in plots)
-    words = f"{len(plots):,} smaller" if is_only else f"{len(plots):,} from {plots[0].name}"
+    words = f"{len(plots):,} smaller" if is_only else f"{len(plots):,}: {plots[0].name} …"
     between = "" if is_only else f": {plots[0].name} to {plots[-1].name}"
     return Plot("", words, f"{len(plots):,} smaller entries{between}", size_bytes, "", tuple(plots))
 

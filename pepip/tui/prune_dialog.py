@@ -222,7 +222,7 @@ class PruneDialog(Dialog):
             return
         if not preview.orphans and not preview.freed_bytes:
             refused = formatting.count(len(preview.refused), "unused entry", "unused entries")
-            nothing = f"You may not remove the {refused}." if preview.refused else _NOTHING
+            nothing = f"{refused}: only the owner or root can remove them." if preview.refused else _NOTHING
             sentence.update(Text(nothing))
             self.say_command("")
             return

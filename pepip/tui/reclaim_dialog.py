@@ -84,6 +84,7 @@ def _mark(is_on: bool) -> str:
 
 
 _NONE = "Nothing is ticked."
+_PRUNE_IS_TOO_SMALL = "A prune frees less. Enter on a row previews its upgrade or adoption."
 
 
 class ReclaimDialog(Dialog):
@@ -278,9 +279,7 @@ class ReclaimDialog(Dialog):
         gain = self._gains.get(choice)
         wanted = humanized.parse_size(self.query_one("#target", Input).value)
         if not choice.keys and wanted:
-            return (
-                "A prune frees less: Enter previews the upgrade or adoption in a row." if self._was_picked else _NONE
-            )
+            return _PRUNE_IS_TOO_SMALL if self._was_picked else _NONE
         if not choice.keys:
             return _NONE
         removed = formatting.count(len(options.only or ()), "entry", "entries")

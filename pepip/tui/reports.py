@@ -34,7 +34,8 @@ def of_outcome(outcome: Outcome) -> Report:
 
 def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
     """Describe a prune that removed some `environments`, too."""
-    kept = f", {len(done.refused)} kept that you may not remove" if done.refused else ""
+    them = "it" if len(done.refused) == 1 else "them"
+    kept = f", {len(done.refused)} kept: you may not remove {them}" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
         return Report(f"nothing to prune{kept}")
     removed = "the entries in the trash" if done.emptied_bytes else "environments"
@@ -108,7 +109,7 @@ def of_repair(done: Repaired) -> Report:
     return Report(
         ", ".join(parts) or "nothing to repair",
         [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
-        dict.fromkeys(done.entries, ()),
+        dict.fromkeys(set(done.entries) - set(done.unproven), ()),
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import site_packages_of
+from tests.support.machines import Machine, site_packages_of
 from tests.support.snapshots import changes, snapshot
 from tests.support.worlds import World
 
@@ -174,6 +174,26 @@ def _exchange(environment: Path, outside: Path) -> None:
     (folder / "swap.json").write_text(json.dumps(note))
 
 
+def _exchange_of_folder(environment: Path, outside: Path) -> None:
+    """Plant a note of an exchange of a folder, which is a link to the outside."""
+    folder = environment / ".pepip.adopting"
+    (folder / "0.left").mkdir(parents=True)
+    (folder / "0.left" / "came.txt").write_text("came\n")
+    (folder / "0").write_text("replaced\n")
+    _replace(environment / "share" / "way", outside)
+    (folder / "swap.json").write_text(json.dumps([["share/way", 0, 0, False]]))
+
+
+def _exchange_of_link(environment: Path, outside: Path) -> None:
+    """Plant a note of an exchange of a folder, the rest of which is a link to the outside."""
+    folder = environment / ".pepip.adopting"
+    folder.mkdir()
+    (folder / "0").write_text("replaced\n")
+    (folder / "0.left").symlink_to(outside)
+    (environment / "share" / "way").mkdir(parents=True)
+    (folder / "swap.json").write_text(json.dumps([["share/way", 0, 0, False]]))
+
+
 PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "lib is a link": _moved("lib"),
     "the folder of Python is a link": _moved("lib/python*"),
@@ -213,6 +233,8 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
     "the exchange's folder is a link": _link(".pepip.adopting", "."),
     "the exchange's note is a link": _link(".pepip.adopting/swap.json", "journal.json"),
     "an exchange that leads out": _exchange,
+    "an exchange of a folder that leads out": _exchange_of_folder,
+    "an exchange of a link that leads out": _exchange_of_link,
     "the note of link modes is a link": _link(".pepip-linked.json", "precious.txt"),
 }
 
@@ -245,3 +267,28 @@ def test_to_look_starts_no_program_of_an_environment(world: World, outside: Path
     world.run(*command, seconds=60)
 
     assert not (outside / "started").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [("sync",), ("sync", "--dry-run"), ("install", "spare", "--no-index")], ids=" ".join
+)
+def test_a_marker_of_an_unfinished_environment_removes_nothing_behind_a_link(
+    user: Machine, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """A checkout has `.venv` as a link to a folder of the user, and the marker of a killed run."""
+    mine = user.make_folder(tmp_path / "mine")
+    precious = user.make_folder(mine / "deep") / "precious.txt"
+    precious.write_text("mine")
+    user.give(precious)
+    checkout = user.make_folder(tmp_path / "checkout")
+    (checkout / "pyproject.toml").write_text('[project]\nname = "a"\nversion = "0"\nrequires-python = ">=3.8"\n')
+    (checkout / ".venv").symlink_to(mine / "deep")
+    user.give(checkout / "pyproject.toml")
+    (checkout / "..venv.pepip-making").touch()
+    user.give(checkout / "..venv.pepip-making")
+    mine.chmod(0o555)  # so that the folder behind the link can only be emptied, not moved
+    before = snapshot(mine)
+
+    user.pepip(*words, folder=checkout, check=False)
+
+    assert changes(before, snapshot(mine)) == []

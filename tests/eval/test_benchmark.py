@@ -164,7 +164,7 @@ def test_the_profile_of_a_first_install_has_uvs_too(
     told = floor.Bench(project / ".venv", project).profile(files[0].parent, 2)
 
     titles = [line.split("|")[1].strip() for line in told.splitlines()[2:]]
-    bare = "bare loop: the entries' folders and hard links"
+    bare = "bare loop: the same system calls for each file and folder of the entries"
     assert titles == ["uv venv, uv pip install", *phases.TITLES.values(), "pepip, from its start to its end", bare]
 
 

@@ -211,7 +211,7 @@ def test_a_size_that_no_prune_frees_is_answered(band: Machine, store: Path, tmp_
         before = person.screen.count("[x]")
         await person.write("#target", "5 GB")
         await person.press("slash", "enter")
-        await person.sees("A prune frees less: Enter previews the upgrade")
+        await person.sees("A prune frees less. Enter on a row previews its upgrade")
         assert person.screen.count("[x]") == before
 
     use(store, script)
