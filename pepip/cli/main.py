@@ -97,7 +97,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
     if is_own and command not in _LEAVES_ENTRIES_ALONE:
-        _repair_written_entries(looks_inside=command not in _UPDATING)  # these look again if there is work to do
+        _repair_written_entries(looks_inside=command not in _UPDATING)  # an update with work to do looks inside later
     note = _note_of(command, words) if command in _UPDATING else None
     if note is not None:
         return _end_early(command, words, note)
@@ -252,7 +252,7 @@ def _has_inline_metadata(target: str) -> bool:
 
 
 def _end_early(command: str, words: Sequence[str], note: str) -> int:
-    """End a command that has nothing to do. `run` goes on with its own command."""
+    """End a command that has nothing to do. `run` still starts the program that the user named."""
     if command == "run":
         is_script = "." in words[0] and _has_inline_metadata(words[0])
         return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words], as_pepip=True)

@@ -264,7 +264,7 @@ def say_changes(summary: Summary) -> None:
 
 
 def added(verb: str, new: int, *, present: int, to: str = "") -> str:
-    """Return the result of adding entries to a store, or to the layer ` to LAYER`, as a sentence."""
+    """Return a sentence: the result of adding entries. `to` is ` to LAYER` for a layer, empty for the own store."""
     there = f"{present:,} already there" if present else ""
     if not new:
         return f"{verb} nothing{to}" + (f": {there}" if there else "")

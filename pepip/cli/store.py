@@ -182,12 +182,14 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
         tables.say(f"    {user.environment}")
         for folder, others in user.unfolded.items():
             whose = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} files in it, too"
-            tables.say(f"      {folder} is a real folder there: {whose if others else 'it holds files of its own'}")
+            tables.say(
+                f"      {folder} is a real folder there: {whose if others else 'it has files that are no links'}"
+            )
     for title, values in (
         ("needs", item.dependencies),
         ("needed by", item.dependants),
         ("scripts", item.scripts),
-        ("whole", entry.directories),
+        ("as one link", entry.directories),
     ):
         if values:
             tables.say(f"  {title:<12}{', '.join(values)}")
@@ -338,7 +340,9 @@ def _repair(words: Sequence[str]) -> int:
     for entry_id, reason in repaired.failed:
         output.fail(StoreError(f"{entry_id} could not be repaired: {reason}"))
     if any(reason.startswith("uv ") for _, reason in repaired.failed):
-        output.say("If an index is missing, name it by --index URL or --find-links DIR, or run this in its project")
+        output.say(
+            "If uv lacks an index, add --index URL or --find-links DIR, or run this in the project that names it"
+        )
     if not any((repaired.entries, repaired.environments, repaired.failed, repaired.layered, repaired.unproven)):
         output.say("Nothing to repair")
     return code

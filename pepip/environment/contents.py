@@ -185,7 +185,7 @@ def site_packages_of(root: str) -> list[str]:
 
 
 def bytecode_targets(environment: Environment) -> list[str]:
-    """Return the folders to pass to `compileall`: site-packages, and all linked folders, as it follows no links."""
+    """Return the folders to pass to `compileall`: site-packages, and each linked folder: it follows no link."""
     found = [environment.site_packages]
     for folder, folders, _ in os.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]

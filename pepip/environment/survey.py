@@ -28,7 +28,7 @@ _MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
 LINKED_BY_OTHERS = "its files are links of another tool"
 EGG = "it has an egg's metadata, and no RECORD"
 NO_RECORD = "it has no RECORD"
-SPECIAL = "it has a file that gives its users special rights"
+SPECIAL = "it has a file that gives special rights to whoever runs it"
 TWICE = "it is installed twice"
 NO_WHEEL = "its RECORD does not list the metadata of a wheel"
 EDITABLE = "it is editable"
@@ -54,9 +54,9 @@ class Copy(NamedTuple):
 
     `reason` says in words why the distribution can't be linked, and is empty if it can. `changed` are its files that
     differ from RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the
-    inodes of its files. `bytecode` and `folders` are pairs of allocated bytes and number: of compiled bytecode, and
-    of the folders that links would replace. `links` counts the outermost of these folders. `new_folders` counts the
-    folders that an entry would have and the environment has not: for bytecode, and in `.data`.
+    inodes of its files. `bytecode` is a pair: the allocated bytes and the number of bytecode files and their folders.
+    `folders` is such a pair for the folders that links would replace; `links` counts the outermost of them.
+    `new_folders` counts the folders of bytecode and of `.data` that an entry would have and the environment lacks.
     """
 
     name: str
@@ -133,7 +133,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
 
 
 def read_by_python(root: str) -> list[str]:
-    """Return the folder of packages that the environment's Python reads, none of an older version of Python."""
+    """Return the site-packages that the environment's Python reads, or the first one if none is of its version."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))
     read = f"/python{'.'.join(version.split('.')[:2])}/site-packages"
@@ -223,7 +223,7 @@ def _is_in_a_store(target: str) -> bool:
 
 
 def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
-    """Tell whether RECORD has the size of a script in its wheel: older versions of pip don't write the new size."""
+    """Tell whether `size`, from RECORD, is that of the script in its wheel: older pips don't write the new size."""
     if not path.startswith(("bin/", "Scripts/")):
         return False
     try:
@@ -249,7 +249,7 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
 
 
 def _inside(base: str, path: str) -> str:
-    """Return a path of RECORD relative to the environment, or an empty string if it leads out of it."""
+    """Return a path of RECORD relative to the environment, or an empty string if the path leads out."""
     if path.startswith("/"):
         return ""
     place = os.path.normpath(f"{base}/{path}").replace(os.sep, "/")
@@ -335,7 +335,7 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
 
 
 def _data_folders(base: str, folders: set[str]) -> int:
-    """Return the number of folders that an entry has for `.data` files: theirs, the scheme's, and `.data` itself."""
+    """Return the number of folders of an entry for `.data` files: theirs, one of the scheme, and `.data`."""
     above = set(paths.ancestors(f"{base}/x"))
     outside = [path for path in folders - above if not path.startswith((f"{base}/", "bin", "Scripts"))]
     return len(outside) + 2 if outside else 0
@@ -355,7 +355,7 @@ def _kept_real(base: str, listed: list[str], whole: set[str]) -> set[str]:
         inside = [path[start:] for path in listed if path.startswith(f"{base}/")]
         visible = [path for path in inside if not any(path.startswith(f"{top}/") for top in tops)]
         shape = footprint.Footprint(tuple(tops), tuple(visible), (), tuple(sorted(spaces)), ())
-        hidden = footprint.hidden_folders(footprint.tree_of(inside), shape)
+        hidden = footprint.folders_to_open(footprint.tree_of(inside), shape)
         if not hidden:
             return kept
         kept |= {f"{base}/{folder}" for folder in hidden}

@@ -13,7 +13,7 @@ FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 def flush(path: str) -> None:
-    """Write everything that the file system of `path` still keeps in memory to its disk.
+    """Write to disk everything that the file system of `path` still keeps in memory.
 
     One call for a staged batch costs far less than one call for each file. Without `syncfs`, all file systems are
     flushed; on Windows, none. Raises OSError if the disk did not take some of the data; Linux reports that only once.
@@ -37,7 +37,7 @@ def flush(path: str) -> None:
 
 
 def prepare_to_flush() -> None:
-    """Import what `flush` needs, so that a thread that flushes never holds the lock of an import."""
+    """Import the module that `flush` needs, so that a flushing thread never holds the lock of an import."""
     if sys.platform == "linux":
         import ctypes  # noqa: F401
 
@@ -63,9 +63,9 @@ _LEAST_FREE_BYTES = 32 << 20
 
 
 def free_share(path: str) -> float:
-    """Return the free share of the file system of `path`, 0 to 1, as this user may fill it. Quotas don't count.
+    """Return the share of the file system of `path` that is free for this user, 0 to 1. Quotas don't count.
 
-    0 if it can't be read.
+    0 if the system does not tell it.
     """
     import shutil
 
@@ -136,8 +136,8 @@ _NETWORK_KINDS = frozenset(
 def inode_bytes(path: str) -> int:
     """Return the bytes that an inode occupies beside its blocks on the file system of `path`, as `df` shows it.
 
-    Most file systems reserve the space of inodes in advance: 0. btrfs and XFS take it on demand, and give it back.
-    The figures were measured by removing environments of small and of large packages.
+    The number is 0 for most file systems: they reserve the space of inodes in advance. btrfs and XFS take the space
+    on demand, and give it back. The figures were measured by removing environments of small and of large packages.
     """
     return {"btrfs": 450, "xfs": 400}.get(_mount_of(os.path.realpath(path), _mounts()).kind, 0)
 

@@ -1,8 +1,8 @@
 """Advisory locks between processes. A lock ends with its process, so a kill -9 leaves no lock behind.
 
-The environment's lock is the file that uv locks itself, so uv and pepip wait for each other. On a file system without
-`flock`, pepip takes POSIX locks of the open file. Without those it makes locks of folders (`lock_folders`). uv goes
-on without a lock on such a file system.
+uv and pepip lock the same file of an environment, so they wait for each other. On a file system without `flock`,
+pepip takes POSIX locks of the open file, and on one without POSIX locks it makes locks of folders (`lock_folders`).
+uv goes on without a lock on both.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ def held(
 
 
 def _failure(error: OSError, path: str) -> OSError:
-    """Return the error of a lock that failed for a reason that may pass, with the path.
+    """Return the error for a lock that failed for a passing reason. It names the path.
 
-    A lock of another kind would not keep out the processes that have this one.
+    pepip tries no lock of another kind then: that would not keep out the processes that hold a lock of this kind.
     """
     return OSError(error.errno, f"{error.strerror} while locking", path)
 
@@ -73,10 +73,10 @@ def _lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders
 
 
 @contextmanager
-def free(path: str) -> Iterator[bool]:
-    """Try to take the lock on the file `path`, without waiting. Yield whether no other process may hold it.
+def taken_if_free(path: str) -> Iterator[bool]:
+    """Try to take the lock on the file `path`, without waiting. Yield True if no other process can hold it.
 
-    If so, the file is removed at the end. An existing file on a file system without any locks counts as held.
+    After True, the file is removed at the end. An existing file on a file system without any locks counts as held.
     """
     descriptor = _open(path, create=False)
     is_there = descriptor >= 0
@@ -109,8 +109,9 @@ def _let_go(descriptor: int, remove: str) -> None:
 def _is_still(descriptor: int, path: str) -> bool:
     """Tell whether `path` still leads to the open file.
 
-    On a network file system the system may remember a file for a second after another machine has removed it. An
-    open asks the other machine. If that open fails, the answer is no: the caller's next open meets the same fault.
+    On a network file system, this machine may remember a file for a second after another machine has removed it. So
+    the file is opened again, which asks the server. If that fails, the answer is no: the caller's next open meets the
+    same fault.
     """
     is_remote = _is_remote(path, descriptor)
     try:
@@ -164,14 +165,14 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
         with held(file, shared=not alone, remove=alone):
             yield
         if not alone:
-            with free(file):
+            with taken_if_free(file):
                 pass  # removes the file, unless another process has it
     finally:
         os.close(descriptor)
 
 
 def is_in_use(folder: str) -> bool:
-    """Tell whether another process uses a folder: see `in_use`. False if it can't be locked."""
+    """Tell whether another process uses a folder: see `in_use`. False if the folder can't be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _CLOSE_ON_EXEC)
     except OSError:
@@ -346,7 +347,7 @@ if sys.platform == "win32":
                 return True
 
     def _try_lock(descriptor: int) -> bool | None:
-        """Return whether the lock was taken, None if the file system has no locks."""
+        """Take the lock if it is free. Return whether it was, None if the file system has no locks."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError as error:
@@ -372,7 +373,7 @@ else:
         return posix_locks.wait(descriptor, shared=shared)
 
     def _try_lock(descriptor: int) -> bool | None:
-        """Return whether the lock was taken, None if the file system has no locks."""
+        """Take the lock if it is free. Return whether it was, None if the file system has no locks."""
         is_free = _try_flock(descriptor)
         if is_free is not None:
             return is_free
@@ -390,14 +391,14 @@ else:
                     return False
                 if error.errno != errno.EWOULDBLOCK:
                     raise
-                time.sleep(_PAUSE_SECONDS)  # some file systems with FUSE never wait themselves
+                time.sleep(_PAUSE_SECONDS)  # on some FUSE file systems, `flock` never waits
             else:
                 return True
 
     def _try_flock(descriptor: int) -> bool | None:
-        """Return whether the lock was taken, None if the file system has no `flock`.
+        """Take the lock if it is free. Return whether it was, None if the file system has no `flock`.
 
-        After any other failure, such as that of a server, another process may hold the lock.
+        After any other failure, such as a server's, the lock counts as held by another process.
         """
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -48,7 +48,7 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
 
 
 def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
-    """Make the directory `path` if it is missing, and set its mode, its owner, and its group unless that is -1.
+    """Make the directory `path` if it is missing, and set its mode, its owner, and its group (-1 keeps the group).
 
     Raises StoreError if `path` is a link, or if the directory is another user's and this user is not root.
     """
@@ -90,7 +90,7 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
-    """Return the mode with which to make a file that `seal_file` then need not change, unless the umask is narrow."""
+    """Return the mode for a new file that leaves `seal_file` nothing to change, unless the umask removes bits."""
     mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
@@ -98,10 +98,10 @@ def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
 def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
-    uv leaves files writable for their owner, too. A file that `shares_inode` with uv's cache also shares its mode. If
-    all users of the store can read it and none but its owner can write it, it stays unchanged; otherwise a copy
-    replaces it. `status` is the status of the file, or of its source. Return False if nothing had to be done. The
-    answer is the same for all files with the same mode, group and `shares_inode`.
+    uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
+    file there. If all users of the store can read the file and only its owner can write it, the file stays unchanged.
+    Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return False if nothing had to
+    be done. The answer is the same for all files with the same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
@@ -131,14 +131,14 @@ def _readable(status: os.stat_result, like: os.stat_result) -> int:
 def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
     """Make a directory read-only, and readable for all users who may read `like`.
 
-    `status` may be a known status with its mode and group, which saves a system call.
+    If the caller knows the directory's mode and group, a `status` with these saves a system call.
     """
     _set_directory_mode(path, 0o500, like, status)
 
 
 @contextlib.contextmanager
 def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
-    """Seal the directory that is at `path` now, after the body has renamed it. A new one at `path` is not changed."""
+    """Seal the directory at `path` under its new name, after the body has renamed it. A new one at `path` stays."""
     if sys.platform == "win32":
         yield
         return
@@ -151,7 +151,7 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
         os.close(descriptor)
 
 
-def open_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
+def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
     """Make a directory writable for its owner alone, and readable for all users who may read `like`.
 
     `status` is as in `seal_directory`.
@@ -159,8 +159,8 @@ def open_directory(path: str, *, like: os.stat_result, status: os.stat_result | 
     _set_directory_mode(path, 0o700, like, status)
 
 
-def open_mode(*, like: os.stat_result) -> int:
-    """Return the mode with which to make a directory that `open_directory` then need not change."""
+def unsealed_mode(*, like: os.stat_result) -> int:
+    """Return the mode for a new directory that leaves `unseal_directory` nothing to change."""
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
@@ -256,7 +256,7 @@ def owns(path: str) -> bool:
 def may_change(folder: str) -> bool:
     """Tell whether this user may make files in a folder. Root may do so only in root's own folders.
 
-    In another user's folder root would make files that the user can't change any more.
+    In another user's folder root would make files that this other user can't change any more.
     """
     if not os.access(folder, os.W_OK | os.X_OK):
         return False
@@ -294,10 +294,10 @@ def closed_to_others(path: str) -> str:
 
 
 def gives_rights(path: str, status: os.stat_result) -> bool:
-    """Tell whether a file gives its users rights by its mode (set-user-ID, set-group-ID) or by a capability.
+    """Tell whether a file gives rights to whoever runs it: by set-user-ID, set-group-ID or a capability.
 
-    `status` is its status. Links to another file of the same bytes would not give these rights, or give them to more
-    users.
+    `status` is the file's status. A link to another file with the same bytes would not give these rights, or would
+    give them to more users.
     """
     if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
         return True

@@ -37,7 +37,7 @@ def present(parent: str) -> list[str]:
 
 def is_in_use(folder: str) -> bool:
     """Tell whether the run that made a folder still goes on. The lock of a run that has ended is removed."""
-    with locks.free(f"{folder}{_LOCK}") as is_free:
+    with locks.taken_if_free(f"{folder}{_LOCK}") as is_free:
         return not is_free
 
 
@@ -55,7 +55,7 @@ def remove_abandoned(
     for run in {name.removesuffix(_LOCK) for name in names} - {""}:
         if spares is not None and spares(run):
             continue
-        with contextlib.suppress(OSError), locks.free(f"{parent}/{run}{_LOCK}") as is_free:
+        with contextlib.suppress(OSError), locks.taken_if_free(f"{parent}/{run}{_LOCK}") as is_free:
             if is_free and run in names:  # an unlisted folder may belong to a run that has just begun
                 if before is not None:
                     before(f"{parent}/{run}")

@@ -85,9 +85,9 @@ def acquire(
 
     `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
     unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
-    that the request demands. The file that uv checked may have another hash than the one in the resolution. So all
-    artifacts count as missing, even those that the store holds, and are staged for comparison. All artifacts count as
-    missing, too, if `replacing` is set: the path of an entry to be replaced. `meanwhile` is called while uv fetches.
+    that the request demands, but a checked file may be another one than that of the resolution. So all artifacts are
+    staged for comparison, even those that the store holds. If `replacing` names the path of an entry to be replaced,
+    all artifacts are staged, too. `meanwhile` is called while uv fetches.
     Raises UvError or StoreError; entries that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)

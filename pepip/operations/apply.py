@@ -69,15 +69,14 @@ def carry_out(
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment if it is missing, and tells whether it did. A step says so, except for an environment
-    that is not shown to people, such as a script's. `job` is called with the environment.
-    `asked` is noted as met, if the same command can be answered by that note. Raises PepipError. After an error, an
-    environment that this run made is removed again, unless it holds distributions; any other environment is as it
-    was; published entries stay. If a run is killed, the next command on that environment completes the change or
-    takes it back.
+    `make` makes the environment if it is missing, and returns whether it did. If the environment `is_shown` to
+    people, which a script's is not, a progress step reports this. `job` is called with the environment. If a note can
+    answer the same command the next time, `asked` is noted as met. Raises PepipError. After an error, an environment
+    that this run made is removed again, unless it holds distributions; any other environment is as it was; published
+    entries stay. If a run is killed, the next command on that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
-    yield from foreign_writes.look(store)  # first: a new environment is no trace of a tool in the one before it
+    yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
     was_there = interpreter.is_environment(root)
     made = make()
     is_finished = False
@@ -129,7 +128,7 @@ def carry_out(
 
 
 def get_ready() -> None:
-    """Import the modules of a change. Nobody waits for this on a second processor, while uv works."""
+    """Import the modules of a change, while uv works on another processor: then the user does not wait for this."""
     from pepip.operations import relinking, supplying
 
     del relinking, supplying
@@ -195,7 +194,7 @@ def _change(
             present = contents.installed(environment, store.known_roots)
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
-        if not is_new:  # a new environment may never change
+        if not is_new:  # a new environment may never be changed again
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
@@ -254,7 +253,7 @@ def _link(
 def _link_after_private(
     store: Store, job: ChangeJob, decision: Decision, supply: Supply
 ) -> Generator[Progress, None, _Linked | None]:
-    """Let uv install the private distributions into an environment without any, then link the acquired entries.
+    """Let uv install the private distributions into an empty environment, then link the acquired entries.
 
     The result is None in the same cases as that of `_link`. If either step fails, both are taken back.
     """

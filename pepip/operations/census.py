@@ -92,7 +92,8 @@ class KnownVenv(NamedTuple):
 class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
-    `unregistered` are environments beside known ones that the registry lacks, with the ids of the entries they link.
+    `unregistered` are environments that lie beside known ones, and that the registry lacks, with the ids of the
+    entries they link.
     `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
     """
 
@@ -118,7 +119,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     """Return the census. Every link of an environment counts, whatever the environment's metadata says.
 
     `memory` may answer for entries and environments that have not changed since the last scan. The disk is only read.
-    An environment that vanishes during the scan counts as vanished. Entries of layers are listed only
+    An environment that vanishes while its links are read counts as unreachable. Entries of layers are listed only
     `with_layers`.
     """
     stored = entries.stored(store, memory)
@@ -173,7 +174,7 @@ def _look(
 
 
 def _abandoned(registered: Iterable[tuple[Registration, Purpose]]) -> set[str]:
-    """Return the environments in uv's cache whose scripts were deleted and do not run.
+    """Return the environments in uv's cache whose scripts were deleted, and from which no process runs.
 
     Where running processes can't be listed, such an environment stays until uv removes it from its cache.
     """
@@ -298,7 +299,9 @@ def _displacement(registration: Registration, folder: str) -> str:
         return f"the disk of {registration.mount_point} is not there"
     if registration.location:
         is_same = place.location == registration.location
-        return "" if is_same else f"another disk is at {registration.mount_point}, or it belongs to another container"
+        if is_same:
+            return ""
+        return f"another disk is at {registration.mount_point}, or the environment belongs to another container"
     if os.stat(folder).st_dev != registration.device:
         return f"the disk of {registration.mount_point} is not there"
     if registration.filesystem not in {0, filesystems.identity(folder)}:

@@ -136,11 +136,11 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
             yield HealthCheck("layer", state, f"{layer.root} {away[layer.root]}; {users} of yours {verb} it", hint)
             continue
         try:
-            held = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+            content = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
         except PermissionError:
-            held = "its entries can't be listed"
+            content = "its entries can't be listed"
         owner = permissions.name_of(layer.like.st_uid)
-        sentence = f"{layer.root}: {held}, linked by {users} of yours; its owner {owner} can run code as you"
+        sentence = f"{layer.root}: {content}, linked by {users} of yours; its owner {owner} can run code as you"
         weakness = trust.weakness(layer.root, layer.like)
         if weakness:
             yield HealthCheck("layer", WARNING, weakness, _END_WEAKNESS)
@@ -181,7 +181,7 @@ def _links(store: Store) -> Iterator[HealthCheck]:
             yield HealthCheck("links", OK, "the store's file system has hard and symbolic links")
     try:
         cache = process.run(["cache", "dir"]).stdout.strip()
-        same = os.stat(_existing(cache)).st_dev == os.stat(store.root).st_dev
+        same = os.stat(_nearest_existing(cache)).st_dev == os.stat(store.root).st_dev
     except (PepipError, OSError):
         return
     if same:
@@ -200,7 +200,7 @@ def _links(store: Store) -> Iterator[HealthCheck]:
 def _locks(store: Store) -> Iterator[HealthCheck]:
     """Report the kind of locks in the store, in the environment here and in uv's cache."""
     try:
-        cache = _existing(process.run(["cache", "dir"]).stdout.strip())
+        cache = _nearest_existing(process.run(["cache", "dir"]).stdout.strip())
     except PepipError:
         cache = ""
     here = next((path for path in (".venv", ".") if os.path.isdir(path)), "")
@@ -218,7 +218,7 @@ def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     if kind == locks.FLOCK:
         return HealthCheck("locks", OK, sentence)
     if kind == locks.FAILING:
-        return HealthCheck("locks", ERROR, sentence, "see whether its file system and its server are well")
+        return HealthCheck("locks", ERROR, sentence, "check its file system, and the server of that file system")
     if name == "uv's cache":
         hint = "set UV_CACHE_DIR to a folder on another file system"
         return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)
@@ -244,11 +244,14 @@ def _here(store: Store) -> Iterator[HealthCheck]:
         yield HealthCheck("link mode", OK, f"{mode}: new environments get real files")
         return
     if is_near:
-        sentence = f"{here} is on the store's file system: its environments get hard links"
+        sentence = (
+            f"{here} is on the store's file system: environments here get links to folders, and hard links to "
+            "single files"
+        )
     else:
         sentence = (
-            f"{here} is on another file system than the store: its environments get links to folders, and copies of "
-            "single files"
+            f"{here} is on another file system than the store: environments here get links to folders, and copies "
+            "of single files"
         )
     yield HealthCheck("this folder", OK, sentence)
     closed = permissions.closed_to_others(store.root)
@@ -268,8 +271,8 @@ def _in_container() -> Iterator[HealthCheck]:
         yield HealthCheck(
             "link mode",
             OK,
-            "you are root in a container: with UV_LINK_MODE=hardlink no tool writes into the store through a folder, "
-            "and with UV_LINK_MODE=copy an environment needs no store",
+            "you are root in a container: UV_LINK_MODE=hardlink keeps tools from adding files to the store through "
+            "linked folders, and UV_LINK_MODE=copy makes environments that need no store",
         )
 
 
@@ -337,7 +340,7 @@ def _trash(store: Store) -> HealthCheck:
     )
 
 
-def _existing(path: str) -> str:
+def _nearest_existing(path: str) -> str:
     while not os.path.exists(path):
         path = os.path.dirname(path)
     return path

@@ -42,7 +42,7 @@ def of(known: KnownVenv) -> list[OwnRequirement]:
         settings.include_script(known.purpose.script.path)
         document = _document(settings.content(known.purpose.script.path))
         return list(_parsed(document.get("dependencies"), "the script"))
-    if kind == purposes.PROJECT and project.has_lock(known.name):
+    if kind == purposes.PROJECT and project.syncs_by_lock(known.name):
         return list(_of_project(_document(settings.content(f"{known.project}/{_PROJECT_FILE}"))))
     return []
 

@@ -1,7 +1,7 @@
 """Preparing staged wheels: each wheel that uv has unpacked is proved, and laid out as an entry in the staging area.
 
-Two processes share the work if it is much. A second process takes only wheels that need not be read, and leaves all
-that is odd to the first. The first process publishes all entries.
+If there is much work, two processes share it. The second one takes only wheels whose files need not be read, and
+leaves every odd wheel to the first one. The first process publishes all entries.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ class Need(NamedTuple):
 class Batch:
     """Artifacts to be staged by one call of uv, by name. A batch that `is_fresh` is fetched anew, past uv's cache.
 
-    `prefix` is the folder into which uv has staged it. `launchers` has the texts of launchers by file name, for each
-    distribution. `prepared` are its entries before they are published, and
-    `following` the batches that must follow it.
+    `prefix` is the folder into which uv has staged the batch. `launchers` has the texts of launchers by file name,
+    for each distribution. `prepared` are the batch's entries before they are published. `following` are the batches
+    that must follow.
     """
 
     def __init__(self, artifacts: Iterable[Artifact], *, is_fresh: bool = False) -> None:
@@ -91,7 +91,7 @@ class Batch:
 
 
 class _Looked(NamedTuple):
-    """The unpacked wheels of a batch with their files, and three sets of their names.
+    """The unpacked wheels of a batch, each with its files, and three sets of names of wheels.
 
     No file of an `untouched` wheel was written since uv moved the wheel into its cache. Nobody knows when uv moved an
     `undated` wheel there. uv has just compared the archive of a `checked` wheel with its hash.
@@ -107,8 +107,8 @@ class Preparer:
     """Prepares the batches of one run in the staging `area`.
 
     `added` are entries by distribution name, among them adopted ones that are equal to a wheel. `unshared` has the
-    reasons why distributions can't be entries. `arrived` are the distributions whose download uv has told. `seen` has
-    the digests of files that were read, and `archives` the unpacked wheels of each cache that uv used.
+    reasons why distributions can't be entries. `arrived` are the distributions whose download uv has reported. `seen`
+    has the digests of files that were read, and `archives` the unpacked wheels of each cache that uv used.
     """
 
     def __init__(self, store: Store, need: Need, area: str, *, already: int) -> None:
@@ -124,7 +124,7 @@ class Preparer:
         self._done, self._wanted = already, already + len(need.artifacts)
 
     def prepare(self, batch: Batch, provable: Collection[str]) -> Iterator[Progress]:
-        """Prepare the wheels of a staged batch. Its prefix is needed no more at the end, and may be gone.
+        """Prepare the wheels of a staged batch. Afterwards nobody needs its prefix, which may be gone.
 
         The files of `provable` distributions need not be read if uv has unpacked them since this run began.
         """
@@ -155,7 +155,7 @@ class Preparer:
             yield from self._prepare_all(batch, self._look(batch, rest, checkable, untouched=untouched))
 
     def _small_downloads(self, batch: Batch, wheels: Iterable[StagedWheel]) -> Iterator[Progress]:
-        """Report the small downloads, of which uv does not tell: the wheels that are new in its cache."""
+        """Report downloads that uv does not report, since they are small: the wheels that are new in uv's cache."""
         for item in wheels:
             size_bytes = batch.artifacts[item.name].size_bytes
             if size_bytes and item.name not in self.arrived:
@@ -168,8 +168,8 @@ class Preparer:
     ) -> tuple[Sequence[StagedWheel], Sequence[StagedWheel]]:
         """Return the wheels that this process prepares, and those for a second process, by the size of their RECORDs.
 
-        Only wheels that need not be read are for the second process. It gets less than half, since it removes the
-        prefix, too: that takes a fifth of the time that all preparation takes.
+        The second process gets only wheels that need not be read, and less than half of the work: it also removes the
+        prefix, which takes a fifth of the whole time.
         """
         sizes = {}
         if parallel.may_help() and not self._store.is_remote:
@@ -188,8 +188,8 @@ class Preparer:
     def _prepare_plain(self, batch: Batch, wheels: Sequence[StagedWheel]) -> None:
         """Prepare the wheels that are as uv unpacked them and as their RECORD says, and remove the batch's prefix.
 
-        A wheel may be left for the first process. A link to a file makes the change time of that file later. So the
-        folder in which a wheel is laid out stays, as the proof that no file of the wheel was written before.
+        All other wheels are left for the first process. A new hard link to a file also sets the file's change time.
+        So if this process fails, the folder of the begun wheel is the proof that its files were untouched before.
         """
         for item in wheels:
             with contextlib.suppress(InvalidWheelError, FileNotFoundError):
@@ -228,8 +228,8 @@ class Preparer:
     ) -> _Looked:
         """List the files of unpacked wheels, and judge the wheels by the times of these files.
 
-        uv has just checked the archives of the distributions `checkable`. A second process has found those in
-        `untouched` to be so, before it linked their files.
+        uv has just checked the archives of the distributions `checkable`. The wheels in `untouched` were untouched
+        when a second process looked at them, before it linked their files.
         """
         looked = _Looked([], set(), set(), set())
         for item in wheels:
@@ -255,8 +255,8 @@ class Preparer:
                     proof = proving.prove(item, tree, self.seen, is_checked=item.name in looked.checked)
                     is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
                     is_uvs = is_recent and item.name in looked.untouched
-                    # A wheel that was in uv's cache before may have been changed through a hard link. uv removes the
-                    # rows of files that a wheel lacks from RECORD, so if a listed file is absent, it was lost since.
+                    # A wheel that was in uv's cache before may have been changed through a hard link. When uv unpacks
+                    # a wheel, it removes rows without a file from RECORD. So a listed file that is absent was lost.
                     is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         if proof.absent or not (is_recent and item.name in looked.undated):  # RECORD may be wrong
@@ -264,7 +264,9 @@ class Preparer:
                         batch.fetch_anew(item.name)
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
-                        yield Progress("warning", _differs(item, proof) + ", whose own hash is right: taken as it is")
+                        yield Progress(
+                            "warning", _differs(item, proof) + ", but the hash of its archive is right: stored"
+                        )
                     tasks.add(functools.partial(self._prepare, batch, item, tree, proof))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
@@ -278,7 +280,7 @@ class Preparer:
         with batch.unless_cleaned(item.name):
             replaces_adopted = content_identity.is_of_content(artifact.identity)
             if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
-                self.unshared[item.name] = f"no index has the files of {item.name} {item.version} that were adopted"
+                self.unshared[item.name] = f"no index has the adopted files of {item.name} {item.version}"
                 return
             try:
                 equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
@@ -328,7 +330,7 @@ class Preparer:
     def _is_untouched(self, tree: WheelTree, moved_at_ns: int) -> bool:
         """Tell whether no file of an unpacked wheel was written since uv moved it into its cache.
 
-        Forgets the digests of the other files: a writer may have set their times back.
+        Forgets the digests of files that were written later: the writer may have set their modification times back.
         """
         later = [file.status for file in tree.files if file.status.st_ctime_ns > moved_at_ns]
         for status in later:

@@ -46,8 +46,11 @@ class Outcome(NamedTuple):
     document: dict[str, Any]
 
 
-def has_lock(environment: str) -> bool:
-    """Return whether uv syncs this environment with a lock: the `.venv` of a project, or of a whole workspace."""
+def syncs_by_lock(environment: str) -> bool:
+    """Return whether uv syncs this environment with a lock, which uv makes if it is missing.
+
+    That is so for the `.venv` of a project, or of a whole workspace.
+    """
     folder, name = os.path.split(environment)
     try:
         content = files.read_regular(f"{folder}/pyproject.toml", follows=True) if name == ".venv" else b""
@@ -59,7 +62,7 @@ def has_lock(environment: str) -> bool:
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
-    Raises PepipError. If a run is killed, the next one completes it. If nothing changes, nothing is written.
+    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, nothing is written.
     """
     return (yield from _sync(store, request, options))
 
@@ -176,7 +179,7 @@ def _job(
     question: known_plans.PlanQuestion | None = None,
     known: known_plans.KnownPlan | None = None,
 ) -> ChangeJob:
-    """Return the job of a sync. `known` is the answer to the `question`, which is remembered if it is not known."""
+    """Return the job of a sync. `known` is the answer to the `question`. A new answer is remembered."""
     seen = contents.fingerprint(environment)
 
     def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:

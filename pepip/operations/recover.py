@@ -1,4 +1,4 @@
-"""Recovering an environment after a killed run, or after the store lost entries that it links."""
+"""Recovering an environment after a killed run, or after the store lost entries that the environment links."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def is_needed(store: Store, environment: Environment) -> bool:
 
 
 def finish_copies(store: Store, environment: Environment) -> None:
-    """Put copies of a distribution in the place of its links. The caller holds the environment's lock.
+    """Put the prepared copies of a distribution's files in the place of its links. The caller holds the lock.
 
-    Copies that a killed run had not completed are discarded: the links are as they were. Copies of a distribution
-    that another tool has installed since are discarded, too.
+    Copies that a killed run had not completed are discarded: the links are as they were. If another tool
+    has installed the distribution since, its copies are discarded, too.
     """
     from pepip.environment import detached_copies
 
@@ -139,10 +139,10 @@ def recover(
 ) -> Generator[Progress, None, None]:
     """Complete the change that a killed run began. Then store and link again the entries that the store has lost.
 
-    Raises StoreError if entries are lost because their layer can't be used now: it may come back. `without_layers`,
-    they are stored anew; StoreError then names those that can't be fetched again, whose links stay. A warning names
-    each other distribution that can't be fetched again. If its entry is gone or can't be read, the distribution is
-    removed from the environment, so that uv sees it as missing.
+    If entries are lost because their layer can't be used now, the layer may come back. So this raises StoreError.
+    With `without_layers`, such entries are stored anew in the user's own store. If some can't be fetched, their links
+    stay, and StoreError names them. A warning names any other distribution that can't be fetched again. If its entry
+    is gone or can't be read, that distribution is removed from the environment, so that uv sees it as missing.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
@@ -194,7 +194,7 @@ def recover(
 def _fetch(
     store: Store, request: Request, artifacts: Sequence[Artifact], environment: Environment
 ) -> Generator[Progress, None, dict[str, Entry]]:
-    """Return the entries of artifacts, by distribution name, as far as they can be had again.
+    """Return the entries of artifacts, by distribution name, as far as they can be found or fetched.
 
     uv stages all at once. If one of them fails, each is staged alone, so that the others come back.
     """
@@ -208,7 +208,10 @@ def _fetch(
 
 
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
-    """Tell whether an entry has the files of the environment's RECORD. True for any build: its files may differ."""
+    """Tell whether an entry has the files that a RECORD in the environment lists.
+
+    True for an entry that uv has built: a second build may have other files.
+    """
     listed = contents.hashes_of(environment, distribution)
     if not entry.identity.startswith("sha") or not listed:
         return True
@@ -223,10 +226,10 @@ def is_stale(store: Store, environment: Environment) -> bool:
 
 
 def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
-    """Replace files in this user's environments that are hard links to entries which the `stored` ones replaced.
+    """Replace the hard links in this user's environments that still lead to files of replaced entries.
 
-    Such files may be damaged as the old entries were. Missing links are not made: somebody may be deleting the
-    environment. An environment that can't be changed now stays as it is.
+    `stored` are the new entries. A file of an old entry may have the damage of that entry. Missing links are not
+    made: somebody may be deleting the environment. An environment that can't be changed now stays as it is.
     """
     from pepip.environment import outdated
 
@@ -285,8 +288,8 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
 def _locate(store: Store, request: Request, lost: list[_Lost], environment: Environment) -> list[Artifact]:
     """Return the artifacts of lost distributions, as far as they can be shared.
 
-    An entry that is still there names its artifact, even if its files were changed. uv is asked for all others at
-    once, or for one after the other if one of them can't be found any more.
+    An entry that is still there names its artifact, even if its files were changed. uv is asked for all other
+    artifacts at once. If it can't find one of them, it is asked for one after the other.
     """
     from pepip.uv import pylock
 

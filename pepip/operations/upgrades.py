@@ -160,7 +160,7 @@ def way_of(known: KnownVenv) -> str:
         return BY_SCRIPT
     # Another user of the store could write that an environment belongs to a project with harmful dependencies.
     is_certain = known.name == known.environment or permissions.owns(known.registration.file)
-    return BY_LOCK if is_certain and project.has_lock(known.name) else BY_PIP
+    return BY_LOCK if is_certain and project.syncs_by_lock(known.name) else BY_PIP
 
 
 def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePlan]:

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """Return the environment's absolute path: named, activated, configured, or the nearest one.
 
-    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, this is the path
-    of `.venv` in `folder`, where it will be made. Source: uv's discovery of environments.
+    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, the
+    result is the path of `.venv` in `folder`, where the environment will be made. Source: uv's discovery of
+    environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
@@ -76,8 +77,8 @@ def environment_of(python: str) -> str:
 def choose(named: str, python: str, variables: dict[str, str], folder: str) -> str:
     """Return the path of the environment that a command of uv's pip interface works on.
 
-    `named` and `python` are the command's options. A request for a Python may name the environment. Otherwise it says
-    on which Python a new environment is made, and an existing one must satisfy it. Raises UsageError if it does not.
+    `named` and `python` are the command's options. A request for a Python may name an environment. Any other
+    request chooses the Python of a new environment. Raises UsageError if the existing environment has another Python.
     """
     request = python or variables.get("UV_PYTHON", "")
     meant = "" if named else environment_of(request)
@@ -114,7 +115,7 @@ def _check_python(root: str, request: str) -> None:
 def make(root: str, python: str, known: AnswerCache) -> bool:
     """Make the environment with uv if nothing is there. Return whether it was made.
 
-    If uv has made the same environment at another path before, the new one is copied from the answer in `known`.
+    If uv has made an equal environment at another path before, pepip writes this one from the files kept in `known`.
     Raises VenvError if something else stands in its place, UvError if uv can't make it; nothing is left then.
     """
     if interpreter.is_environment(root):
@@ -129,10 +130,10 @@ def make(root: str, python: str, known: AnswerCache) -> bool:
 def make_skeleton(
     root: str, words: Sequence[str], python: str, known: AnswerCache, by_uv: Callable[[], None], *, prompt: str = ""
 ) -> None:
-    """Make the environment at `root` from the answer in `known`, or else call `by_uv`, which makes it.
+    """Make the environment at `root` from the files of an equal one that `known` keeps, or else by `by_uv`.
 
     `words`, the request for a `python` and uv's settings determine the environment that uv makes. If its prompt
-    depends on more than these, `prompt` is that prompt, and an answer that contains it is not kept.
+    depends on more than these, `prompt` is that prompt, and files that contain the prompt are not kept.
     """
     from pepip.environment import skeleton
 
@@ -179,7 +180,7 @@ def existing_or_temporary(root: str, python: str) -> Iterator[str]:
 
 
 def of_making(root: str, environment: Environment, phase: str) -> Progress:
-    """Return the step that says that the environment at `root` is made, or would be made, like `environment`."""
+    """Return the progress step for making the environment at `root`. `environment` has the same Python."""
     return Progress(phase, f"{root} with Python {environment.interpreter.version}")
 
 

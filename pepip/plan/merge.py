@@ -1,8 +1,8 @@
 """Merging the footprints of several entries into one plan.
 
 If two distributions share a folder, it becomes a real folder. In a package that they share, every file gets its own
-link: code may ask for its real path, and must find its neighbours there. Spack's views and GNU Stow unfold trees in
-the same way.
+link: a module may ask for the real path of its file, and must find its neighbours beside that path. Spack's views and
+GNU Stow unfold trees in the same way.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _link(*fields: object) -> Link:
 
 
 class Part:
-    """The links of one entry in one environment, as long as no folder of it is shared.
+    """The links of one entry in one environment, as long as no other entry has files in its folders.
 
     `folders` and `files` are links by path, `data` the links to files of its `.data` folder. `directories` are the
     real folders below site-packages, and `data_folders` those that its `.data` folder needs.
@@ -74,7 +74,7 @@ class _Share:
             for folder in entry.directories:
                 self.unfold(folder)
 
-    def close(self, folder: str) -> None:
+    def share_no_bytecode(self, folder: str) -> None:
         """Share no bytecode in `folder` and below it.
 
         Python trusts bytecode if the source has the same time (in seconds) and size. In a folder where other
@@ -83,7 +83,7 @@ class _Share:
         inside = folder + "/"
         bytecode = [name for name in self.bytecode if name != folder and not name.startswith(inside)]
         if len(bytecode) != len(self.bytecode):
-            self._open()
+            self._own_paths()
             self.bytecode = bytecode
 
     def unfold(self, folder: str) -> list[str]:
@@ -91,7 +91,7 @@ class _Share:
 
         Bytecode that the wheel ships is linked file by file, too.
         """
-        directories, files, opened = self._open()
+        directories, files, opened = self._own_paths()
         directories.discard(folder)
         below = [folder]
         shipped = [path for path in self.entry.compiled if path.startswith(folder + "/")]
@@ -109,7 +109,7 @@ class _Share:
         opened.update(below)
         return below
 
-    def _open(self) -> tuple[set[str], list[str], set[str]]:
+    def _own_paths(self) -> tuple[set[str], list[str], set[str]]:
         """Return the linked folders, the files and the real folders of this share, to be changed in place."""
         if self._own is None:
             self._own = set(self.directories), list(self.files), set(self.opened)
@@ -257,7 +257,7 @@ def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
         if all(path in share.namespaces for share in sharing):
             continue
         for share in sharing:
-            share.close(path)
+            share.share_no_bytecode(path)
             inside = path + "/"
             for folder in [name for name in share.directories if name == path or name.startswith(inside)]:
                 for opened in share.unfold(folder):

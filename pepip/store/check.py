@@ -170,7 +170,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
         if not inside:
             folders[:] = [name for name in folders if name != paths.READY]
         if inside and inside not in read_only and not os.stat(folder).st_mode & stat.S_IWUSR:
-            permissions.open_directory(folder, like=like)
+            permissions.unseal_directory(folder, like=like)
         for place in (f"{folder}/{name}" for name in names):
             status = os.lstat(place)
             if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
@@ -186,7 +186,7 @@ def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> Non
         if inside in read_only or inside in {"", paths.READY}:
             permissions.seal_directory(folder, like=like)
         else:
-            permissions.open_directory(folder, like=like)
+            permissions.unseal_directory(folder, like=like)
 
 
 def _listed(document: Document, baseline: Iterable[str]) -> set[str]:

@@ -34,7 +34,7 @@ def read(store: Store, entry_id: str) -> Entry:
     """Return the entry with this id: `bucket/name-version`, or the path of its folder if a layer has the entry.
 
     An entry that this run has read is not read again while its document is unchanged. Raises FileNotFoundError if
-    the store has no such entry, or if its layer is not named. Raises CorruptEntryError if its document can't be read.
+    the store has no such entry, or no such layer. Raises CorruptEntryError if its document can't be read.
     """
     path = store.path_of(entry_id)
     if store.home_of(entry_id) is None:
@@ -80,7 +80,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 
     The store comes first, then each layer in order. `version` may be empty if only the build knows it (a VCS
     requirement). A damaged entry counts as absent: pepip stores the wheel again, in the same place or beside it. An
-    adopted entry counts if an earlier comparison found its content equal to this archive.
+    adopted entry counts if an earlier comparison found its content equal to that of the archive with this identity.
     """
     has_others = False
     buckets = tuple(buckets)
@@ -121,7 +121,7 @@ def _find_in_layers(
 
 
 def _equal(store: Store, name: str, identity: str) -> Entry | None:
-    """Return the adopted entry that has the content of an archive, None if no such comparison is known."""
+    """Return the adopted entry that an earlier comparison found equal to an archive, None if there is none."""
     from pepip.store import archive_aliases
 
     entry_id, content = archive_aliases.entry_of(store, identity)
@@ -193,7 +193,7 @@ def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None
 
 
 _read_by_this_run: dict[str, tuple[tuple[int, int, int], list[Any]]] = {}
-"""The facts of documents, and the states of their files, by entry: a prune takes two censuses."""
+"""By the path of an entry: the state of its document's file, and the facts in it. A prune reads all entries twice."""
 
 
 def _read_stored(path: str) -> list[Any]:
@@ -202,13 +202,13 @@ def _read_stored(path: str) -> list[Any]:
     return [*texts, *(min(number, _LATEST) for number in (found.file_count, found.stored_at))]
 
 
-_LATEST = 1 << 40  # a bound for damaged numbers: as seconds, it lies beyond the last year of a calendar date
+_LATEST = 1 << 40  # the largest number that is taken from a document: in seconds, it lies beyond the year 9999
 
 
 def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
-    """Return the lock's table with which uv stages an entry's file again, empty if the table is unknown.
+    """Return the table of a lock from which uv can stage an entry's wheel again, empty if the document has no table.
 
-    The second value is the URL in a document of format 1, which has no such table. It is empty if there is none.
+    The second value is the URL that a document of format 1 has in place of the table, empty if it has none.
     """
     try:
         document = documents.read(stored.path)
@@ -219,7 +219,7 @@ def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
 
 
 def package_of(store: Store, entry_id: str) -> dict[str, Any]:
-    """Return the table that `source_of` returns, given the id of an entry. Empty if its layer is not named."""
+    """Return the table that `source_of` returns, given the id of an entry. Empty if the store has no such layer."""
     if store.home_of(entry_id) is None:
         return {}
     try:

@@ -1,6 +1,7 @@
 """Makes entries from the files of an environment: lays them out as an unpacked wheel, then prepares that as usual.
 
-If the environment is on the file system of the store, the entry gets hard links to its files, and nothing is copied.
+If the environment is on the file system of the store, the entry gets hard links to the environment's
+files, and nothing is copied.
 """
 
 from __future__ import annotations
@@ -130,8 +131,8 @@ def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Tran
             found = os.listdir(source) if folder and os.path.isdir(target) and not os.path.islink(source) else []
             for name in found:
                 status = os.lstat(f"{source}/{name}")
-                is_ours = name.endswith(".pyc") and name.split(".")[0] in names and stat.S_ISREG(status.st_mode)
-                if is_ours and status.st_uid == host_files.user_id():
+                is_of_modules = name.endswith(".pyc") and name.split(".")[0] in names
+                if is_of_modules and stat.S_ISREG(status.st_mode) and status.st_uid == host_files.user_id():
                     transfer.file(f"{source}/{name}", f"{target}/{name}", stat.S_IMODE(status.st_mode))
         except OSError:
             continue
@@ -156,7 +157,7 @@ def equal_entry(
         try:
             content = content or content_of(item, tree, proof)
             alike = document.identity == content and document.launchers == launchers
-            if alike and proof.unread_until_ns:  # RECORD alone says so: read the files
+            if alike and proof.unread_until_ns:  # only hashes of RECORD were compared: read the files
                 content = content_of(item, tree, proving.prove(item, tree, DigestCache()))
                 alike = document.identity == content
                 proof = proof._replace(unread_until_ns=0)

@@ -1,8 +1,8 @@
-"""Leases: readers of a layer note in it the entries that their environments link. Its owner's prune keeps these.
+"""Leases: readers of a layer note there which entries their environments link, so that the owner's prune keeps them.
 
 A layer's registry does not know the environments of its readers. So its owner may open a folder for leases, where
-each reader has a file for each environment. pepip renews a lease at least once a day while it is used in that
-environment. A lease that was not renewed for the layer's number of days no longer counts. A forged lease can only
+each reader has a file for each environment. Commands of pepip in an environment renew its lease, at most twice
+a day. A lease that was not renewed for the layer's number of days no longer counts. A forged lease can only
 make the owner keep entries. Without the folder, the owner prunes by age alone.
 """
 
@@ -57,7 +57,7 @@ class Lease(NamedTuple):
 def policy_of(store_root: str) -> Policy | None:
     """Return the policy of a layer, None if the store's owner has not made it a layer.
 
-    If the file is damaged, the store is still a layer, but takes no leases.
+    If the policy's file is damaged, the store is still a layer, but takes no leases.
     """
     try:
         document = files.load_json(files.read_regular(paths.layer_policy(store_root)))

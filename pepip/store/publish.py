@@ -82,7 +82,7 @@ def prepare(
 
 def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
     """Make the new folder `workshop`, and the folders of a wheel in it."""
-    mode = permissions.open_mode(like=store.like)
+    mode = permissions.unsealed_mode(like=store.like)
     os.mkdir(workshop, mode)
     by_depth: dict[int, list[str]] = {}
     for folder in filter(None, tree.folders):
@@ -92,7 +92,7 @@ def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
 
 
 def _time_at(folder: str) -> int:
-    """Return the time at which all files that exist in a folder have been written, in nanoseconds.
+    """Return a time, in nanoseconds, after which no file that exists in a folder was written.
 
     The clock of another machine, which stamps the files there, may be ahead of this one.
     """
@@ -114,7 +114,7 @@ def _describe(
     """Return the entry's document, which has everything that linking needs.
 
     The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
-    `workshop`: somebody could have changed the other one since it was copied.
+    `workshop`: somebody could have changed the RECORD in uv's cache since.
     """
     dist_info = staged.dist_info
     data_folder = dist_info.removesuffix(".dist-info") + ".data"
@@ -241,21 +241,21 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
             sealed.add(kind)
     permissions.seal_file(documents.place_of(workshop), like=like)
     read_only = module_folders.find(tree.folders[""])
-    mode = permissions.open_mode(like=like)
+    mode = permissions.unsealed_mode(like=like)
 
     def finish(folder: str) -> None:
         path, content = f"{workshop}/{folder}" if folder else workshop, tree.folders[folder]
         if os.path.basename(folder) == paths.PYCACHE:
-            permissions.open_directory(path, like=like, status=made)
+            permissions.unseal_directory(path, like=like, status=made)
             return
         if footprint.has_modules(content) and paths.PYCACHE not in content:
             os.mkdir(f"{path}/{paths.PYCACHE}", mode)
-            permissions.open_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
+            permissions.unseal_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
             permissions.seal_directory(path, like=like, status=made)
         elif folder:
-            permissions.open_directory(path, like=like, status=made)
+            permissions.unseal_directory(path, like=like, status=made)
 
     # In any order: nothing that `finish` does to a folder changes the time of the folder above it.
     store.each(finish, tree.folders)

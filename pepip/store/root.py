@@ -49,9 +49,9 @@ class Store:
 
     @property
     def known_roots(self) -> StoreRoots:
-        """All spellings of the paths of this store and its layers that links may have.
+        """All paths by which links may lead to this store and to its layers.
 
-        Layers that are no longer named are among them: their entries count as lost.
+        Paths of layers that the user no longer names are among them: the entries of such layers count as lost.
         """
         if self._known_roots is None:
             roots = [layer.root for layer in self.layers]
@@ -64,7 +64,7 @@ class Store:
         return layers.away(layer.root for layer in self.layers)
 
     def home_of(self, entry_id: str) -> Store | None:
-        """Return the store of the entry with this id: this store or a layer, None if that layer is not named."""
+        """Return the store of the entry with this id: this store or a layer, None if it has no such layer."""
         if not paths.is_layered(entry_id):
             return self
         root = paths.layer_of(entry_id)
@@ -143,7 +143,7 @@ class Store:
     def keeps(self, path: str) -> bool:
         """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it.
 
-        The answer for an entry of a layer is False, even if this user owns it: it is kept in the store of the layer.
+        False for an entry of a layer, even if this user owns it: only commands in the layer's own store change it.
         """
         if self._layer_at(path):
             return False

@@ -21,7 +21,7 @@ from pepip.operations import store_add as filling
 from pepip.operations import undo as undoing
 from pepip.operations import uninstall as uninstalling
 from pepip.operations import verify as verifying
-from pepip.operations.project import has_lock as has_lock
+from pepip.operations.project import syncs_by_lock as syncs_by_lock
 from pepip.tui import commands, formatting, previews, reports, user_input
 from pepip.tui.job_queue import Job, once
 from pepip.tui.previews import PreviewedAction
@@ -43,9 +43,12 @@ def install(store: Store, environment: str, line: str) -> PreviewedAction:
     """Return the action that installs into an environment. Raises UsageError if the line can't be parsed."""
     request, words = user_input.requirements(line)
     action = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
-    if not has_lock(environment) or request.editables:
+    if not syncs_by_lock(environment) or request.editables:
         return action
-    note = "A sync of this project removes packages that its pyproject.toml does not name. Add writes them there."
+    note = (
+        "A sync of this project removes packages that its pyproject.toml does not name. "
+        "The button Add writes them there."
+    )
     return action._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
@@ -55,7 +58,7 @@ def upgrade(store: Store, environment: str, names: Sequence[str]) -> PreviewedAc
     If the project has a lock, the action upgrades the lock and syncs the environment; without names, it upgrades the
     whole lock.
     """
-    if has_lock(environment):
+    if syncs_by_lock(environment):
         words = [word for name in names for word in ("--upgrade-package", name)] or ["--upgrade"]
         return sync(store, environment, words, operation=f"upgrade {' '.join(names)} in" if names else "upgrade")
     request = Request(packages=tuple(names), resolver_options=("--upgrade",))
@@ -119,9 +122,11 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> Previewed
         touches=frozenset([root]),
     )
     action = PreviewedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
-    if not has_lock(environment):
+    if not syncs_by_lock(environment):
         return action
-    note = "A sync of this project brings back packages that its pyproject.toml names. Remove takes them out."
+    note = (
+        "A sync of this project brings back packages that its pyproject.toml names. The button Remove takes them out."
+    )
     return action._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
@@ -157,12 +162,13 @@ def _edit(
 def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation: str = "sync") -> PreviewedAction:
     """Return the action that syncs the environment of a project with its lock.
 
-    `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError if `has_lock` is false.
+    `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError if `syncs_by_lock` is
+    false.
     """
     folder = os.path.dirname(environment)
-    if not has_lock(environment):
+    if not syncs_by_lock(environment):
         raise UsageError(
-            f"can't sync {environment}: beside it is no pyproject.toml with a [project]",
+            f"can't sync {environment}: no pyproject.toml with a [project] is beside it",
             hint="install into it, or first run `uv init` there",
         )
     request = ProjectRequest(resolver_options=tuple(words))

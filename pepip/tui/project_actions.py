@@ -126,7 +126,7 @@ class ProjectActions(BaseActions):
             flow = upgrade_actions.UpgradeActions(self.session, self.app)
             flow.upgrade([upgrades.Target(share.known, tuple(names), upgrades.way_of(share.known))])
             return
-        if not names and not jobs.has_lock(place):
+        if not names and not jobs.syncs_by_lock(place):
             names = sorted(package.name for package in share.known.packages) if share else ()
         self.begin(lambda: jobs.upgrade(self.session.store, place, names))
 

@@ -56,7 +56,7 @@ class ProjectsPane(FilteredPane):
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one, and that it needs"),
         Binding(
             "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
         ),
@@ -303,10 +303,10 @@ class ProjectsPane(FilteredPane):
             return [table.cursor_key]
         return sorted(table.marks)
 
-    def _ask(self, request: Callable[[str], EnvironmentRequest], *, can_lack: bool = False) -> None:
-        """Post a request on the environment under the cursor. With `can_lack`, the request may be without one."""
+    def _ask(self, request: Callable[[str], EnvironmentRequest], *, is_optional: bool = False) -> None:
+        """Post a request on the environment under the cursor; with `is_optional`, also if there is no environment."""
         environment = self.target.known.environment if self.target else ""
-        if environment or can_lack:
+        if environment or is_optional:
             self.post_message(request(environment))
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
@@ -318,12 +318,12 @@ class ProjectsPane(FilteredPane):
             self.post_message(request(self.target.known.environment, chosen))
 
     def action_install(self) -> None:
-        """Ask to install into this project. Without one, the user names it."""
-        self._ask(pane_requests.InstallIntoEnvironment, can_lack=True)
+        """Ask to install into this project. If there is no project, the user names one."""
+        self._ask(pane_requests.InstallIntoEnvironment, is_optional=True)
 
     def action_repair(self) -> None:
         """Ask to repair the store and all environments."""
-        self._ask(pane_requests.RepairEverything, can_lack=True)
+        self._ask(pane_requests.RepairEverything, is_optional=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `adopt` if there is no environment to adopt."""

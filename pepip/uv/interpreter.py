@@ -24,7 +24,7 @@ _START, _END = "<pepip-facts>", "</pepip-facts>"
 """Marks around the answer: a `sitecustomize` or `.pth` file may print text before and after it."""
 
 _FORMAT = 3
-"""The format number of a cached answer. It must be raised when the answer for the same file changes."""
+"""The format number of a cached answer. Raise it when a new pepip caches other facts for the same interpreter."""
 
 # This code runs in the environment's own interpreter, Python 3.8 or newer, so it is plain. It writes to the file
 # descriptor, because `sitecustomize` may have replaced `sys.stdout`.
@@ -98,13 +98,13 @@ def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Inte
     """Return an environment's interpreter and the tags that it supports, the most specific first.
 
     The answer is cached in the folder `cache` until the interpreter's file changes. If the environment `is_new` and
-    has the interpreter that runs this, that is not started once more. Raises VenvError if the interpreter is gone,
-    does not start, or answers with invalid facts.
+    has the interpreter that runs pepip, the facts come from this process. Raises VenvError if the interpreter is
+    gone, does not start, or answers with invalid facts.
     """
     path = executable(environment)
     real = os.path.realpath(path)
     status = os.stat(real)
-    # The tags depend on the machine: a store may be shared by several, and the same file be on each.
+    # The tags depend on the machine. Several machines may share a store, and have the same interpreter's file.
     key = "\n".join([str(_FORMAT), real, str(status.st_mtime_ns), str(status.st_size), *machine.facts()])
     known = _recall(cache, key)
     if known is None:
@@ -122,7 +122,7 @@ def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Inte
 
 
 def prepare_to_inspect(cache: str) -> None:
-    """Import what `inspect` needs for an interpreter that it does not know, if the folder `cache` knows none."""
+    """Import the modules that `inspect` needs for an unknown interpreter, unless `cache` has facts of some other."""
     if os.path.isdir(_folder(cache, files.user_id())) or os.path.isdir(_folder(cache, 0)):
         return
     import sysconfig
@@ -162,7 +162,7 @@ def _isolated() -> list[str]:
 
 
 def _is_own(real: str) -> bool:
-    """Tell whether an environment with this interpreter is like the environment that this program runs in."""
+    """Tell whether a new environment with this interpreter has the facts of the one in which pepip runs."""
     is_virtual = sys.prefix != sys.base_prefix and os.path.isfile(f"{sys.prefix}/pyvenv.cfg")
     return is_virtual and real == os.path.realpath(sys.executable) and not sys.flags.no_site
 
@@ -256,7 +256,9 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]
-        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # debug builds load other extensions, too
+        abis = (
+            [abi, abi.removesuffix("d")] if is_debug else [abi]
+        )  # debug builds also load extensions of release builds
         specific = tags.cpython_tags(numbers, abis, platforms)
     else:
         name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"

@@ -1,4 +1,4 @@
-"""Starting programs: uv, an environment's interpreter, and those that make and mount images. No other module does.
+"""Starting programs: uv, interpreters, and programs that make or mount images. No other module starts a program.
 
 Programs get pipes for input and output, so that they never use a terminal that the command line or the app owns.
 Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
@@ -75,7 +75,7 @@ def run(
     stdin: str = "",
     **settings: str,
 ) -> Result:
-    """Run uv to its end. Raises UvError with uv's own words if its exit code is none that the caller `accepts`.
+    """Run uv to its end. Raises UvError with uv's own words if uv's exit code is not one of `accepts`.
 
     `meanwhile` is called while uv runs. If it raises an error, uv is ended first. `settings` are environment
     variables for this run alone; an empty value removes the variable.
@@ -127,7 +127,7 @@ def run_python(executable: str, arguments: Sequence[str], *, stdin: str = "") ->
 def run_program(command: Sequence[str]) -> Result:
     """Run another program to its end. Raises UvError with its output if it fails, OSError if it does not start.
 
-    Its output goes to files: a program that it leaves running would keep pipes open.
+    The output goes to files: a process that the program leaves in the background would keep pipes open.
     """
     import subprocess
     import tempfile
@@ -153,7 +153,7 @@ def feeding(command: Sequence[str]) -> Iterator[IO[bytes]]:
     import subprocess
     import tempfile
 
-    # mksquashfs refuses its option for the time if this variable is set, too.
+    # mksquashfs refuses its option `-mkfs-time` if this variable is also set.
     variables = {name: value for name, value in os.environ.items() if name != "SOURCE_DATE_EPOCH"}
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=output, stderr=output, env=variables)
@@ -200,7 +200,7 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
             early.append(number)
 
     sys.stdout.flush()
-    # From a terminal, the program gets SIGINT itself. SIG_IGN would be inherited by it.
+    # A terminal sends SIGINT to the program, too. The program would inherit SIG_IGN.
     handlers = {signal.SIGINT: _leave_to_program if _is_in_foreground() else pass_on}
     handlers.update((getattr(signal, name), pass_on) for name in _PASSED_ON if hasattr(signal, name))
     before = {number: signal.getsignal(number) for number in handlers}
@@ -228,7 +228,7 @@ _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGALRM", "
 
 
 def _is_in_foreground() -> bool:
-    """Tell whether this process is in the foreground of a terminal, whose Ctrl-C goes to its programs, too."""
+    """Tell whether this process is in the foreground of a terminal: Ctrl-C then reaches its child processes, too."""
     if sys.platform == "win32":
         return True
     try:

@@ -93,8 +93,8 @@ def locate(
     """Return the artifacts of the distributions that uv plans to add, without those that can't be found.
 
     If the request may name sources or indexes, uv resolves the whole request again, with its plan as constraints.
-    Otherwise pepip asks for each distribution by name and version alone, and takes the artifact from `answers` as
-    long as uv would name the same one.
+    Otherwise pepip takes each artifact from `answers` as long as uv would name the same one, and asks uv for the
+    others by name and version alone.
     """
     locks = [path for path in request.requirement_files if arguments.is_lock(path)]
     found: list[Artifact] = []
@@ -230,8 +230,8 @@ def indexes(
     """Return the indexes from which a resolution took these artifacts, as far as uv reports them.
 
     uv's locks of pip requests do not name the indexes. uv caches its downloads by index, so without the index it
-    would download cached files again. No index is asked anew for this. `meanwhile` is called if uv works, while it
-    does.
+    would download cached files again. No index is asked anew for this. If uv is started, `meanwhile` is called
+    while it works.
     """
     unnamed = [item for item in artifacts if item.is_of_index and "index" not in item.package]
     if not unnamed or any(map(arguments.is_lock, request.requirement_files)):
@@ -260,7 +260,7 @@ def _text_of_compile(
     meanwhile: Callable[[], None],
     pins: Sequence[str] = (),
 ) -> str:
-    """Return the requirements to which uv resolves requirements and files. `pins` are further constraints."""
+    """Return uv's text of exact versions for `requirements` and `files`. `pins` are further constraints."""
     if not pins and not settings.mention("output-file"):
         return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
     from pepip.host import temp_dirs
@@ -300,7 +300,7 @@ def artifacts_of_lock(
 
 
 def _prepare_to_read_lock() -> None:
-    """Import what reading a lock needs."""
+    """Import the modules that read a lock."""
     import sys
 
     from pepip.uv import markers, pylock, shareable  # noqa: F401

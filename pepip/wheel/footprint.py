@@ -50,10 +50,10 @@ def compute(root: str, tree: Tree, *, dist_info: str, escaping_libraries: Iterab
         must_open.update(ancestors(path))
     while True:
         shape = _shape(tree, declared, must_open, dist_info)
-        hidden = hidden_folders(tree, shape)
-        if not hidden:
+        more = folders_to_open(tree, shape)
+        if not more:
             return shape
-        must_open |= hidden
+        must_open |= more
 
 
 def _shape(tree: Tree, declared: set[str], must_open: set[str], dist_info: str) -> Footprint:
@@ -86,11 +86,11 @@ def _shape(tree: Tree, declared: set[str], must_open: set[str], dist_info: str) 
     return Footprint(*map(tuple, (directories, leaves, opened, namespaces, bytecode)))
 
 
-def hidden_folders(tree: Tree, shape: Footprint) -> set[str]:
-    """Return one linked folder of each namespace in which pip would find no file of this distribution.
+def folders_to_open(tree: Tree, shape: Footprint) -> set[str]:
+    """Return the linked folders to open, so that pip finds a file of this distribution in each namespace.
 
-    Of the files directly in a namespace only modules count: other files, such as LICENSE, may belong to several
-    distributions. The chosen folder is the one with the fewest files.
+    That is one folder, the one with the fewest files, of each namespace where pip would find none. Of the files
+    directly in a namespace only modules count: others, such as LICENSE, may belong to several distributions.
     """
     spaces = set(shape.namespaces)
     visible = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]
@@ -123,7 +123,7 @@ def _has_files(node: Tree) -> bool:
 
 
 def _direct_files(node: Tree) -> int:
-    """Return the number of files directly in a folder. Folders without any come last."""
+    """Return the number of files directly in a folder; a huge number if it has none, so that it is chosen last."""
     return sum(child is None for child in node.values()) or 1 << 30
 
 

@@ -133,7 +133,7 @@ def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> 
 
 
 def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
-    """Return the RECORD of the wheel unpacked at `entry`, with a row for each `unlisted` file, as uv writes it.
+    """Return the RECORD of the wheel unpacked at `entry`, and the row that uv writes for each `unlisted` file.
 
     Rows of INSTALLER and REQUESTED are left out. The last row ends with a newline, so that other rows can follow.
     """
@@ -167,7 +167,7 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
 
 def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
-    """Return a RECORD without the rows for linked folders and for the note of modes.
+    """Return a RECORD without the rows for linked folders, and without the last row if that names the file `note`.
 
     If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
     """
@@ -284,7 +284,7 @@ def made_by_installer(dist_info: str) -> set[str]:
 
 
 def own_metadata(dist_info: str) -> set[str]:
-    """Return the paths in a `.dist-info` folder of RECORD and of all files that an installer may write."""
+    """Return the paths of RECORD, and of all files that an installer may write, in a `.dist-info` folder."""
     return {f"{dist_info}/{name}" for name in (*OWN_METADATA, "RECORD")}
 
 

@@ -62,7 +62,7 @@ def test_a_lock_of_any_kind_is_held_until_its_end(tmp_path: Path) -> None:
     with locks.held(path) as is_locked:
         assert is_locked
         assert locks.is_held(path)
-        with locks.free(path) as is_free:
+        with locks.taken_if_free(path) as is_free:
             assert not is_free
     assert not locks.is_held(path)
     with locks.held(path, shared=True) as one, locks.held(path, shared=True) as other:
@@ -71,7 +71,7 @@ def test_a_lock_of_any_kind_is_held_until_its_end(tmp_path: Path) -> None:
         assert locks.is_held(path)
     assert os.listdir(tmp_path) == ["lock"]
 
-    with locks.free(path) as is_free:
+    with locks.taken_if_free(path) as is_free:
         assert is_free
     assert os.listdir(tmp_path) == []
 
@@ -137,7 +137,7 @@ def test_without_locks_of_any_kind_nobody_gets_one(
     assert not locks.is_held(str(path))
     with locks.held(str(path)) as is_locked:
         assert not is_locked
-    with locks.free(str(path)) as is_free:
+    with locks.taken_if_free(str(path)) as is_free:
         assert not is_free
     assert path.exists()
 
@@ -159,7 +159,7 @@ def test_a_lock_that_fails_for_a_while_is_an_error_and_never_free(
                 (number, str(path)),
                 (number, str(tmp_path)),
             }
-        with locks.free(str(path)) as is_free:
+        with locks.taken_if_free(str(path)) as is_free:
             assert not is_free
         assert locks.is_held(str(path))
         assert locks.is_in_use(str(tmp_path))

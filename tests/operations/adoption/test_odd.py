@@ -67,8 +67,8 @@ def _inner_link(environment: Path) -> None:
 ODDITIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "metadata twice": (_copy_metadata, "it is installed twice"),
     "left by a stopped pip": (_left_by_pip, "its RECORD does not list the metadata of a wheel"),
-    "set-user-ID": (_special_mode, "it has a file that gives its users special rights"),
-    "capability": (_capability, "it has a file that gives its users special rights"),
+    "set-user-ID": (_special_mode, "it has a file that gives special rights to whoever runs it"),
+    "capability": (_capability, "it has a file that gives special rights to whoever runs it"),
     "link to another file": (_inner_link, "its files are links of another tool"),
 }
 
