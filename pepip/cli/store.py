@@ -181,10 +181,9 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
     for user in item.users:
         tables.say(f"    {user.environment}")
         for folder, others in user.unfolded.items():
-            whose = f"{' and '.join(others)} {'has' if len(others) == 1 else 'have'} files in it, too"
-            tables.say(
-                f"      {folder} is a real folder there: {whose if others else 'it has files that are no links'}"
-            )
+            holders = " and ".join(others) or "the environment"
+            verb = "have" if len(others) > 1 else "has"
+            tables.say(f"      {folder} is a real folder there: {holders} {verb} files in it, too")
     for title, values in (
         ("needs", item.dependencies),
         ("needed by", item.dependants),

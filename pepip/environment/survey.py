@@ -335,7 +335,7 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
 
 
 def _data_folders(base: str, folders: set[str]) -> int:
-    """Return the number of folders of an entry for `.data` files: theirs, one of the scheme, and `.data`."""
+    """Return the number of folders that an entry has for `.data` files, the scheme's and `.data` itself included."""
     above = set(paths.ancestors(f"{base}/x"))
     outside = [path for path in folders - above if not path.startswith((f"{base}/", "bin", "Scripts"))]
     return len(outside) + 2 if outside else 0

@@ -138,7 +138,7 @@ def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | 
 
 @contextlib.contextmanager
 def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
-    """Seal the directory at `path` under its new name, after the body has renamed it. A new one at `path` stays."""
+    """After the body has renamed the directory at `path`, seal that directory. A new one at `path` is left alone."""
     if sys.platform == "win32":
         yield
         return

@@ -210,7 +210,7 @@ def _fetch(
 def _is_the_same(entry: Entry, environment: Environment, distribution: Installed) -> bool:
     """Tell whether an entry has the files that a RECORD in the environment lists.
 
-    True for an entry that uv has built: a second build may have other files.
+    True for an entry without the hash of a wheel's archive, such as a build: another build may have other files.
     """
     listed = contents.hashes_of(environment, distribution)
     if not entry.identity.startswith("sha") or not listed:

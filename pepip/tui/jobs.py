@@ -45,10 +45,7 @@ def install(store: Store, environment: str, line: str) -> PreviewedAction:
     action = _install(store, environment, request, f"install {' '.join(words)}", verb="Install", words=words)
     if not syncs_by_lock(environment) or request.editables:
         return action
-    note = (
-        "A sync of this project removes packages that its pyproject.toml does not name. "
-        "The button Add writes them there."
-    )
+    note = "A sync removes packages that the project's pyproject.toml lacks. The button Add writes them there."
     return action._replace(instead=_add(store, environment, words), verb_instead="Add", note=note)
 
 
@@ -124,9 +121,7 @@ def uninstall(store: Store, environment: str, names: Sequence[str]) -> Previewed
     action = PreviewedAction(title, "Uninstall", preview, carry_out, is_destructive=True)
     if not syncs_by_lock(environment):
         return action
-    note = (
-        "A sync of this project brings back packages that its pyproject.toml names. The button Remove takes them out."
-    )
+    note = "A sync brings back packages that the project's pyproject.toml names. The button Remove takes them out."
     return action._replace(instead=_remove(store, environment, names), verb_instead="Remove", note=note)
 
 
@@ -162,8 +157,7 @@ def _edit(
 def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation: str = "sync") -> PreviewedAction:
     """Return the action that syncs the environment of a project with its lock.
 
-    `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError if `syncs_by_lock` is
-    false.
+    `words` are options of uv that first upgrade the lock, or parts of it. Raises UsageError unless `syncs_by_lock`.
     """
     folder = os.path.dirname(environment)
     if not syncs_by_lock(environment):

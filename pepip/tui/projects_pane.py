@@ -56,7 +56,7 @@ class ProjectsPane(FilteredPane):
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="List the packages that need this one, and that it needs"),
+        Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
         Binding(
             "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
         ),

@@ -133,7 +133,7 @@ class ReclaimDialog(Dialog):
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
         yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
-        target = Input(placeholder="a size to free, such as 5 GB: ticks bundles of least loss", id="target")
+        target = Input(placeholder="a size to free, such as 5 GB: ticks the least loss", id="target")
         target.cursor_blink = False
         yield target
         yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")

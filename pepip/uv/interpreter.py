@@ -256,9 +256,7 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]
-        abis = (
-            [abi, abi.removesuffix("d")] if is_debug else [abi]
-        )  # debug builds also load extensions of release builds
+        abis = [abi, abi.removesuffix("d")] if is_debug else [abi]  # debug builds load release extensions, too
         specific = tags.cpython_tags(numbers, abis, platforms)
     else:
         name = f"{tags.INTERPRETER_SHORT_NAMES.get(implementation, implementation)}{short}"
