@@ -66,11 +66,11 @@ class Artifact(NamedTuple):
 
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
     `git:<commit>@cp312`). A local folder or a file without a hash has an empty identity: the store may not keep it.
-    `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
-    artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the size of the
-    download, 0 if the index doesn't name it. `direct_url` is the content of the environment's `direct_url.json` (PEP
-    610), None for an artifact of an index. `local_path` is the path of a file on this machine, which uv watches for
-    changes.
+    `package` is a `[[packages]]` table of a `pylock.toml`, reduced to this one file, commit or folder, so that uv
+    stages exactly this artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the
+    size of the download, 0 if the index doesn't name it. `direct_url` is the content of the environment's
+    `direct_url.json` (PEP 610), None for an artifact of an index. `local_path` is the path of a file on this machine,
+    which uv watches for changes.
     """
 
     name: str
@@ -221,7 +221,7 @@ class Progress(NamedTuple):
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
     adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence. With
     `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that `is_before_fork`, a
-    display ends its threads: a second process follows if no thread runs that could hold a lock.
+    display ends its threads: pepip then forks, if no other thread runs that could hold a lock.
     """
 
     phase: str
@@ -288,8 +288,8 @@ class Request(NamedTuple):
     """A user's request to install, in uv's words. Options are split by the uv commands that know them.
 
     `common_options` (indexes, builds, cache, network) go to every call of uv, `resolver_options` to the calls that
-    resolve, and `installer_options` only to `uv pip install` itself. With `is_whole`, the environment must hold only
-    the distributions in the requirement files, as with `uv pip sync`.
+    resolve, and `installer_options` only to `uv pip install` and `uv pip sync`, dry runs included. With `is_whole`,
+    the environment must hold only the distributions in the requirement files, as with `uv pip sync`.
     """
 
     packages: tuple[str, ...] = ()
@@ -308,10 +308,10 @@ class ProjectRequest(NamedTuple):
 
     `common_options` go to every call of uv, `build_options` (packages that may or must be built) to all calls on the
     project, `resolver_options` to the calls that lock, `selection_options` (extras, groups, packages) to those that
-    lock or sync, and `sync_options` to those that sync. `reinstall_options` (packages to install again) are for uv's
-    plan alone. `lock_mode` is `locked`, `frozen` or empty. `python` is a request for an interpreter in uv's words.
-    `script` is the path of a script with inline metadata (PEP 723); the request is then for the script's environment,
-    not the project's.
+    sync, run or export, and `sync_options` to those that sync. `reinstall_options` (packages to install again) go to
+    `uv sync` only if it plans, or installs without pepip. `lock_mode` is `locked`, `frozen` or empty. `python` is a
+    request for an interpreter in uv's words. `script` is the path of a script with inline metadata (PEP 723); the
+    request is then for the script's environment, not the project's.
     """
 
     common_options: tuple[str, ...] = ()
@@ -352,7 +352,7 @@ class Stored(NamedTuple):
     def last_used_at(self) -> int:
         """The time when an environment last linked the entry, or when it was stored if that is later.
 
-        Links are noted to the minute, by a clock that may be ahead of this one.
+        The later time counts, since links are noted only to the minute, and the clocks of two machines may differ.
         """
         return max(self.last_linked_at, self.stored_at)
 

@@ -1,7 +1,7 @@
 """Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
-RECORD. After a failure only the staging folder has changed.
+RECORD. After a failure only the staging folder has changed, but `publish` may have moved an old entry to the trash.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
 
 
 def _time_at(folder: str) -> int:
-    """Return a time, in nanoseconds, after which no file that exists in a folder was written.
+    """Return a time, in nanoseconds, that is not before the last write to any file in a folder.
 
     The clock of another machine, which stamps the files there, may be ahead of this one.
     """
@@ -114,7 +114,7 @@ def _describe(
     """Return the entry's document, which has everything that linking needs.
 
     The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
-    `workshop`: somebody could have changed the RECORD in uv's cache since.
+    `workshop`: somebody could have changed the RECORD in uv's cache after it was copied.
     """
     dist_info = staged.dist_info
     data_folder = dist_info.removesuffix(".dist-info") + ".data"
@@ -177,7 +177,7 @@ def _data_of(
 ) -> tuple[tuple[str, str], ...]:
     """Return the scheme and the path of each file and each `hollow` folder below the folder `data_prefix`, sorted.
 
-    Raises InvalidWheelError if one is in no known scheme.
+    A hollow folder has no file in it or below it. Raises InvalidWheelError if a path is in no known scheme.
     """
     inside = [path[len(data_prefix) :] for path in names if path.startswith(data_prefix)]
     below = (folder[len(data_prefix) :] for folder in hollow if folder.startswith(data_prefix))
@@ -229,7 +229,7 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     """Give every folder with modules its `__pycache__`, and set the modes of all files and folders.
 
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
-    are as they were made, with the mode and group of `workshop`.
+    must still have the mode and group with which `make_folders` made them: those of `workshop`.
     """
     like, made = store.like, os.stat(workshop)
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
