@@ -238,7 +238,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
-        mode = link_mode.chosen((), of_project=False)
+        mode = link_mode.chosen((), link_mode.PIP)
     except FileNotFoundError:
         return  # the current folder was removed
     except PepipError as error:
