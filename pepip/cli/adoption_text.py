@@ -1,6 +1,6 @@
 """The preview of `pepip adopt` as text: the environments, the packages that stay as they are, the space to be freed.
 
-The most important sentence comes last: after a long table, only the last lines are still on the screen.
+The sum comes after the tables, because only the last lines of a long text are still on the screen.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _MOST_ROWS = 20
 
 
 def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
-    """Print a preview. `command` adopts its environments; it is empty if a question follows.
+    """Print a preview. `command` is the command that adopts its environments, empty if this run adopts them itself.
 
     Without `is_complete`, only the environments that would free most are listed, and the packages that stay are
     grouped by their reasons. With `looks_everywhere`, the folders of tools were searched.

@@ -123,7 +123,7 @@ def _add_arguments(parser: options.Parser) -> None:
 
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:
-    """Tell whether uv must run the command alone: in another place than a virtual environment, or for an answer."""
+    """Tell whether uv must run the command alone: its target is no environment, or it only answers a question."""
     from pepip.operations import venvs
     from pepip.uv import settings
 
@@ -159,7 +159,7 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
 
 
 def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> None:
-    """Print the name of the environment at `root`, if there is one, and it is not `.venv` here. uv does the same."""
+    """Print the name of the environment at `root`, as uv does. Print nothing if it is missing, or is `.venv` here."""
     from pepip.operations import venvs
     from pepip.uv import interpreter
 

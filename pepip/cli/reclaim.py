@@ -30,7 +30,7 @@ examples:
   pepip reclaim --idle 30d --look ~/code    count environments as idle after 30 days; also look for
                                             environments that are not shared yet
   pepip reclaim --free 5GB                  pick bundles that free 5 GB with the least loss
-  pepip reclaim --free 5GB --yes            remove it
+  pepip reclaim --free 5GB --yes            pick these bundles, and remove them
 """
 
 

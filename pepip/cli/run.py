@@ -34,7 +34,10 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip run` with the words that follow its name. In the end it becomes uv; it returns only on Windows."""
+    """Run `pepip run` with the words that follow its name. Mostly this process then becomes uv.
+
+    Otherwise (on Windows, or to link an environment in uv's cache afterwards) it returns uv's exit code.
+    """
     parser = parser_of_run()
     of_run, command = options.split(words, values=parser.options_with_value())
     arguments = parser.read_for_uv(of_run, ["run"], rest=command)
@@ -181,7 +184,8 @@ def _words_matter(arguments: argparse.Namespace) -> bool:
 def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     """Tell whether uv runs the script at `url` in the project's environment.
 
-    uv is asked only if the environment would change.
+    uv always plans the sync of the environment. It downloads the script, to look at it, only if the sync would change
+    something.
     """
     from pepip.errors import UvError
     from pepip.uv import project as projects

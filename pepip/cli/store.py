@@ -79,7 +79,7 @@ def _list(words: Sequence[str]) -> int:
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    with_layers = not arguments.orphans  # a layer has no orphans of this user
+    with_layers = not arguments.orphans  # orphans are entries of this store alone
     seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
     patterns = arguments.patterns or ["*"]
@@ -239,7 +239,7 @@ def _remove(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store remove", description="Remove one entry from the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
-    parser.add_argument("--force", action="store_true", help="even if environments link the entry, which breaks them")
+    parser.add_argument("--force", action="store_true", help="also an entry that environments link: this breaks them")
     parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
     options.take_effect(arguments)

@@ -74,11 +74,13 @@ def run_as_uv(
 ) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    `of_uv` are the options among the words that are uv's own, and not the command's. `name` is the first word of uv's
-    command line, as in `process.become`. `twin` are words for which uv runs a further program in the same
-    environment. They are empty if uv has no such words. With `is_twin_first`, uv makes the environment for an empty
-    program, and pepip links it before the user's command starts. If the same words were run before, and uv has made
-    no environment since, this process becomes uv at once. Otherwise returns uv's exit code.
+    `of_uv` are those of the words that are options of uv, and not of the command. `name` is the first word of uv's
+    command line, as in `process.become`. If the words of another program are appended to `twin`, uv runs that program
+    in the same environment; `twin` is empty if this is not possible. With `is_twin_first`, uv first makes the
+    environment for an empty program, pepip links it, and then this process becomes uv for the user's command.
+
+    This process becomes uv at once if there is no store or cache to link, or if the same words were run before and uv
+    has made no environment since. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links
 
@@ -106,10 +108,10 @@ def run_as_uv(
 
 
 def _of_command(twin: Sequence[str], new: Sequence[str]) -> Sequence[str]:
-    """Return those of the new environments in uv's cache that belong to the command that has a `twin`.
+    """Return those of the new environments in uv's cache that belong to the command with this `twin`.
 
-    Another process may have made the others meanwhile. Without a twin, an only new environment is taken for the
-    command's.
+    Another process may have made the others meanwhile. Without a twin, the command gets the new environment if there
+    is only one.
     """
     if not new:
         return ()

@@ -141,7 +141,7 @@ def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _is_of_installer(row: record.Row, dist_info: str) -> bool:
-    """Tell whether a row is for a file that an installer made in site-packages.
+    """Tell whether a row is for a file that an installer or pepip made in site-packages, or for bytecode.
 
     virtualenv marks each distribution that it seeds with a file `<name>-<version>.virtualenv`.
     """

@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two sides, the distributions that differ by name, and the number of those that are the same."""
+    """Two sides, the distributions that differ, ordered by name, and the number of those that are the same."""
 
     left: Side
     right: Side
@@ -51,9 +51,9 @@ class Comparison(NamedTuple):
 
 
 def environment_at(path: str) -> tuple[str, str]:
-    """Return the environment that a path names, its own folder or that of its project, and the project's folder.
+    """Return the environment at `path`, or that of the project at `path`, and the folder of its project.
 
-    Raises VenvError if there is none.
+    Raises VenvError if there is no environment.
     """
     candidates = [(path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)]
     if os.path.basename(path) == ".venv":
@@ -102,6 +102,6 @@ def _compared(left: Side, right: Side) -> Comparison:
 
 
 def differing(left: Mapping[str, str], right: Mapping[str, str]) -> list[Difference]:
-    """Return the distributions whose versions differ, by name."""
+    """Return the distributions whose versions differ, ordered by name."""
     pairs = [(name, left.get(name, ""), right.get(name, "")) for name in sorted(left.keys() | right.keys())]
     return [Difference(name, before, after) for name, before, after in pairs if before != after]

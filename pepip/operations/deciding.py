@@ -45,12 +45,13 @@ class ChangeJob(NamedTuple):
     """The parts of a change that differ between commands.
 
     `request` holds uv's options for staging. `decide` gets the distributions of the environment, and a function that
-    it must call before it returns, best while uv works. It is called again if another tool changes them meanwhile.
-    `install_private` is called after everything else is linked, and after installed distributions of the same names
-    are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
-    be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
-    `uv sync`, and those in a `script`. `install_first` lets uv install the private distributions into an environment
-    without any, before others are linked. It is None if their builds may need the others.
+    it must call before it returns, best while uv works. If another tool changes the environment meanwhile, `decide`
+    is called again. `install_private` is called after everything else is linked, and after installed distributions of
+    the same names are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where
+    their files will be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its
+    settings as for `uv sync`, and those in a `script`. `install_first` lets uv install the private distributions into
+    an environment that has no distributions yet, before the others are linked. It is None if their builds may need
+    the others.
     """
 
     request: Request

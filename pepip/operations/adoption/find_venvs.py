@@ -91,7 +91,7 @@ def _environment_elsewhere(folder: str, names: Collection[str]) -> Iterator[str]
 
 
 def _folders_of_packages(folder: str, names: Collection[str]) -> Iterator[str]:
-    """Yield `folder` if packages are installed in it, and its `site-packages` if they are there."""
+    """Yield `folder` if packages are installed in it. Yield its `site-packages` if packages are installed there."""
     if any(name.endswith(_METADATA) for name in names):
         yield folder
     if _SITE_PACKAGES in names:

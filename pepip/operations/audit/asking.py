@@ -69,7 +69,7 @@ def ask(
     """Ask about the distributions of all registered environments, and return the findings.
 
     Each pin is asked about once for each kind of question and each set of settings. With `records`, only advisories
-    are looked up, in these records. Raises PepipError if there is no answer; the answers before it are kept.
+    are looked up, in these records. Raises PepipError if a question gets no answer; earlier answers are kept.
     """
     options = options or AuditOptions()
     records = osv.read(options.records) if options.records else None
