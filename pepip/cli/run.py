@@ -59,14 +59,14 @@ def run(words: Sequence[str]) -> int:
     if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
-        has_twin = _has_twin(arguments, of_run, target, kind)
+        has_probe = _has_probe(arguments, of_run, target, kind)
         return tool.run_as_uv(
             as_uv,
             of_uv=of_run,
             label=_label(arguments, target),
-            twin=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_twin else (),
+            probe=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_probe else (),
             name=name,
-            is_twin_first=bool(has_twin and command and kind == run_discovery.COMMAND),
+            links_before_run=bool(has_probe and command and kind == run_discovery.COMMAND),
         )
     return process.become(as_uv, name=name)
 
@@ -89,7 +89,7 @@ def parser_of_run() -> options.Parser:
     return parser
 
 
-def _has_twin(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
+def _has_probe(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
     """Tell whether uv makes the same environment for another command with the same options.
 
     Not for a script with inline metadata, and not if uv reads a file from a pipe: a pipe can be read only once.

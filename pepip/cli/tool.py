@@ -50,8 +50,8 @@ def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
     of_uv, tool = _split(of_run)
     source = next(arguments.values_of(of_uv, "--from"), "")
     named = source or next((word for word in tool if word != "--"), "")
-    twin = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
-    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), twin=twin)
+    probe = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
+    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), probe=probe)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -68,15 +68,15 @@ def run_as_uv(
     *,
     of_uv: Sequence[str],
     label: str,
-    twin: Sequence[str],
+    probe: Sequence[str],
     name: str = "",
-    is_twin_first: bool = False,
+    links_before_run: bool = False,
 ) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
     `of_uv` are those of the words that are options of uv, and not of the command. `name` is the first word of uv's
-    command line, as in `process.become`. If the words of another program are appended to `twin`, uv runs that program
-    in the same environment; `twin` is empty if this is not possible. With `is_twin_first`, uv first makes the
+    command line, as in `process.become`. If the words of another program are appended to `probe`, uv runs that program
+    in the same environment; `probe` is empty if this is not possible. With `links_before_run`, uv first makes the
     environment for an empty program, pepip links it, and then this process becomes uv for the user's command.
 
     This process becomes uv at once if there is no store or cache to link, or if the same words were run before and uv
@@ -90,33 +90,33 @@ def run_as_uv(
             writable_cache.ensure_tools(_folder_of_tools())
     store = _store(of_uv, of_tool=of_tool)
     cache = own_environments.cache_of(of_uv, of_tool=of_tool)
-    making = [*twin, "python", "-c", ""] if is_twin_first else words
+    making = [*probe, "python", "-c", ""] if links_before_run else words
     if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
     code = process.run_uv_attached(making, name=name)
     after = environment_links.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
-    mine = _of_command(twin, new)
+    mine = _of_command(probe, new)
     if mine:
         _link(store, mine, label=label)
     if code == 0 and store.exists():
         environment_links.note_linked(store.root, making, after)
-    if is_twin_first and code == 0:
+    if links_before_run and code == 0:
         return process.become(words, name=name)
     return _as_exit_code(code)
 
 
-def _of_command(twin: Sequence[str], new: Sequence[str]) -> Sequence[str]:
-    """Return those of the new environments in uv's cache that belong to the command with this `twin`.
+def _of_command(probe: Sequence[str], new: Sequence[str]) -> Sequence[str]:
+    """Return those of the new environments in uv's cache that belong to the command with this `probe`.
 
-    Another process may have made the others meanwhile. Without a twin, the command gets the new environment if there
+    Another process may have made the others meanwhile. Without a probe, the command gets the new environment if there
     is only one.
     """
     if not new:
         return ()
-    if twin:
-        return own_environments.used_by([*twin, *own_environments.SHOWS_ITS_PATH], new)
+    if probe:
+        return own_environments.used_by([*probe, *own_environments.SHOWS_ITS_PATH], new)
     return new if len(new) == 1 else ()
 
 
