@@ -75,9 +75,10 @@ def run_as_uv(
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
     `of_uv` are those of the words that are options of uv, and not of the command. `name` is the first word of uv's
-    command line, as in `process.become`. If the words of another program are appended to `probe`, uv runs that program
-    in the same environment; `probe` is empty if this is not possible. With `links_before_run`, uv first makes the
-    environment for an empty program, pepip links it, and then this process becomes uv for the user's command.
+    command line, as in `process.become`. `probe` are the words by which uv starts another program in the same
+    environment; the words of that program follow them. It is empty if there are no such words. With
+    `links_before_run`, uv first makes the environment for an empty program, pepip links it, and then this process
+    becomes uv for the user's command.
 
     This process becomes uv at once if there is no store or cache to link, or if the same words were run before and uv
     has made no environment since. Otherwise returns uv's exit code.

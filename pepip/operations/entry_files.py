@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 
 class Listed(NamedTuple):
-    """A line of the list: a file or folder, or all small ones of a folder, whose number is `more`.
+    """A line of the list: one file or folder, or several small children of one folder together.
 
-    `path` is relative to the entry: of the file or folder itself, or of the folder that holds the small ones.
+    `more` is the number of these children; it is 0 for one file or folder. `path` is relative to the entry. For small
+    children it is the path of their folder.
     """
 
     path: str
@@ -49,7 +50,8 @@ def find(store: Store, name: str, version: str = "") -> list[Stored]:
 def large(tree: Branch, least_bytes: int) -> Iterator[Listed]:
     """Yield the files and folders of a tree that take `least_bytes` or more, each folder before its content.
 
-    The small files and folders of a folder follow as one line. If all are small, the folder's own line is enough.
+    The small children of a folder follow as one line; a single one follows as itself. If a folder has several
+    children, all small, its own line is enough. The root has no line of its own, so its small children always follow.
     """
     yield from _large(tree, "", 0, least_bytes)
 

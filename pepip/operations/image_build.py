@@ -53,7 +53,7 @@ class Options(NamedTuple):
 class Image(NamedTuple):
     """A new image. `python` is the program that each machine must have; empty if the image brings its own.
 
-    `needed` are the libraries that this Python needs of each machine.
+    `needed` are the system's libraries that the image's own Python takes from each machine.
     """
 
     path: str
@@ -68,9 +68,9 @@ class Image(NamedTuple):
 def build(store: Store, root: str, output: str, options: Options) -> Generator[Progress, None, Image]:
     """Make the image `output` of the environment at `root`, and return it.
 
-    The environment is locked meanwhile: programs can use it, installers wait. Bytecode that is missing is compiled to
-    where Python itself would write it, if this user owns that folder. `output` is replaced in one step: a failed or
-    killed build leaves the file that was there. Raises ImageError, VenvError or OSError.
+    The environment is locked meanwhile: programs can use it, installers wait. Missing bytecode is compiled, and is
+    written where Python itself would write it, if this user owns that folder. `output` is replaced in one step: a
+    failed or killed build leaves the file that was there. Raises ImageError, UsageError, VenvError or OSError.
     """
     program = squashfs.packer()
     output = os.path.abspath(output)
@@ -140,7 +140,7 @@ class _Build:
         self._scratch = scratch
 
     def collect(self, *, without: Sequence[str]) -> Generator[Progress, None, None]:
-        """Collect all members. The files at the paths `without` are none of them, wherever they lie."""
+        """Collect all members, except the files at the paths `without`, under whatever name they are found."""
         environment, roots = self._environment, self._store.known_roots
         inodes = [_inode(path) for path in without if os.path.exists(path)]
         self.found = image_members.of_environment(environment, roots, self.base.tag, without=inodes)
@@ -161,8 +161,8 @@ class _Build:
         if not self._options.no_editable:
             names = humanized.listed([item.distribution.name for item in editable])
             raise ImageError(
-                f"{names} is editable: the code lies outside of the environment, in {editable[0].url}",
-                hint="`--no-editable` builds it as a wheel for the image",
+                f"an image can't hold editable projects: the code of {names} lies elsewhere ({editable[0].url})",
+                hint="`--no-editable` builds editable projects as wheels for the image",
             )
         yield Progress("build", humanized.listed([item.distribution.name for item in editable]))
         prefix = f"{self._scratch}/wheels"
@@ -178,7 +178,7 @@ class _Build:
         root = self._environment.root
         for path, target in self.found.outside:
             other = _store_of(target)
-            hint = "put the files in its place, or remove it"
+            hint = "replace the link by the files, or remove it"
             if other:
                 hint = f"set PEPIP_HOME={other}, the store that it leads into, or name it in PEPIP_LAYERS"
             raise ImageError(
@@ -192,7 +192,7 @@ class _Build:
             )
 
     def _take_skeleton(self) -> Iterator[list[str]]:
-        """Take the settings and the interpreter of a relocatable environment; return the rows of its scripts."""
+        """Take the settings and the interpreter's links of a relocatable environment. Return all its rows."""
         environment, members = self._environment, self.found.members
         settings = makers.settings_of(environment.root)
         has_system = settings.get("include-system-site-packages", "").lower() == "true"
@@ -247,7 +247,7 @@ class _Build:
 
 
 def _store_of(target: str) -> str:
-    """Return the root of the store in one of whose entries a path lies, empty if it lies in none."""
+    """Return the root of the store that has the path `target` in one of its entries. Empty if there is none."""
     entry = next((above for above in paths.upward(target) if os.path.isfile(f"{above}/{paths.ENTRY_METADATA}")), "")
     return paths.layer_of(entry)
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class InstallOptions(NamedTuple):
-    """The options of an install, beside the request itself.
+    """The options of an install, apart from the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
     same command the next time (see `settling`).

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class ProjectOptions(NamedTuple):
-    """The options of a sync, beside the request itself. `words` are as in `install.InstallOptions`."""
+    """The options of a sync, apart from the request itself. `words` are as in `install.InstallOptions`."""
 
     compile_bytecode: bool = False
     dry_run: bool = False
@@ -62,7 +62,8 @@ def syncs_by_lock(environment: str) -> bool:
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
-    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, nothing is written.
+    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, the project and
+    its environment are not written.
     """
     return (yield from _sync(store, request, options))
 
@@ -251,9 +252,9 @@ def _read_ahead(store: Store) -> None:
 
 
 def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
-    """Ask uv for its plan, at a time when no run makes the environment. Raises UvError or VenvError.
+    """Ask uv for its plan, and ask again if another run made, replaced or removed the environment meanwhile.
 
-    A half-made environment would mislead uv. `meanwhile` is called while uv works.
+    A half-made environment would mislead uv. `meanwhile` is called while uv works. Raises UvError or VenvError.
     """
     if request.script:
         return scripts.preview(request)
@@ -291,7 +292,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
             project.make_environment(request, elsewhere=root if is_redirected else "")
 
     def make() -> None:
-        store.create()  # it keeps the answers that a further folder with this project needs
+        store.create()  # its cache keeps the answers for other folders with the same project
         words = project.words_of_environment(request)
         if not words or os.path.lexists(root):
             make_by_uv()

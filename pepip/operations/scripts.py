@@ -1,9 +1,9 @@
 """Environments of scripts with inline metadata (PEP 723): uv's plan for them, and the sync that uv makes by itself.
 
-Only `uv sync` and `uv run` read the settings in a script. uv exports a lock of a script for all platforms and Pythons
-that the script allows, which may be impossible although this machine's environment is possible. And the calls of
-`uv pip` that fetch files know no index, password or certificate that only the script names. If one of these calls
-fails, uv syncs the script, and then its packages are linked as those of a tool.
+Only `uv sync` and `uv run` read the settings in a script. uv exports a script's lock for all platforms and Pythons
+that the script allows. This can fail although the environment for this machine can be made. And the calls of `uv pip`
+that fetch files know no index, password or certificate that only the script names. If the export or one of these
+calls fails, uv syncs the script. Then its packages are linked as those of a tool.
 """
 
 from __future__ import annotations

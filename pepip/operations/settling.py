@@ -1,6 +1,6 @@
 """Writes the notes that `pepip.uv.up_to_date` reads: a command had nothing to do.
 
-To tell that requirements are met, uv reads the environment and files, but no index. The states of all these are
+To tell that requirements are met, uv reads the environment and files, but no index. The states of these places are
 noted. While they are the same, the same command in the same folder with the same variables has nothing to do.
 """
 
@@ -38,8 +38,8 @@ def note(
     """Note that the request is met, so that the same command has nothing to do.
 
     Only plain requests are noted, and projects whose lock names only files of indexes. An environment that satisfies
-    `--python` also satisfies the same command without this option. Nothing is noted if a place
-    that the answer depends on may have changed since the command began. If the caller holds the environment's lock
+    a command with `--python` also satisfies it without, so both commands are noted. Nothing is noted if a place that
+    the answer depends on may have changed since the command began. If the caller holds the environment's lock
     (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
     `have` those of its entries that were read already.
     """

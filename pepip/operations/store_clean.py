@@ -40,7 +40,9 @@ def preview(store: Store) -> CleanPreview:
     if not os.path.lexists(store_root):
         raise NoStoreError(store_root)
     if not os.path.isdir(paths.packages(store_root)):
-        raise StoreError(f"{store_root} is not a store: it has no folder packages", hint="PEPIP_HOME names the store")
+        raise StoreError(
+            f"{store_root} is not a store: it has no `packages` folder", hint="PEPIP_HOME names the store"
+        )
     if files.user_id() not in {0, os.stat(store_root).st_uid}:
         raise StoreError(f"{store_root} belongs to another user", hint="its owner or root may remove it")
     seen = census.take(store)

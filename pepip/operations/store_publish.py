@@ -34,7 +34,7 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     after a failure those published before stay.
     """
     if not os.path.isabs(layer_root):
-        raise UsageError(f"'{layer_root}' is not an absolute path", hint="write the layer's path from / on")
+        raise UsageError(f"'{layer_root}' is not an absolute path", hint="write a path that begins with /")
     layer = Store(os.path.normpath(layer_root))
     own = os.path.realpath(store.root)
     if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
@@ -87,12 +87,12 @@ def _make(layer: Store) -> None:
     is_new = not layer.exists()
     if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
         raise StoreError(
-            f"{layer.root} is not a store: it has no folder packages", hint="name an empty or a new folder"
+            f"{layer.root} is not a store: it has no `packages` folder", hint="name an empty or a new folder"
         )
     try:
         layer.create()
     except StoreError as error:
-        raise StoreError(error.message, hint="name a folder that you may write by `--to`") from error
+        raise StoreError(error.message, hint="let `--to` name a folder that you may write") from error
     if not layer.is_writable():
         raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")
     if is_new:

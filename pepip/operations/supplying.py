@@ -21,7 +21,7 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    With `installs_private_first`, uv installs them before the rest is linked: the environment has no distributions.
+    With `installs_private_first`, uv installs the private distributions first, into an environment without any.
     """
 
     work: Work
@@ -86,7 +86,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
 
 
 def _prepare_to_link() -> None:
-    """Import what the end of an install needs: the processor has time while files arrive."""
+    """Import the modules that the end of an install needs, while uv still fetches files."""
     from pepip.environment import outdated  # noqa: F401
     from pepip.operations import recover, relinking  # noqa: F401
     from pepip.store import leases  # noqa: F401

@@ -88,7 +88,10 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
 
 
 def _is_closed(path: str) -> bool:
-    """Tell whether this user can't read a file, or enter a folder. RECORD has a flaw of this kind only if so."""
+    """Tell whether this user can't read a file, or enter a folder.
+
+    True for RECORD: a check finds the flaw `mode` in it only if it can't be read.
+    """
     is_open = os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))
     return not is_open or path.endswith("/RECORD")
 
@@ -135,7 +138,10 @@ class _Repair:
         self._unproven: list[str] = []
 
     def repair_entries(self, verdict: Verdict) -> Iterator[Progress]:
-        """Repair the entries with flaws, and note the flaws that are left. Damaged entries of layers are unusable."""
+        """Repair the entries with flaws, and note the flaws that are left.
+
+        Damaged entries of layers are not repaired, but added to `store.unusable`.
+        """
         store = self._store
         findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
         store.unusable.update(finding.stored.id for finding in verdict.findings if finding.stored.layer)
@@ -248,9 +254,9 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
 def _store_anew(
     store: Store, request: Request, stored: Stored, users: Sequence[str]
 ) -> Generator[Progress, None, None]:
-    """Fetch an entry again, and put it in the place of the old one. An entry without an identity goes to the trash.
+    """Fetch an entry again, and put it in the place of the old one. Raises PepipError if it can't be fetched.
 
-    Raises PepipError if the entry can't be fetched: then the old one stays.
+    Then the old one stays, but without an identity it goes to the trash.
     """
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
@@ -296,7 +302,7 @@ def _artifact(stored: Stored, request: Request, environment: Environment) -> Art
 
 
 def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
-    """Tell whether both are of one file or commit. The rest of an identity tells where it was built."""
+    """Tell whether both are of one file or commit. The part of an identity after `@` is the Python of a build."""
     return artifact.identity.partition("@")[0] == stored.identity.partition("@")[0] != ""
 
 
@@ -316,8 +322,8 @@ def _link_anew(
 ) -> Generator[Progress, None, bool]:
     """Make an environment's links anew if they lead nowhere or to a replaced entry. Return whether it was changed.
 
-    `replaced` are the ids of those of its entries that were repaired. With `recovers`, all entries that it has lost
-    are fetched again, too. Raises PermissionError if this user may not change the environment, or root should not.
+    `replaced` are the ids of its repaired entries. With `recovers`, all entries that it has lost are fetched again,
+    too. Raises PermissionError if this user may not change the environment, or root should not.
     """
     if not venvs.is_own(known.environment):
         if known.state == census.BROKEN or replaced:

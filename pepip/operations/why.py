@@ -105,5 +105,5 @@ def _tree(
 
 
 def unneeded_of(reasons: Collection[Reason]) -> list[str]:
-    """Return the distributions that some environment no longer needs when this one goes from all of them."""
+    """Return the distributions that nothing needs, in at least one environment, once the distribution is removed."""
     return sorted({name for reason in reasons for name in reason.unneeded})

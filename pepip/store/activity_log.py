@@ -1,6 +1,7 @@
-"""The finished operations of the app, for its next start. A file in the user's folder for states of programs.
+"""The finished operations of the app, for its next start.
 
-If the file is lost, only the list is lost. There is a file for each store. It keeps the last 200 operations.
+Each store has a file of them in the user's state folder, with the last 200 operations. If the file is lost, only the
+list is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _LARGEST = 1 << 62
 class Finished(NamedTuple):
     """A finished operation. `ended_at` is in seconds since 1970.
 
-    `received_bytes` were downloaded, `freed_bytes` taken from the store.
+    `received_bytes` were downloaded, `freed_bytes` were freed on disk.
     """
 
     title: str
@@ -64,7 +65,7 @@ def add(store: Store, done: Finished) -> None:
         folder, name = _place(store)
         os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         user_cache.make_folder(folder)
-        with locks.held(f"{folder}/.lock", mode=0o600):  # of another app of this user
+        with locks.held(f"{folder}/.lock", mode=0o600):  # another app of this user may write, too
             rows = [*read(store), done._replace(log=done.log[-_MOST_LINES:])][-_MOST_OPERATIONS:]
             user_cache.write(folder, name, json.dumps(rows).encode())
 

@@ -45,7 +45,7 @@ def bury(environment: str, registration: Registration, grave: str) -> bool:
         filesystems.remove_tree(own)
         raise
     for file in registry.files_of(registration):
-        with contextlib.suppress(OSError):  # another user's: it stays, as of a deleted environment
+        with contextlib.suppress(OSError):  # another user's file stays, as after a deletion of the environment
             os.rename(file, f"{own}/{_REGISTRATIONS}/{os.path.basename(file)}")
     return True
 

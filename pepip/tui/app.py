@@ -61,7 +61,7 @@ class PepipApp(ActionApp):
         self._finished: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        """Make the lines and the store pane. The first catalog fills them."""
+        """Make the lines, the welcome screen and the panes. The first catalog fills them."""
         yield Tabs()
         yield SavingsLine()
         yield Notices()
@@ -95,7 +95,7 @@ class PepipApp(ActionApp):
         self._scanner.read_again()
         self._say_status()
 
-    # While the app exits, messages still come, but the widgets are gone: each handler asks whether it is running.
+    # While the app exits, messages still come, but the widgets are gone: each handler asks whether the app runs.
     def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
         """Show the catalog of the last run."""
         if self.is_running:
@@ -152,7 +152,7 @@ class PepipApp(ActionApp):
             self.query_one(StorePane).show(event.catalog, event.listing)
 
     def _show(self, catalog: Catalog, listing: Listing) -> None:
-        """Show a catalog and its listing. If the store has disappeared, keep the data of the catalog before."""
+        """Show a catalog and its listing. If the store has disappeared, keep the earlier data."""
         if catalog.trouble is not None and catalog.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
             catalog = self.session.catalog._replace(trouble=catalog.trouble, notices=catalog.notices)
         self.session.catalog = catalog

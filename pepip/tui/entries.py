@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 USED, UNUSED, DAMAGED, BUSY = "used", "unused", "damaged", "busy"
 LAYER = "layer"
-"""The state of an entry of a layer. Other users may link it, so it is not unused, and no prune removes it."""
+"""The state of a layer's entry that no known environment links. Others may link it, so it is not called unused."""
 
 GLYPHS = {USED: "●", UNUSED: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
 TONES = {USED: "good", UNUSED: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
@@ -50,7 +50,7 @@ HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width 
 """Keys of the columns that a user may hide: all but the name and the sign of the state."""
 
 MOST_USERS = 40
-"""The detail of an entry names so many environments that link it."""
+"""The detail of an entry names at most so many environments that link it."""
 
 _NEVER = 10_000  # more columns than any terminal has
 

@@ -311,7 +311,7 @@ def test_an_editable_project_becomes_a_wheel_if_asked(
     refused = machine.pepip("image", "build", "-o", "env.sqfs", folder=linked, check=False)
     image = build(machine, linked, "--no-editable", name="whole.sqfs")
 
-    assert_refused(refused, "quill is editable", "--no-editable")
+    assert_refused(refused, "the code of quill lies elsewhere", "--no-editable")
     assert not (linked / "env.sqfs").exists()
     assert [change for change in changes(before, snapshot(linked / ".venv")) if "__pycache__" not in change] == []
     with mounted_image(image, tmp_path / "mounted") as place:
