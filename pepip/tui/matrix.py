@@ -85,7 +85,7 @@ class Matrix(ScrolledRows):
         return self.grid.rows[self._row][0], self.grid.columns[self._column][0]
 
     def show(self, grid: Grid) -> None:
-        """Show another content. The cursor and the marks stay, except the marks of cells with another text.
+        """Replace the content. The cursor stays, and each mark stays unless its cell now has another text.
 
         A mark whose cell is hidden comes back with the cell.
         """

@@ -123,7 +123,7 @@ def facts_of(share: VenvShare, unmet: Collection[str], used_at: Mapping[str, flo
     text = f"{name} {known.name} {known.environment} {known.python} {state}".lower()
     users = (known.environment, known.name)
     used = used_at.get(known.environment, math.nan)
-    stored_at = 0  # `stored:` is of entries
+    stored_at = 0  # the filter `stored:` is only for entries
     return Facts(name, "", known.python, share.alone_bytes, (), users, text, (known.purpose.kind,), stored_at, used)
 
 

@@ -56,7 +56,7 @@ class ProjectsPane(FilteredPane):
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         Binding(
             "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
         ),
@@ -278,7 +278,7 @@ class ProjectsPane(FilteredPane):
             self.screen.set_focus(self.packages)
 
     def action_to_projects(self) -> None:
-        """Move the focus back to the projects, and hide the drawer."""
+        """Hide the drawer, and move the focus to the projects. If they have it already, clear the filter."""
         if self.table.has_focus:
             self.query_one("#projects-filter", Input).value = ""
         self.remove_class("-packages")

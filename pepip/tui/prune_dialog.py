@@ -251,7 +251,7 @@ def _notes(preview: PrunePreview) -> list[str]:
     """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
-        found.append("uv's cache has hard links to the same files: F also frees those")
+        found.append("uv's cache has hard links to these files: Reclaim (F) can remove them")
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
         kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")

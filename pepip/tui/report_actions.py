@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
-"""States that the filter of the command line does not know. There, the command names each entry instead."""
+"""States that only the filter of the app knows. For them, the shown command names each entry instead."""
 
 
 class ReportActions(BaseActions):

@@ -33,7 +33,7 @@ def of_outcome(outcome: Outcome) -> Report:
 
 
 def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
-    """Describe a prune that removed some `environments`, too."""
+    """Describe a prune. `environments` is the number of environments that it removed."""
     them = "it" if len(done.refused) == 1 else "them"
     kept = f", {len(done.refused)} kept: you may not remove {them}" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
@@ -87,7 +87,7 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
         checked = formatting.count(verdict.checked, "entry", "entries")
         problems = [f"{len(verdict.findings)} damaged: R repairs"] if verdict.findings else []
         if verdict.unproven:
-            problems.append(f"{len(verdict.unproven)} not as RECORD lists: R fetches and compares")
+            problems.append(f"{len(verdict.unproven)} unproven: R fetches and compares")
         result = ", ".join(problems) or ("all intact" if verdict.checked > 1 else "intact")
         flaws = {finding.stored.id: finding.flaws for finding in (*verdict.findings, *verdict.unproven)}
         return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws})
@@ -165,7 +165,7 @@ def of_ejecting(done: Ejected) -> Report:
     if not done.distributions:
         return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")
-    return Report(f"{count} with real files now: {done.environment} needs no store")
+    return Report(f"{count} with real files now: {done.environment} no longer needs the store")
 
 
 def of_output(result: Result) -> Report:

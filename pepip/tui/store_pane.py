@@ -47,7 +47,7 @@ class StorePane(FilteredPane):
         Binding("s", "sort", "Sort", tooltip="Sort by the next column, or by a clicked title"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say what needs this entry, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         Binding("m", "map", "Map", tooltip="Show the listed entries as a map of the disk"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
         Binding("l,right", "to_detail", "Detail", key_display="→", tooltip="Show the detail of this entry"),
@@ -206,7 +206,7 @@ class StorePane(FilteredPane):
         return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
-        from pepip.operations import entry_details  # it reads METADATA; the first paint does not wait for that parser
+        from pepip.operations import entry_details  # imports the parser of METADATA late: after the first paint
 
         if catalog.overview is None:
             return None

@@ -43,7 +43,7 @@ class UnsharedSearch:
             self.place = place
 
     class Ended(Message):
-        """The search is over. It has found the environments that are not registered."""
+        """The search is over. `found` has the environments that are not registered."""
 
         def __init__(self, found: AdoptionPreview) -> None:
             super().__init__()

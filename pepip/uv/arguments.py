@@ -81,7 +81,7 @@ def wants_no_cache(request: Request) -> bool:
 
 
 def names_index(request: Request) -> bool:
-    """Tell whether an option names an index by `--index`, which hides the variable `UV_INDEX`."""
+    """Tell whether the option `--index` names an index. Then uv ignores the variable `UV_INDEX`."""
     return any(True for _ in values_of(request.common_options, "--index"))
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 PIP = ("pip", "install", "nothing")
 PROJECT = ("sync",)
 TOOL = ("tool", "install", "nothing")
-"""Commands of uv that read different settings: its pip interface, those of a project, and those of tools."""
+"""Commands of uv that read different settings: those of its pip interface, of a project, and of tools."""
 
 _OWN_FILES = ("clone", "copy", "hardlink")
 _LINKS = "symlink"
