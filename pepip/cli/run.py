@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Progress, ProjectRequest
+    from pepip.operations.reporting import Progress
+    from pepip.uv.request import ProjectRequest
 
 _DESCRIPTION = """\
 Bring the project's environment up to date, and run a command in it. Or run a script in an environment of its own.

@@ -14,10 +14,10 @@ from pepip import paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, locks, permissions
+from pepip.host import files, folder_use, locks, permissions
 from pepip.host.transfer import COPY
-from pepip.model import Progress, Summary
 from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -81,7 +81,7 @@ def carry_out(
     made = make()
     is_finished = False
     try:
-        with locks.in_use(root):
+        with folder_use.in_use(root):
             if made:
                 store.create()
             environment = venvs.open_environment(root, store, is_new=made)

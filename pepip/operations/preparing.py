@@ -16,7 +16,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import document as documents
 from pepip.store import from_installed, hash_pool, proving, publish, staged
 from pepip.uv import arguments
@@ -27,12 +27,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.proving import Proof
     from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.archives import Archives
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 _LARGE_RECORDS_BYTES = 100_000  # of about 1,100 files: a second process then saves more time than it takes

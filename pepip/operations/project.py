@@ -16,9 +16,9 @@ from pepip.environment import contents, layout_check, project_venv, venv_id
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Progress, Summary
 from pepip.operations import apply, deciding, linked_entries, scripts, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
 from pepip.uv.answer_cache import AnswerCache
 
@@ -27,8 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
-    from pepip.model import Environment, Installed, ProjectRequest
+    from pepip.model import Environment, Installed
     from pepip.store.root import Store
+    from pepip.uv.request import ProjectRequest
 
 
 class ProjectOptions(NamedTuple):

@@ -14,7 +14,7 @@ from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError
 from pepip.host import files as host_files
 from pepip.model import Artifact
-from pepip.store import archive_aliases, check, entries, entry_content, proving, publish, staged
+from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged
 from pepip.store import document as documents
 from pepip.store.publish import Prepared
 from pepip.store.staged import StagedWheel
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
     """Return the whole entry of a distribution with this content, from whatever archive. None if there is none."""
-    for stored in (*entries.stored(store), *entries.stored_in_layers(store, name)):
+    for stored in (*listing.stored(store), *listing.stored_in_layers(store, name)):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue
         try:

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
-    from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.audit_answers import Answer
     from pepip.store.check import Flaw
+    from pepip.store.listing import Stored
     from pepip.store.verdicts import Verdict
     from pepip.tui.catalog import Catalog
 

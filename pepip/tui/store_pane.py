@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Stored
     from pepip.operations.entry_details import Details
+    from pepip.store.listing import Stored
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
     from pepip.tui.table import Column
