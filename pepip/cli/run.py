@@ -49,7 +49,6 @@ def run(words: Sequence[str]) -> int:
     target = "".join(command[:1])
     is_synced = _sync_environment(arguments, target, ["run", *of_run])
     kind = run_discovery.kind_of(target, is_module=arguments.module)
-    is_first_empty = _may_start_empty(arguments, of_run)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -58,11 +57,14 @@ def run(words: Sequence[str]) -> int:
     if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
-        first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
-        is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
-        is_first = is_command and is_first_empty
+        has_twin = _has_twin(arguments, of_run, target, kind)
         return tool.run_as_uv(
-            as_uv, of_uv=of_run, label=_label(arguments, target), name=name, first=first if is_first else ()
+            as_uv,
+            of_uv=of_run,
+            label=_label(arguments, target),
+            twin=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_twin else (),
+            name=name,
+            is_twin_first=bool(has_twin and command and kind == run_discovery.COMMAND),
         )
     return process.become(as_uv, name=name)
 
@@ -85,14 +87,25 @@ def parser_of_run() -> options.Parser:
     return parser
 
 
-def _may_start_empty(arguments: argparse.Namespace, of_run: Sequence[str]) -> bool:
-    """Tell whether uv may run an empty program first, for which it makes the same environment.
+def _has_twin(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
+    """Tell whether uv makes the same environment for another command with the same options.
 
-    Not if it reads a file from a pipe: a pipe can be read only once.
+    Not for a script with inline metadata, and not if uv reads a file from a pipe: a pipe can be read only once.
     """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
     is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
-    return is_clear and not any(map(stdin.is_pipe, read))
+    if not is_clear or arguments.script or arguments.gui_script or any(map(stdin.is_pipe, read)):
+        return False
+    return not _may_have_metadata(target, kind)
+
+
+def _may_have_metadata(target: str, kind: str) -> bool:
+    """Tell whether the command is a script that has, or may have, inline metadata."""
+    if kind == run_discovery.STDIN:
+        return run_discovery.names_metadata(stdin.read_and_keep() or b"")
+    if kind == run_discovery.SCRIPT:
+        return run_discovery.has_inline_metadata(target)
+    return kind == run_discovery.REMOTE
 
 
 def _without_module(of_run: Sequence[str]) -> list[str]:

@@ -48,8 +48,10 @@ def run_x(words: Sequence[str]) -> int:
 def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
     """Let uv run a tool by these words. `of_run` are the words without those that name the command of uv."""
     of_uv, tool = _split(of_run)
-    named = next(arguments.values_of(of_uv, "--from"), "") or next((word for word in tool if word != "--"), "")
-    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip())
+    source = next(arguments.values_of(of_uv, "--from"), "")
+    named = source or next((word for word in tool if word != "--"), "")
+    twin = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
+    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), twin=twin)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -62,15 +64,21 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def run_as_uv(
-    words: Sequence[str], *, of_uv: Sequence[str], label: str, name: str = "", first: Sequence[str] = ()
+    words: Sequence[str],
+    *,
+    of_uv: Sequence[str],
+    label: str,
+    twin: Sequence[str],
+    name: str = "",
+    is_twin_first: bool = False,
 ) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
     `of_uv` are the options among the words that are uv's own, and not the command's. `name` is the first word of uv's
-    command line, as in `process.become`. `first` are the words of another command for which uv makes the same
-    environment. uv runs that command first, and pepip links the environment before the user's command starts. If the
-    same words were run before, and uv has made no environment since, this process becomes uv at once. Otherwise
-    returns uv's exit code.
+    command line, as in `process.become`. `twin` are words for which uv runs a further program in the same
+    environment. They are empty if uv has no such words. With `is_twin_first`, uv makes the environment for an empty
+    program, and pepip links it before the user's command starts. If the same words were run before, and uv has made
+    no environment since, this process becomes uv at once. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links
 
@@ -79,20 +87,34 @@ def run_as_uv(
             writable_cache.ensure_tools(_folder_of_tools())
     store = _store(of_uv)
     cache = own_environments.cache_of(of_uv, of_tool=words[0] == "tool")
-    making = first or words
+    making = [*twin, "python", "-c", ""] if is_twin_first else words
     if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
     code = process.run_uv_attached(making, name=name)
     after = environment_links.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
-    if new:
-        _link(store, new, label=label)
+    mine = _of_command(twin, new)
+    if mine:
+        _link(store, mine, label=label)
     if code == 0 and store.exists():
         environment_links.note_linked(store.root, making, after)
-    if first and code == 0:
+    if is_twin_first and code == 0:
         return process.become(words, name=name)
     return _as_exit_code(code)
+
+
+def _of_command(twin: Sequence[str], new: Sequence[str]) -> Sequence[str]:
+    """Return those of the new environments in uv's cache that belong to the command that has a `twin`.
+
+    Another process may have made the others meanwhile. Without a twin, an only new environment is taken for the
+    command's.
+    """
+    if not new:
+        return ()
+    if twin:
+        return own_environments.used_by([*twin, *own_environments.SHOWS_ITS_PATH], new)
+    return new if len(new) == 1 else ()
 
 
 def _change(words: Sequence[str]) -> int:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Remove packages from a virtual environment: their links, scripts, data files and metadata.
 
-The store keeps them, for other projects and for the next time.
+The store keeps the packages, for other projects and for the next install.
 """
 
 _EXAMPLES = """\

@@ -1,8 +1,8 @@
-"""Advisory locks between processes. A lock ends with its process, so a kill -9 leaves no lock behind.
+"""Advisory locks between processes. A lock of the system ends with its process, also after a kill -9.
 
 uv and pepip lock the same file of an environment, so they wait for each other. On a file system without `flock`,
-pepip takes POSIX locks of the open file, and on one without POSIX locks it makes locks of folders (`lock_folders`).
-uv goes on without a lock on both.
+pepip takes POSIX locks of the open file. If it has no POSIX locks, either, pepip makes locks of folders, which a
+killed process can leave behind (`lock_folders`). In both cases uv goes on without a lock.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def held(
     The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock. Without
     `writes`, a missing file is not made, and an existing one is only opened for reading.
     Yields False, without a lock, if the file can neither be made nor read (a read-only store). Yields False also if
-    the file system has no locks and this user may make no folders beside the file.
+    the file system has no locks, and no folder can be made beside the file. Without `writes`, none is made.
     """
     while True:
         descriptor = _open(path, mode) if writes else _open_to_read(path)
@@ -56,7 +56,7 @@ def held(
 
 
 def failure(error: OSError, path: str) -> OSError:
-    """Return the error for a lock that failed for a passing reason. It names the path.
+    """Return the OSError, with the path, for a lock that failed for a temporary reason.
 
     pepip tries no lock of another kind then: that would not keep out the processes that hold a lock of this kind.
     """
@@ -75,7 +75,7 @@ def _lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders
 
 @contextmanager
 def taken_if_free(path: str) -> Iterator[bool]:
-    """Try to take the lock on the file `path`, without waiting. Yield True if no other process can hold it.
+    """Try to take the lock on the file `path`, without waiting. Yield True if that succeeds, or without a file.
 
     After True, the file is removed at the end. An existing file on a file system without any locks counts as held.
     """
@@ -112,7 +112,7 @@ def _is_still(descriptor: int, path: str) -> bool:
 
     On a network file system, this machine may remember a file for a second after another machine has removed it. So
     the file is opened again, which asks the server. If that fails, the answer is no: the caller's next open meets the
-    same fault.
+    same fault. Raises OSError if too many files are open.
     """
     may_be_seen_elsewhere = is_remote(path, descriptor)
     try:
@@ -211,7 +211,7 @@ def _open(path: str, mode: int = 0, *, create: bool = True) -> int:
     for _ in range(_TRIES):
         try:
             return _open_once(path, mode, create=create)
-        except OSError as error:  # noqa: PERF203 - each try is its own
+        except OSError as error:  # noqa: PERF203 - each try can fail by itself
             if error.errno not in system_locks.GONE:
                 raise
     return -1
@@ -233,7 +233,7 @@ def _open_once(path: str, mode: int, *, create: bool) -> int:
         if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
         if create and error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path) or "."):
-            raise  # on a network file system, if another machine removes the file now
+            raise  # on a network file system: another machine has just removed the file
         try:
             descriptor = os.open(path, os.O_RDONLY | (_NO_FOLLOW_NO_WAIT if not os.path.isdir(path) else 0))
         except OSError:

@@ -90,7 +90,7 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
-    """Return the mode for a new file that leaves `seal_file` nothing to change, unless the umask removes bits."""
+    """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits."""
     mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
@@ -99,9 +99,10 @@ def share_file(path: str, status: os.stat_result, *, like: os.stat_result, share
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
     uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
-    file there. If all users of the store can read the file and only its owner can write it, the file stays unchanged.
-    Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return False if nothing had to
-    be done. The answer is the same for all files with the same mode, group and `shares_inode`.
+    file there. Such a file stays unchanged if all users of the store can read it, and if no other user of a shared
+    store can write it. Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return
+    False if nothing had to be done. The answer is the same for all files with the same mode, group and
+    `shares_inode`.
     """
     if sys.platform == "win32":
         return False
@@ -160,7 +161,7 @@ def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result 
 
 
 def unsealed_mode(*, like: os.stat_result) -> int:
-    """Return the mode for a new directory that leaves `unseal_directory` nothing to change."""
+    """Return the mode for a new directory that `unseal_directory` then need not change."""
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
@@ -267,7 +268,8 @@ def may_remove(path: str) -> bool:
     """Tell whether this user may remove the file or folder at `path`.
 
     The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
-    the folder and root may remove it. Another user's folder must be writable itself, because its removal changes it.
+    the folder and root may remove it. If `path` is a folder of another user, it must be writable, too, because moving
+    or emptying a folder changes it.
     """
     if sys.platform == "win32":
         return os.access(path, os.W_OK)

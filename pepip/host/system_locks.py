@@ -23,7 +23,7 @@ if sys.platform == "win32":
         while True:
             try:
                 msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-            except OSError as error:  # noqa: PERF203 - each try is its own wait
+            except OSError as error:  # noqa: PERF203 - each try can fail by itself
                 if error.errno not in {errno.EACCES, errno.EDEADLK}:
                     return False
                 time.sleep(_PAUSE_SECONDS)
@@ -68,7 +68,7 @@ else:
         while True:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-            except OSError as error:  # noqa: PERF203 - each try is its own wait
+            except OSError as error:  # noqa: PERF203 - each try can fail by itself
                 if error.errno in NO_LOCKS:
                     return False
                 if error.errno != errno.EWOULDBLOCK:

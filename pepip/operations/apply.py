@@ -69,11 +69,12 @@ def carry_out(
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment if it is missing, and returns whether it did. If the environment `is_shown` to
-    people, which a script's is not, a progress step reports this. `job` is called with the environment. If a note can
-    answer the same command the next time, `asked` is noted as met. Raises PepipError. After an error, an environment
-    that this run made is removed again, unless it holds distributions; any other environment is as it was; published
-    entries stay. If a run is killed, the next command on that environment completes the change or takes it back.
+    `make` makes the environment if it is missing, and returns whether it did. With `is_shown`, a progress step then
+    reports the new environment; that of a script is not shown. `job` is called with the environment. `asked` is the
+    command's question. If possible, a note is written that it is met, so that the same command has nothing to do the
+    next time. Raises PepipError. After an error, an environment that this run made is removed again, unless it holds
+    distributions; any other environment is as it was; published entries stay. If a run is killed, the next command on
+    that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
@@ -281,7 +282,10 @@ def _link_after_private(
 
 
 def _still_holds(store: Store, decision: Decision, supply: Supply) -> bool:
-    """Tell whether a decision still holds. A change of a killed run is completed. The caller holds the locks."""
+    """Tell whether a decision still holds. The caller holds the locks.
+
+    A change of a killed run is completed or taken back, and then the decision does not hold.
+    """
     root = decision.environment.root
     if journal.is_interrupted(root):
         if not journal.is_in_use(root):  # the run that had the lock before was killed

@@ -93,9 +93,8 @@ class KnownVenv(NamedTuple):
 class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
-    `unregistered` are environments that lie beside known ones, and that the registry lacks, with the ids of the
-    entries they link.
-    `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
+    `unregistered` are environments that lie beside known ones and are not registered, with the ids of the entries
+    that they link. `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
     """
 
     stored: list[Stored]
@@ -233,8 +232,8 @@ def _links(store: Store, root: str, memory: ScanCache | None) -> frozenset[str]:
 def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Installed]:
     """Return the distributions of an environment.
 
-    `memory` answers while the modification times of their folders are the same: installing or removing a distribution
-    changes that time.
+    `memory` answers while the modification times of the site-packages folders are the same: installing or removing a
+    distribution changes such a time.
     """
     folders = contents.site_packages_of(root)
     evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]

@@ -105,7 +105,7 @@ def _writing(store: Store) -> HealthCheck:
 
 
 def _sharing(store: Store) -> Iterator[HealthCheck]:
-    """Report that users share the store, and whose entries each of them links."""
+    """Report for a shared store the entries that each user links, or a weakness of the store's folders."""
     if not store.is_shared:
         return
     weakness = trust.weakness(store.root, store.like)
@@ -118,7 +118,10 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
 
 
 def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
-    """Report the owner of each layer, the number of its entries, and the number of environments that link it."""
+    """Report the leases if this store is a layer for others. Then report each layer that this store uses.
+
+    The report names the layer's owner, the number of its entries, and the number of environments that link it.
+    """
     policy = leases.policy_of(store.root)
     if policy:
         number = len(leases.valid(store))

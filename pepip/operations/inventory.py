@@ -69,7 +69,7 @@ def environment(item: VenvShare) -> dict[str, object]:
 
 
 def link_mode(package: Installed) -> str | None:
-    """Return, in uv's words, how files came from the store; None if they did not."""
+    """Return uv's name of the link mode by which a package came from the store; None if it did not."""
     return "symlink" if package.entry_id else package.mode or None
 
 
@@ -79,7 +79,7 @@ def sheet_of_entries(documents: Sequence[dict[str, object]]) -> Sheet:
 
 
 def sheet_of_environments(shares: Sequence[VenvShare]) -> Sheet:
-    """Return the list of these environments. Its column of distributions has their number."""
+    """Return the list of these environments. Its column `distributions` has the number of distributions."""
     return Sheet(
         OF_ENVIRONMENTS, [{**environment(item), "distributions": len(item.known.packages)} for item in shares]
     )

@@ -34,7 +34,7 @@ class Overview(NamedTuple):
 
 
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
-    """Return the overview of the disk now. `memory` may answer for unchanged entries and environments."""
+    """Read the disk, and return the overview. `memory` may answer for unchanged entries and environments."""
     seen = census.take(store, memory=memory, with_layers=bool(store.layers))
     scales = savings.Scales(store, memory)
     sums, shares = savings.of_census(store, seen, scales)

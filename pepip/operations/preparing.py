@@ -1,7 +1,8 @@
 """Preparing staged wheels: each wheel that uv has unpacked is proved, and laid out as an entry in the staging area.
 
-If there is much work, two processes share it. The second one takes only wheels whose files need not be read, and
-leaves every odd wheel to the first one. The first process publishes all entries.
+If there is much work, two processes share it. The second process takes only wheels whose files need not be read. If
+such a wheel is not exactly as uv unpacked it, the second process leaves it to the first. The first process publishes
+all entries.
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _LARGE_RECORDS_BYTES = 100_000  # of about 1,100 files: a second process then sa
 
 
 class Need(NamedTuple):
-    """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
+    """The `artifacts` to be stored for an environment. `indexes` are the indexes of their resolution.
 
-    Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
-    checked all hashes that the request demands. `meanwhile` is called while uv fetches.
+    Wheels that uv unpacked since `began_at_ns` (0 for the time when storing begins) count as just checked. With
+    `is_checked`, uv has checked all hashes that the request demands. `meanwhile` is called while uv fetches.
     """
 
     request: Request
@@ -189,8 +190,9 @@ class Preparer:
     def _prepare_plain(self, batch: Batch, wheels: Sequence[StagedWheel]) -> None:
         """Prepare the wheels that are as uv unpacked them and as their RECORD says, and remove the batch's prefix.
 
-        All other wheels are left for the first process. A new hard link to a file also sets the file's change time.
-        So if this process fails, the folder of the begun wheel is the proof that its files were untouched before.
+        All other wheels are left for the first process. A new hard link to a file also sets the file's change time,
+        so a wheel that was begun looks as if somebody had written into it. If this process fails, the wheel's folder
+        in `_begun` tells the first process that its files were untouched before.
         """
         for item in wheels:
             with contextlib.suppress(InvalidWheelError, FileNotFoundError):

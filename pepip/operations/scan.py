@@ -57,7 +57,7 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
                     registering.register(store, root, linked)
                 found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
     with contextlib.suppress(OSError):
-        os.unlink(paths.registry_lost(store.root))  # the user of a scan names the folders of all environments
+        os.unlink(paths.registry_lost(store.root))  # prunes trust that this scan has found all environments
     return Scanned(found)
 
 

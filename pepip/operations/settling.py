@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pepip.operations.deciding import Question
     from pepip.store.root import Store
 
+_PYTHON = ("-p", "--python")
 _SECOND_NS = 1_000_000_000
 _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
 
@@ -36,7 +37,8 @@ def note(
 ) -> None:
     """Note that the request is met, so that the same command has nothing to do.
 
-    Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
+    Only plain requests are noted, and projects whose lock names only files of indexes. An environment that satisfies
+    `--python` also satisfies the same command without this option. Nothing is noted if a place
     that the answer depends on may have changed since the command began. If the caller holds the environment's lock
     (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
     `have` those of its entries that were read already.
@@ -66,7 +68,32 @@ def note(
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
         named = venvs.in_words(environment) if isinstance(asked.request, Request) else ""
-        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), named, evidence)
+        python, others = _split_python(asked.words)
+        answers = AnswerCache(paths.cache(store.root))
+        answers.remember(up_to_date.key(asked.words), named, [*evidence, *states(_places_of_python(python))])
+        if python and not venvs.environment_of(python):
+            answers.remember(up_to_date.key(others), named, evidence)
+
+
+def _split_python(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Split the words of a command into its request for a Python, and the others. Only `install` may have one."""
+    from pepip.uv import arguments
+
+    if words[0] != "install":
+        return "", list(words)
+    python = ""
+    for option in _PYTHON:
+        python = next(arguments.values_of(words, option), python)
+    return python, arguments.without(words, values=_PYTHON)
+
+
+def _places_of_python(request: str) -> list[str]:
+    """Return the places of the programs that a request for a Python may name. A version names none."""
+    if os.sep in request:
+        return [request]
+    if not request[:1].isalpha():
+        return []
+    return [f"{folder}/{request}" for folder in os.environ.get("PATH", "").split(os.pathsep)]
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

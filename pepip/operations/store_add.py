@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Added(NamedTuple):
-    """The result for a request: entries that the store had, new entries, and names that can't be shared."""
+    """The result for a request: entries that the store had, new entries, and packages that can't be shared."""
 
     reused: list[Entry]
     stored: list[Entry]
@@ -37,9 +37,9 @@ class Added(NamedTuple):
 def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
     """Store the packages that `request` would install into an empty environment, yielding progress. Return an Added.
 
-    `python` is a request in uv's words. Without one, the store's own environment says which Python to resolve for. It
-    is made if it is missing. If this user can't use it, a temporary environment takes its place. Raises PepipError;
-    entries that were published before the failure stay.
+    `python` names a Python as uv's option `--python` does. If it is empty, the Python of the store's own environment
+    is taken. That environment is made if it is missing. If this user can't use it, a temporary environment takes its
+    place. Raises PepipError; entries that were published before the failure stay.
     """
     store.create()
     if store.is_writable():

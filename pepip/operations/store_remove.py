@@ -29,8 +29,8 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
     """Remove one entry, named by its id, as `name==version`, or by name if only one entry has that name.
 
     With `keep_seconds`, it stays in the trash for so long. Raises StoreError if no entry matches or if several do.
-    Without `force` also if environments link the entry, if a reader of the layer may link it, or if the registry
-    can't be read.
+    Without `force`, raises StoreError also if environments link the entry, if a reader of the layer may link it, or
+    if the registry can't be read.
     """
     name, _, version = named.partition("==")
     if not store.exists():

@@ -29,10 +29,10 @@ def make(
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
     If `must_be_replaced` returns True (it is called under the lock), anything at `root` is replaced. A mounted
-    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So `rehearse` first
-    shows that an environment can be made.
-    Raises the errors of `maker`, and VenvError if something else stands at `root` or if this user may not write
-    there. The former content is then back, unless it could not be moved aside.
+    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So before an
+    environment there is emptied, `rehearse` is called, and must raise an error if no environment can be made.
+    Raises the errors of `maker` and `rehearse`, and VenvError if something else stands at `root` or if this user may
+    not write there. The former content is then back, unless it could not be moved aside.
     """
     parent = os.path.dirname(root)
     try:
@@ -70,7 +70,7 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
 
 
 def _take_back(root: str, *, was_there: bool) -> None:
-    """Remove a part of an environment that was made, and put back the one that was there before."""
+    """Remove the unfinished environment, and put back the environment that was there before."""
     if was_there or not _can_be_moved(root):
         _empty(root)
         _put_back(root)
@@ -122,8 +122,8 @@ def state(roots: Iterable[str]) -> list[object]:
 def _remove_unfinished(root: str) -> None:
     """Remove the leftovers of a killed run. The caller holds the lock of the folder above.
 
-    A checkout can bring a link and the marker. So nothing is removed behind a link unless this user's run has put an
-    environment aside there: VenvError is raised.
+    A checkout can bring a link and the marker. So nothing is removed behind a link, and VenvError is raised, unless a
+    run has put an environment aside there.
     """
     if not is_unfinished(root):
         return
@@ -145,9 +145,9 @@ def _can_be_moved(root: str) -> bool:
 
 
 def _put_aside(root: str) -> None:
-    """Empty the folder of an environment. Its content is moved aside if possible, otherwise removed.
+    """Move the folder of an environment aside. If it can't be moved, empty it: see `_can_be_moved`.
 
-    If `root` is a link, the link stays, and the folder behind it is made again. Raises OSError if it can't be moved.
+    If `root` is a link, the link stays, and the folder behind it is made again. Raises OSError if the move fails.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder) or not os.listdir(folder):

@@ -211,9 +211,9 @@ class _Run:
         return freed
 
     def _make_entries(self, environment: Environment, wheels: list[AsWheel], kept: dict[str, Kept]) -> Freed:
-        """Find or make the entries of these wheels. Return their cost as a negative `Freed`, without shared files.
+        """Find or make the entries of these wheels. Return the cost of new entries as a negative `Freed`.
 
-        A wheel that can't be an entry is added to `kept`.
+        Files with hard links elsewhere cost nothing. A wheel that can't be an entry is added to `kept`.
         """
         missing = []
         for wheel in wheels:
@@ -313,6 +313,6 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 
 def _cost(entry: Entry) -> Freed:
-    """Return, as a negative `Freed`, the space of an entry's folders, and of its files without names elsewhere."""
+    """Return, as a negative `Freed`, the space of an entry's folders, and of files without hard links elsewhere."""
     cost = disk_usage.freed_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

@@ -33,8 +33,9 @@ class Ejected(NamedTuple):
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    Raises VenvError, before anything is changed, if the store has lost an entry that it links. Raises OSError if the
-    disk is full: then each distribution either is linked or has real files, and the next run continues.
+    A change of a killed run is completed first, and lost entries are stored again. If the environment still links a
+    lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full: then each
+    distribution either is linked or has real files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)

@@ -161,7 +161,7 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
 
 
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
-    """Return the contents of the store's entries of these names, as far as RECORD tells them."""
+    """Return the `Copy.content` (a digest of the rows of RECORD) of each sound entry with one of these names."""
     found = set()
     for item in (*listing.stored(store, memory), *listing.stored_in_layers(store)):
         if item.name in names and item.state == "ok":
@@ -184,7 +184,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
 
 
 def _without_lower_layers(root: str, survey: Survey) -> Survey:
-    """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
+    """Return the survey, with `LOWER_LAYER` as the reason of distributions in a lower layer of overlayfs to stay."""
     infos = {
         f"{folder}/{copy.dist_info}": copy
         for folder in surveys.read_by_python(root)
