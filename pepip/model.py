@@ -6,6 +6,7 @@ An *entry* is one distribution version in the store. An *environment* is a virtu
 
 from __future__ import annotations
 
+from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 
 TYPE_CHECKING = False
@@ -131,7 +132,7 @@ class Entry(NamedTuple):
     @property
     def data_directory(self) -> str:
         """The entry's `.data` folder, relative to the entry."""
-        return self.dist_info.removesuffix(".dist-info") + ".data"
+        return paths.data_folder(self.dist_info)
 
 
 class StoreRoots(NamedTuple):

@@ -193,7 +193,7 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     except UvError:
         return False
     changes = preview.changes
-    if preview.is_locked and not (preview.is_made or changes.added or changes.removed):
+    if preview.is_locked and not preview.is_made and changes.are_none:
         return True
     return not run_discovery.remote_has_metadata([*request.common_options, *request.selection_options], url)
 

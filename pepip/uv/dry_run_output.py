@@ -37,6 +37,11 @@ class Changes(NamedTuple):
     added: tuple[Change, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def are_none(self) -> bool:
+        """Whether the environment would stay as it is."""
+        return not (self.removed or self.added)
+
 
 _LINE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
 _COUNT = r"^Would uninstall (\d+) packages?$"
