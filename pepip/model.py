@@ -66,11 +66,11 @@ class Artifact(NamedTuple):
 
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
     `git:<commit>@cp312`). A local folder or a file without a hash has an empty identity: the store may not keep it.
-    `package` is the table of the lock that names the artifact, and nothing else, so that uv stages exactly this
-    artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the size of the
-    download, 0 if the index doesn't name it. `direct_url` is the content of the environment's `direct_url.json` (PEP
-    610), None for an artifact of an index. `local_path` is the path of a file on this machine, which uv watches for
-    changes.
+    `package` is a `[[packages]]` table of a `pylock.toml`, reduced to this one file, commit or folder, so that uv
+    stages exactly this artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the
+    size of the download, 0 if the index doesn't name it. `direct_url` is the content of the environment's
+    `direct_url.json` (PEP 610), None for an artifact of an index. `local_path` is the path of a file on this machine,
+    which uv watches for changes.
     """
 
     name: str

@@ -9,7 +9,7 @@ import time
 from pepip import humanized
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
-from pepip.errors import StoreError, UsageError
+from pepip.errors import NoStoreError, StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     )
     store = open_store()
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     if arguments.undo:
         return _undo(store, arguments)
     seen = census.take(store)

@@ -8,7 +8,7 @@ import shlex
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
-from pepip.errors import StoreError, UsageError
+from pepip.errors import NoStoreError, StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("--yes needs --free, which picks the bundles", hint="add --free 5GB, or use `pepip prune`")
     store = open_store()
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     unshared = _unshared(store, arguments) if arguments.look else None
     found = reclaim.find(store, census.take(store), idle_seconds=idle_seconds, unshared=unshared)
     choice = None

@@ -82,11 +82,12 @@ def run_as_uv(
     """
     from pepip.operations import own_environments as environment_links
 
-    if writable_cache.is_temporary() and words[0] == "tool":
+    of_tool = words[0] == "tool"
+    if of_tool and writable_cache.is_temporary():
         with contextlib.suppress(UvError):
             writable_cache.ensure_tools(_folder_of_tools())
-    store = _store(of_uv)
-    cache = own_environments.cache_of(of_uv, of_tool=words[0] == "tool")
+    store = _store(of_uv, of_tool=of_tool)
+    cache = own_environments.cache_of(of_uv, of_tool=of_tool)
     making = [*twin, "python", "-c", ""] if is_twin_first else words
     if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
@@ -119,7 +120,7 @@ def _of_command(twin: Sequence[str], new: Sequence[str]) -> Sequence[str]:
 
 def _change(words: Sequence[str]) -> int:
     """Let uv install or upgrade tools, and link the tools that it has changed."""
-    store = _store(words)
+    store = _store(words, of_tool=True)
     try:
         folder = _folder_of_tools()
     except UvError:
@@ -139,14 +140,17 @@ def _folder_of_tools() -> str:
     return process.run(["tool", "dir", "--color", "never"]).stdout.strip()
 
 
-def _store(words: Sequence[str]) -> Store | None:
-    """Return the store to link from. None if the link mode asks for real files, or if no store can be used."""
+def _store(words: Sequence[str], *, of_tool: bool) -> Store | None:
+    """Return the store to link from. None if the link mode asks for real files, or if no store can be used.
+
+    With `of_tool`, the settings of a project do not count, as with `uv tool`.
+    """
     from pepip.cli.stores import open_store
     from pepip.uv import link_mode
 
     try:
         store = open_store()
-        is_own = bool(link_mode.chosen(words, of_project=False))
+        is_own = bool(link_mode.chosen(words, link_mode.TOOL if of_tool else link_mode.PROJECT))
     except PepipError:
         return None  # uv reports the error
     return None if is_own or (store.exists() and not store.is_writable()) else store

@@ -85,7 +85,7 @@ def acquire(
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
     `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
-    unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
+    unpacked since `began_at_ns` (0: since now) count as just checked. With `is_checked`, uv has checked all hashes
     that the request demands, but a checked file may be another one than that of the resolution. So all artifacts are
     staged for comparison, even those that the store holds. If `replacing` names the path of an entry to be replaced,
     all artifacts are staged, too. `meanwhile` is called while uv fetches.

@@ -36,7 +36,7 @@ class KnownVenv(NamedTuple):
 
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to the former
     place of the store, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk
-    is not there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
+    is not there, or can't be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
     that it links, or has real files from. For an unreachable environment, they are the ids noted in the
     registry, or None if the registry has no such note.
     """

@@ -73,7 +73,7 @@ def environments(store: Store, left: str, right: str) -> Comparison:
 def with_lock(store: Store, environment: str) -> Generator[Progress, None, Comparison]:
     """Compare the environment of the project in the current folder with the project's lock, as it is.
 
-    uv says which distributions of the lock belong into the environment. Raises UsageError if there is no lock.
+    uv says which distributions of the lock belong in the environment. Raises UsageError if there is no lock.
     """
     lock = f"{os.getcwd()}/uv.lock"
     if not os.path.isfile(lock):

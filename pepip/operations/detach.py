@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pepip.environment import contents, detached_copies
 from pepip.environment.metadata import Installation
-from pepip.errors import VenvError
+from pepip.errors import NoStoreError, VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import folder_use, locks
 from pepip.names import normalize_name
@@ -48,7 +48,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     """
     environment = _open(store, root)
     if not store.exists():
-        raise VenvError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     detached = []
     with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         present = contents.installed(environment, store.known_roots)

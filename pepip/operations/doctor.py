@@ -226,7 +226,8 @@ def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
         hint = "set UV_CACHE_DIR to a folder on another file system"
         return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)
     if kind == lock_kinds.NONE:
-        sentence = f"{sentence}: nothing is pruned or removed"
+        in_store = name == "the store"
+        sentence += ": nothing is pruned or removed" if in_store else ": commands there don't wait for each other"
         return HealthCheck("locks", ERROR, sentence, "put it on another file system")
     sentence = f"{sentence}: commands of pepip wait for each other, but uv takes no lock"
     return HealthCheck("locks", WARNING, sentence, "run no uv in an environment while pepip changes it")
@@ -237,7 +238,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
-        mode = link_mode.chosen((), of_project=False)
+        mode = link_mode.chosen((), link_mode.PIP)
     except FileNotFoundError:
         return  # the current folder was removed
     except PepipError as error:

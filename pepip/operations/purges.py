@@ -3,7 +3,7 @@
 Scratch file systems of clusters do this. The variable `PEPIP_PURGE_AFTER` names that time, such as `60d`. Without it
 nothing here is done. With it, each command that changes or checks an environment looks for files that its entries
 have lost, and shows the purge that they are in use: it sets the times of last access of the environment's files and
-its entries' files. Modification times stay, since bytecode is valid for one of them.
+its entries' files. Modification times stay, since bytecode is valid only for one modification time of its source.
 """
 
 from __future__ import annotations

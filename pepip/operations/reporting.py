@@ -11,7 +11,7 @@ class Progress(NamedTuple):
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
     adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence. With
     `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that `is_before_fork`, a
-    display ends its threads: a second process follows if no thread runs that could hold a lock.
+    display ends its threads: pepip then forks, if no other thread runs that could hold a lock.
     """
 
     phase: str

@@ -68,7 +68,7 @@ def _wants_own_files(request: ProjectRequest) -> bool:
 
     if arguments.wants_no_cache(project.staging_request(request)):
         return True
-    return bool(link_mode.chosen(request.common_options, of_project=True, script=request.script))
+    return bool(link_mode.chosen(request.common_options, link_mode.PROJECT, script=request.script))
 
 
 def _versions(store: Store, root: str) -> dict[str, tuple[str, str]]:

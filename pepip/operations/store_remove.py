@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pepip import humanized
-from pepip.errors import StoreError
+from pepip.errors import NoStoreError, StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.names import normalize_name
 from pepip.operations import census, prune
@@ -34,7 +34,7 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
     """
     name, _, version = named.partition("==")
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     with store.pruning():
         seen = census.take(store)
         chosen = [

@@ -38,7 +38,8 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if work.shared:
         from pepip.uv import link_mode
 
-        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project, script=job.script)
+        command = link_mode.PROJECT if job.is_of_project else link_mode.PIP
+        mode = link_mode.chosen(job.request.common_options, command, script=job.script)
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files

@@ -67,8 +67,8 @@ class Repaired(NamedTuple):
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Entries of layers are checked, too; only those of their modes count that keep this user from reading. The flaws
-    are noted for the app. Raises StoreError if none matches the given `patterns`.
+    Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
+    noted for the app. Raises StoreError if none matches the given `patterns`.
     """
     known = [*listing.stored(store), *listing.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or listing.matches(item, patterns)]

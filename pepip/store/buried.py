@@ -65,8 +65,8 @@ def exhume(store: Store, grave: str) -> tuple[list[str], list[str]]:
 
     Return the environments that are back, and those whose place is taken. Each registration comes back before its
     environment, so that a later prune keeps the entries that the environment links. The caller holds off prunes.
-    Raises StoreError if the folder of an environment is gone. That environment and all that follow then stay in the
-    grave.
+    Raises StoreError if the folder above an environment is gone. That environment and all that follow then stay in
+    the grave.
     """
     back, taken = [], []
     for own, place in _all_in(grave):

@@ -31,7 +31,7 @@ class Flaw(NamedTuple):
 
     `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
     be read), `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
-    has changed), or `unproven`: nobody read the file before, its bytes are not those that RECORD lists, and no time
+    has changed), or `unproven`: nobody read the file before, its hash is not the one in RECORD, and no time
     shows a change. There are three causes: RECORD is wrong, the disk has failed, or somebody wrote into the file
     during the install and set its time back. Only the archive can tell.
     """
@@ -57,7 +57,7 @@ _WORDS = {
 
 
 def inspect(path: str) -> list[Flaw]:
-    """Return the flaws of the entry at `path`, sorted by path. Reads every byte, changes nothing.
+    """Return the flaws of the entry at `path`, sorted by path. Reads each file with a known hash, changes nothing.
 
     If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then.
     """
@@ -201,7 +201,7 @@ def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
-    """Return the expected row of each file by path: from RECORD, or else with the digest from the document."""
+    """Return the expected row of each file, by path: with the document's digest if it has one, else from RECORD."""
     rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
     for missing in (*document.absent, f"{document.dist_info}/RECORD"):
         rows.pop(missing, None)
@@ -277,7 +277,7 @@ def _flaws_of_file(
     may_be_writable: bool,
     unread_until_ns: int,
 ) -> list[Flaw]:
-    """Return the flaws of one file. With `may_be_writable`, the file may share uv's mode, which others may write.
+    """Return the flaws of one file. With `may_be_writable`, the file may have its mode from uv: others may write it.
 
     If the file was not read when it was stored, `unread_until_ns` is the time of its last modification, or later.
     """

@@ -77,11 +77,12 @@ def read(store: Store, entry_id: str) -> Entry:
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
-    """Return the whole entry of this identity, None if no bucket of the store or of its layers holds it.
+    """Return the entry of this identity from one of the `buckets`, in the store or in a layer; None if there is none.
 
     The store comes first, then each layer in order. `version` may be empty if only the build knows it (a VCS
     requirement). A damaged entry counts as absent: pepip stores the wheel again, in the same place or beside it. An
-    adopted entry counts if an earlier comparison found its content equal to that of the archive with this identity.
+    entry of an untrusted user counts as absent, too. An adopted entry counts if an earlier comparison found its
+    content equal to that of the archive with this identity.
     """
     has_others = False
     buckets = tuple(buckets)
@@ -104,7 +105,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 def _find_in_layers(
     store: Store, *, name: str, version: str, identity: str, buckets: tuple[str, ...]
 ) -> Entry | None:
-    """Return the whole entry of this identity in the first layer that has one.
+    """Return the undamaged entry of this identity in the first layer that has one.
 
     A layer that can't be read counts as one that lacks the entry.
     """
@@ -195,7 +196,8 @@ def is_whole(entry: Entry) -> bool:
                 return False
     except FileNotFoundError:
         return False
-    # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
+    # A sealed folder still has all its files. So check only linked files outside of such folders; on Windows, check
+    # all files that are linked one by one.
     folder = f"{entry.data_directory}/" if entry.data else ""
     data = [f"{folder}{scheme}/{path}" for scheme, path in entry.data]
     if sys.platform == "win32":

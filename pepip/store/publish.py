@@ -1,7 +1,7 @@
 """Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
-RECORD. After a failure only the staging folder has changed.
+RECORD. After a failure only the staging folder has changed, but `publish` may have moved an old entry to the trash.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
 
 
 def _time_at(folder: str) -> int:
-    """Return a time, in nanoseconds, after which no file that exists in a folder was written.
+    """Return a time, in nanoseconds, that is not before the last write to any file in a folder.
 
     The clock of another machine, which stamps the files there, may be ahead of this one.
     """
@@ -87,7 +87,7 @@ def _describe(workshop: str, wheel: ProvenWheel, digest_cache: DigestCache, *, m
     """Return the entry's document, which has everything that linking needs.
 
     The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
-    `workshop`: somebody could have changed the RECORD in uv's cache since.
+    `workshop`: somebody could have changed the RECORD in uv's cache after it was copied.
     """
     staged, tree, proof, artifact, launchers = wheel
     files = _files_outside_data(staged, tree)
@@ -163,7 +163,7 @@ def _hollow_folders(tree: WheelTree) -> Collection[str]:
 def _data_of(staged: StagedWheel, tree: WheelTree, hollow: Iterable[str]) -> tuple[tuple[str, str], ...]:
     """Return the scheme and the path of each file and each `hollow` folder below the `.data` folder, sorted.
 
-    Raises InvalidWheelError if one is in no known scheme.
+    A hollow folder has no file in it or below it. Raises InvalidWheelError if a path is in no known scheme.
     """
     prefix = f"{staged.data_folder}/"
     inside = [path[len(prefix) :] for path, _ in tree.files if path.startswith(prefix)]
@@ -216,7 +216,7 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     """Give every folder with modules its `__pycache__`, and set the modes of all files and folders.
 
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
-    are as they were made, with the mode and group of `workshop`.
+    must still have the mode and group with which `make_folders` made them: those of `workshop`.
     """
     like, made = store.like, os.stat(workshop)
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already

@@ -39,7 +39,7 @@ class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those
-    that a cache has answered, by environment: see `linked_entries`. `registered` maps the path of each environment
+    that a cache has supplied, by environment: see `linked_entries`. `registered` maps the path of each environment
     that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
     can't repair: they count as lost.
     """
@@ -274,7 +274,7 @@ class Store:
             raise StoreError(f"{lock} is no file, so pruning can't wait for running installs", hint="remove it")
         if os.path.exists(lock) and not os.access(lock, os.R_OK):
             raise StoreError(
-                f"{lock} is another user's, and may not be read", hint="its owner's next install repairs it"
+                f"{lock} is another user's, and can't be read", hint="its owner's next install repairs it"
             )
         with locks.held(lock, mode=self.lock_mode) as is_alone:
             # Without the lock's file, no process has linked yet, or the disk is full.

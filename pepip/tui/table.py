@@ -54,7 +54,7 @@ class TableRow(NamedTuple):
 class Table(ScrolledRows):
     """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    With `keeps_cursor`, the cursor stays visible without the focus. Enter chooses a row; its label is `verb`.
+    With `keeps_cursor`, the cursor stays visible without the focus. `verb` is the label of Enter, which chooses.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -181,7 +181,7 @@ class Table(ScrolledRows):
     # Moving and marking
 
     def stay_at_top(self) -> None:
-        """Move the cursor to the first row if it was on the first row before the rows were sorted."""
+        """Move the cursor to the first row if it was there before the last `set_view`."""
         if self._was_at_top:
             self.action_jump(0)
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
 _NO_LOCK = "none"  # a script has a lock only if the user made one
 _LOCK_ACTIONS = {"use", "check", "update", "create", _NO_LOCK}
-"""The actions that pepip knows, for the environment and for the lock. Any other word of uv is unreadable."""
+"""The actions that pepip knows, for the environment and for the lock. Any other word counts as unreadable."""
 
 _OF_INTERPRETERS = {
     **dict.fromkeys(("--cache-dir", "--config-file", "--python-preference", "--python-fetch"), True),
@@ -121,7 +121,7 @@ def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bo
 def mode_of_lock(request: ProjectRequest) -> str:
     """Return the mode in which uv uses a current lock: `frozen`, or `locked` with `--no-sources`.
 
-    uv refuses to freeze a lock if it is told to ignore sources.
+    uv refuses `--frozen` together with `--no-sources`.
     """
     is_without_sources = "--no-sources" in request.common_options or settings.is_on("UV_NO_SOURCES")
     return "locked" if is_without_sources else "frozen"

@@ -262,7 +262,7 @@ def _text_of_compile(
     meanwhile: Callable[[], None],
     pins: Sequence[str] = (),
 ) -> str:
-    """Return uv's text of exact versions for `requirements` and `files`. `pins` are further constraints."""
+    """Return the requirements.txt that uv compiles from requirements and files. `pins` are further constraints."""
     if not pins and not settings.mention("output-file"):
         return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
     from pepip.host import temp_dirs

@@ -343,6 +343,20 @@ def test_a_user_who_asks_for_own_files_gets_those_of_uv(workbench: Workbench, va
     assert run_tool(workbench, "pepip").stdout == "pen 1.0\n"
 
 
+def test_a_link_mode_in_the_settings_of_a_project_is_not_for_tools(workbench: Workbench) -> None:
+    """`uv tool` reads the user's settings alone, and so does pepip."""
+    configuration = workbench.folder / "configuration"
+    (configuration / "uv").mkdir(parents=True)
+    variables = {"XDG_CONFIG_HOME": str(configuration)}
+    settings = {True: "link-mode = 'copy'\n", False: ""}
+    for of_project, of_user in ((True, False), (False, True)):
+        (workbench.folder / "uv.toml").write_text(settings[of_project])
+        (configuration / "uv" / "uv.toml").write_text(settings[of_user])
+
+        workbench.pepip("tool", "install", "--force", "pen", variables=variables)
+        assert is_linked(workbench, tool_of(workbench), "pen") == (not of_user)
+
+
 @pytest.mark.parametrize("command", ["clean", "prune"])
 def test_uvs_cache_can_be_emptied(workbench: Workbench, command: str) -> None:
     """The environments go, not the entries behind their links, and the next run links anew."""
