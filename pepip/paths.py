@@ -200,6 +200,11 @@ def ready(entry: str, inside: str) -> str:
     return f"{entry}/{READY}/{name}"
 
 
+def data_folder(dist_info: str) -> str:
+    """Return the `.data` folder that belongs to a `.dist-info` folder. Most wheels have none."""
+    return dist_info.removesuffix(".dist-info") + ".data"
+
+
 def ancestors(path: str) -> list[str]:
     """Return the relative folders above `path`, the outermost first: `a/b/c` gives `a`, `a/b`."""
     parts = path.split("/")

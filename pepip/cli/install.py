@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Request
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 _INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
@@ -51,7 +51,7 @@ _ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", 
 def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     """Run `pepip install` with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser(title, description=_INSTALL, examples=_INSTALL_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
@@ -86,7 +86,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
 
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip pip sync` with the words that follow its name. Returns the exit code."""
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip pip sync", description=_SYNC, examples=_SYNC_EXAMPLES)
     parser.add_argument("requirements", metavar="FILE", nargs="+", help="a requirements.txt or pylock.toml")

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from pepip.cli.options import Parser
-    from pepip.model import Stored
     from pepip.operations.census import Census
     from pepip.operations.savings import VenvShare
     from pepip.operations.sheets import Sheet
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 

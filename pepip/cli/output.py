@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any, TypeVar
 
-    from pepip.model import Progress, Summary
+    from pepip.operations.reporting import Progress, Summary
 
     T = TypeVar("T")
 

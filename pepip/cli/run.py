@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Progress, ProjectRequest
+    from pepip.operations.reporting import Progress
+    from pepip.uv.request import ProjectRequest
 
 _DESCRIPTION = """\
 Bring the project's environment up to date, and run a command in it. Or run a script in an environment of its own.
@@ -196,7 +197,7 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     except UvError:
         return False
     changes = preview.changes
-    if preview.is_locked and not (preview.is_made or changes.added or changes.removed):
+    if preview.is_locked and not preview.is_made and changes.are_none:
         return True
     return not run_discovery.remote_has_metadata([*request.common_options, *request.selection_options], url)
 

@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list(words: Sequence[str]) -> int:
     from pepip.operations import census, inventory, savings
-    from pepip.store import entries
+    from pepip.store import listing
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip store list", description="List the entries of the store and its layers.")
@@ -83,7 +83,7 @@ def _list(words: Sequence[str]) -> int:
     seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
     patterns = arguments.patterns or ["*"]
-    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, patterns)]
+    chosen = [item for item in (*seen.stored, *seen.layered) if listing.matches(item, patterns)]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
     else:
@@ -197,8 +197,8 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
 
 
 def _add(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import store_add
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
@@ -305,8 +305,8 @@ def _verify(words: Sequence[str]) -> int:
 
 
 def _repair(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import verify
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store repair", description="Repair damaged entries and environments.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")

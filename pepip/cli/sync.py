@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import ProjectRequest
+    from pepip.uv.request import ProjectRequest
 
 _SYNC = """\
 Bring a project's lock and environment up to date, and link each package from the shared store.
@@ -216,7 +216,7 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
 
 def request_of(arguments: argparse.Namespace) -> ProjectRequest:
     """Return the request that a project command's arguments describe."""
-    from pepip.model import ProjectRequest
+    from pepip.uv.request import ProjectRequest
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
     return ProjectRequest(

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from pepip.environment.as_wheel import AsWheel
     from pepip.environment.placement import Placer
-    from pepip.model import Entry, Environment, Installed, Link, Plan, Usage
+    from pepip.host.disk_usage import Usage
+    from pepip.model import Entry, Environment, Installed, Link, Plan
 
 _MOST_BYTES = 1 << 28
 

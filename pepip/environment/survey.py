@@ -242,7 +242,7 @@ def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
 def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> str:
     """Return the `Copy.content` that a distribution with an entry's files has. `text` is the entry's RECORD."""
     skipped = record.own_metadata(dist_info)
-    data = dist_info.removesuffix(".dist-info") + ".data/"
+    data = paths.data_folder(dist_info) + "/"
     merged = tuple(f"{data}{scheme}/" for scheme in ("purelib", "platlib"))
     rows = []
     for path, hash_value, _ in record.rows_of(text):

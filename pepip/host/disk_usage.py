@@ -8,7 +8,6 @@ import stat
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import reflinks
-from pepip.model import Usage
 from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
@@ -23,6 +22,16 @@ Inode = tuple[int, int]
 
 Mark = tuple[int, int]
 """The size and the modification time of a file. A copy has the mark of its source."""
+
+
+class Usage(NamedTuple):
+    """The disk usage of trees. Bytes are allocated bytes, and each inode is counted once.
+
+    A symbolic link counts as a link, not as its target.
+    """
+
+    allocated_bytes: int = 0
+    inodes: int = 0
 
 
 class Weight(NamedTuple):

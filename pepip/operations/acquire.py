@@ -7,7 +7,7 @@ import os
 from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import entries
 from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.root import Store
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 

@@ -14,10 +14,10 @@ from pepip import paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, locks, permissions
+from pepip.host import files, folder_use, locks, permissions
 from pepip.host.transfer import COPY
-from pepip.model import Progress, Summary
 from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -80,52 +80,66 @@ def carry_out(
     yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
     was_there = interpreter.is_environment(root)
     made = make()
-    is_finished = False
-    try:
-        with locks.in_use(root):
-            if made:
-                store.create()
-            environment = venvs.open_environment(root, store, is_new=made)
-            if made and is_shown:
-                yield venvs.of_making(root, environment, "remake" if was_there else "make")
-            if "PEPIP_PURGE_AFTER" in os.environ:
-                from pepip.operations import purges
-
-                yield from purges.look(store, environment)
-            change_job = job(environment)
-            first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
-            if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first)
-                if asked and not first.work.changes.warnings:
-                    from pepip.operations import settling
-
-                    present = contents.installed(environment, store.known_roots)
-                    settling.note(store, asked, environment, present, (), is_locked=False)
-                if compile_bytecode:
-                    yield from _compile(environment)
-                return _summary(environment, first.work, None, dry_run=False)
+    with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
+        if made:
             store.create()
-            if store.is_writable() and os.listdir(paths.staging(store.root)):
-                from pepip.store import staging
+        environment = venvs.open_environment(root, store, is_new=made)
+        if made and is_shown:
+            yield venvs.of_making(root, environment, "remake" if was_there else "make")
+        if "PEPIP_PURGE_AFTER" in os.environ:
+            from pepip.operations import purges
 
-                staging.remove_abandoned(store)
-            venvs.check_writable(environment)
+            yield from purges.look(store, environment)
+        change_job = job(environment)
+        first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
+        if first is not None and first.work.changes.are_none:
+            summary = yield from _change_nothing(store, first, asked)
+        else:
+            _prepare(store, environment)
             if first is None and not made:
                 from pepip.operations import recover
 
                 yield from recover.recover(store, environment, change_job.request)
             summary = yield from _change(store, change_job, environment, first, asked=asked)
-            if made:
-                yield from _warn_of_closed_store(store, environment)
-            if compile_bytecode:
-                yield from _compile(environment)
-        is_finished = True
-    finally:
-        if made and not is_finished:
-            from pepip.operations import venv_creation
-
-            venv_creation.unmake(root)
+        if made:
+            yield from _warn_of_closed_store(store, environment)
+        if compile_bytecode:
+            yield from _compile(environment)
     return summary
+
+
+@contextlib.contextmanager
+def _unmade_on_failure(root: str) -> Iterator[None]:
+    """Remove the environment at `root`, which this run made, if the body fails: see `venv_creation.unmake`."""
+    try:
+        yield
+    except BaseException:
+        from pepip.operations import venv_creation
+
+        venv_creation.unmake(root)
+        raise
+
+
+def _change_nothing(store: Store, decision: Decision, asked: Question | None) -> Generator[Progress, None, Summary]:
+    """Return the summary of a decision without changes. Note that `asked` is met, unless uv warns."""
+    environment = decision.environment
+    yield from _warn_and_register(store, decision)
+    if asked and not decision.work.changes.warnings:
+        from pepip.operations import settling
+
+        present = contents.installed(environment, store.known_roots)
+        settling.note(store, asked, environment, present, (), is_locked=False)
+    return _summary(environment, decision.work, None, dry_run=False)
+
+
+def _prepare(store: Store, environment: Environment) -> None:
+    """Make the store ready to take entries. Raises PepipError if this user may not write the environment."""
+    store.create()
+    if store.is_writable() and os.listdir(paths.staging(store.root)):
+        from pepip.store import staging
+
+        staging.remove_abandoned(store)
+    venvs.check_writable(environment)
 
 
 def get_ready() -> None:

@@ -13,14 +13,15 @@ from pepip.environment.purposes import PROJECT, TOOL, Purpose
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
-from pepip.store import entries, registry
+from pepip.store import listing, registry
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pepip.model import Registration, Stored
+    from pepip.store.listing import Stored
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
@@ -121,7 +122,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     An environment that vanishes while its links are read counts as unreachable. Entries of layers are listed only
     `with_layers`.
     """
-    stored = entries.stored(store, memory)
+    stored = listing.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
     readable = [(item, purposes.of(item.environment, item.named)) for item in registered if not item.is_damaged]
@@ -132,7 +133,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
     unregistered = _beside(store, roots, memory)
-    layered = tuple(entries.stored_in_layers(store)) if with_layers else ()
+    layered = tuple(listing.stored_in_layers(store)) if with_layers else ()
     return Census(stored, projects, [item for item in registered if item.is_damaged], unregistered, layered)
 
 

@@ -7,14 +7,14 @@ import os
 from pepip.environment import contents, project_venv
 from pepip.errors import UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import ProjectRequest
 from pepip.operations import census, project
+from pepip.uv.request import ProjectRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from pepip.model import Progress
+    from pepip.operations.reporting import Progress
     from pepip.store.root import Store
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"

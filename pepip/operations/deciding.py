@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip import model
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
 from pepip.store import venv_times
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Change, Changes, Environment, Installed, Progress, ProjectRequest, Request
+    from pepip.model import Environment, Installed
+    from pepip.operations.reporting import Progress
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Change, Changes
+    from pepip.uv.request import ProjectRequest
     from pepip.uv.required_hashes import Demands
 
 
@@ -109,7 +112,7 @@ class Question(NamedTuple):
         Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
         environment. If it is, the second run finds nothing to do, and notes that.
         """
-        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
+        return not isinstance(self.request, Request) or bool(self.request.requirement_files)
 
 
 class Decision(NamedTuple):

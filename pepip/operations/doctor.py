@@ -8,9 +8,9 @@ import shutil
 from pepip import humanized, paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, links, locks, permissions
+from pepip.host import disk_usage, files, links, lock_kinds, permissions
 from pepip.operations import census
-from pepip.store import entries, leases, staging, trash, trust
+from pepip.store import leases, listing, staging, trash, trust
 from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
@@ -139,7 +139,7 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
             yield HealthCheck("layer", state, f"{layer.root} {away[layer.root]}; {users} of yours {verb} it", hint)
             continue
         try:
-            content = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+            content = humanized.count(len(listing.stored_ids(layer)), "entry", "entries")
         except PermissionError:
             content = "its entries can't be listed"
         owner = permissions.name_of(layer.like.st_uid)
@@ -209,7 +209,7 @@ def _locks(store: Store) -> Iterator[HealthCheck]:
     here = next((path for path in (".venv", ".") if os.path.isdir(path)), "")
     for name, folder in (("the store", store.root), ("this folder", here), ("uv's cache", cache)):
         try:
-            kind = locks.kind_in(folder) if folder else ""
+            kind = lock_kinds.kind_in(folder) if folder else ""
         except OSError:
             continue  # nothing can be written there
         if kind:
@@ -218,14 +218,14 @@ def _locks(store: Store) -> Iterator[HealthCheck]:
 
 def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     sentence = f"{name} has {kind} ({folder})"
-    if kind == locks.FLOCK:
+    if kind == lock_kinds.FLOCK:
         return HealthCheck("locks", OK, sentence)
-    if kind == locks.FAILING:
+    if kind == lock_kinds.FAILING:
         return HealthCheck("locks", ERROR, sentence, "check its file system, and the server of that file system")
     if name == "uv's cache":
         hint = "set UV_CACHE_DIR to a folder on another file system"
         return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)
-    if kind == locks.NONE:
+    if kind == lock_kinds.NONE:
         in_store = name == "the store"
         sentence += ": nothing is pruned or removed" if in_store else ": commands there don't wait for each other"
         return HealthCheck("locks", ERROR, sentence, "put it on another file system")

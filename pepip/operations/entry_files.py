@@ -8,14 +8,14 @@ from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage
 from pepip.names import normalize_name
-from pepip.store import entries
+from pepip.store import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pepip.host.disk_usage import Branch
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -43,7 +43,7 @@ def of(stored: Stored) -> Branch:
 def find(store: Store, name: str, version: str = "") -> list[Stored]:
     """Return the entries of a distribution, or of one version of it, in the store and in its layers."""
     wanted = normalize_name(name)
-    known = [*entries.stored(store), *entries.stored_in_layers(store)]
+    known = [*listing.stored(store), *listing.stored_in_layers(store)]
     return [item for item in known if item.name == wanted and version in {"", item.version}]
 
 

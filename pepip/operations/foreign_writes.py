@@ -12,9 +12,9 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import links, locks, permissions
-from pepip.model import Progress
+from pepip.host import folder_use, links, locks, permissions
 from pepip.operations import venvs
+from pepip.operations.reporting import Progress
 from pepip.store import registry, venv_times
 
 TYPE_CHECKING = False
@@ -165,7 +165,7 @@ def _keep_there(store: Store, root: str) -> bool:
         if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = venvs.open_environment(root, store)
-        with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
             present = contents.installed(environment, store.known_roots)
             private = [item for item in present if not item.store_id and contents.has_own_metadata(environment, item)]
             files = {path for item in private for path in contents.files_of(environment, item)}

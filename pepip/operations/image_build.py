@@ -20,11 +20,13 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, locks, tar_stream, temp_dirs
+from pepip.host import files, filesystems, folder_use, locks, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
-from pepip.model import Environment, Progress, Request
+from pepip.model import Environment
 from pepip.operations import recover, venvs
+from pepip.operations.reporting import Progress
 from pepip.uv import bytecode, squashfs, stage
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +85,7 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
     unfinished = f"{made}/image"  # in a folder of its own: nobody else can have put a link there
     with contextlib.ExitStack() as held:
         held.enter_context(locks.held(lock, remove=True))
-        held.enter_context(locks.in_use(root))
+        held.enter_context(folder_use.in_use(root))
         if store.exists():
             held.enter_context(store.linking())
         is_own = files.owner_id(root) == files.user_id()

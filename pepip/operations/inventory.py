@@ -8,8 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Installed, Stored
+    from pepip.model import Installed
     from pepip.operations.savings import VenvShare
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 OF_ENTRIES = ("name", "version", "bucket", "size_bytes", "files", "projects", "state", "stored_at", "last_linked_at")

@@ -13,8 +13,9 @@ import os
 from pepip import __version__, digests, paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError
-from pepip.model import CachedEntry, Entry
+from pepip.model import Entry
 from pepip.store import entries
+from pepip.store.root import CachedEntry
 from pepip.uv.answer_cache import AnswerCache, states
 
 TYPE_CHECKING = False

@@ -9,8 +9,9 @@ from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage
 from pepip.host.transfer import LINK
-from pepip.model import Registration, Stored
 from pepip.operations import census, savings
+from pepip.store.listing import Stored
+from pepip.store.registry_file import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

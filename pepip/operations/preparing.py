@@ -17,9 +17,10 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import document as documents
 from pepip.store import from_installed, hash_pool, proving, publish, staged
+from pepip.store.proving import ProvenWheel
 from pepip.uv import arguments
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
@@ -28,12 +29,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.proving import Proof
     from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.archives import Archives
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 _LARGE_RECORDS_BYTES = 100_000  # of about 1,100 files: a second process then saves more time than it takes
@@ -75,6 +77,10 @@ class Batch:
         self.launchers: dict[str, dict[str, str]] = {}
         self.prepared: list[Prepared] = []
         self.following: list[Batch] = []
+
+    def proven(self, item: StagedWheel, tree: WheelTree, proof: Proof) -> ProvenWheel:
+        """Return one of the batch's wheels together with its proof."""
+        return ProvenWheel(item, tree, proof, self.artifacts[item.name], self.launchers[item.name])
 
     def fetch_anew(self, name: str) -> None:
         """Let a fresh batch with one of the artifacts follow."""
@@ -203,7 +209,7 @@ class Preparer:
                     self._store, item, batch.artifacts[item.name]
                 ):
                     begun = f"{self._begun}/{item.name}"
-                    self._lay_out(batch, item, tree, proof, begun)
+                    self._lay_out(batch.proven(item, tree, proof), begun)
                     os.rename(begun, f"{self._workshops}/{item.name}")
         filesystems.remove_tree(batch.prefix)
 
@@ -269,44 +275,34 @@ class Preparer:
                         yield Progress(
                             "warning", _differs(item, proof) + ", but the hash of its archive is right: stored"
                         )
-                    tasks.add(functools.partial(self._prepare, batch, item, tree, proof))
+                    tasks.add(functools.partial(self._prepare, batch, batch.proven(item, tree, proof)))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
 
-    def _prepare(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> None:
+    def _prepare(self, batch: Batch, wheel: ProvenWheel) -> None:
         """Prepare the entry of a wheel. If an adopted entry is equal to the wheel, that entry is taken instead.
 
         If the wheel can't be an entry, the reason is noted in `unshared`.
         """
-        artifact, launchers = batch.artifacts[item.name], batch.launchers[item.name]
+        item, identity = wheel.staged, wheel.artifact.identity
         with batch.unless_cleaned(item.name):
-            replaces_adopted = content_identity.is_of_content(artifact.identity)
-            if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+            replaces_adopted = content_identity.is_of_content(identity)
+            if replaces_adopted and from_installed.content_of(wheel) != identity:
                 self.unshared[item.name] = f"no index has the adopted files of {item.name} {item.version}"
                 return
             try:
-                equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+                equal = from_installed.equal_entry(self._store, wheel)
                 if equal is not None:
                     self.added[equal.name] = equal
                     return
-                shaped = self._lay_out(batch, item, tree, proof, f"{self._workshops}/{item.name}")
+                shaped = self._lay_out(wheel, f"{self._workshops}/{item.name}")
             except InvalidWheelError as error:
                 self.unshared[item.name] = error.message
             else:
                 batch.prepared.append(shaped)
 
-    def _lay_out(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof, workshop: str) -> Prepared:
-        return publish.prepare(
-            self._store,
-            item,
-            tree,
-            proof,
-            batch.artifacts[item.name],
-            launchers=batch.launchers[item.name],
-            workshop=workshop,
-            digest_cache=self.seen,
-            transfer=self._transfer,
-        )
+    def _lay_out(self, wheel: ProvenWheel, workshop: str) -> Prepared:
+        return publish.prepare(self._store, wheel, workshop=workshop, digest_cache=self.seen, transfer=self._transfer)
 
     @property
     def _workshops(self) -> str:

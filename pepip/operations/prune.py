@@ -15,17 +15,17 @@ from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, filesystems, freed_space, permissions, running_processes
-from pepip.model import Progress
 from pepip.operations import census, idle, registering
-from pepip.store import buried, entries, growth_log, leases, registry, staging, trash
+from pepip.operations.reporting import Progress
+from pepip.store import buried, growth_log, leases, listing, registry, staging, trash
 from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
 
-    from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -339,8 +339,8 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         for item in seen.stored
         if item.id not in kept
         and (options.only is None or item.id in options.only)
-        and (not options.patterns or entries.matches(item, options.patterns))
-        and not entries.matches(item, options.keep)
+        and (not options.patterns or listing.matches(item, options.patterns))
+        and not listing.matches(item, options.keep)
         and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds)
     ]
     candidates.sort(key=lambda item: (item.last_used_at, item.id))

@@ -16,8 +16,8 @@ from pepip import digests, humanized, paths
 from pepip.environment import contents
 from pepip.errors import UsageError
 from pepip.host import files, parallel
-from pepip.model import Progress
 from pepip.operations import foreign_writes
+from pepip.operations.reporting import Progress
 from pepip.store import check
 from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 

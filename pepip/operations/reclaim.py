@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pepip.host.freed_space import Gain
-    from pepip.model import Stored
     from pepip.operations.adoption.preview import AdoptionPreview
     from pepip.operations.census import Census, KnownVenv
     from pepip.operations.prune import PrunePreview
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 UNUSED, TRASH, IDLE, UPGRADE, ADOPT = "unused", "trash", "idle", "upgrade", "adopt"

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 

@@ -8,15 +8,15 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import registering
+from pepip.operations.reporting import Progress
 from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from pepip.model import Registration
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
 
 _FOLDERS_PER_STEP = 50

@@ -9,17 +9,17 @@ calls fails, uv syncs the script. Then its packages are linked as those of a too
 from __future__ import annotations
 
 from pepip.environment import contents, layout_check, venv_id
-from pepip.model import Progress, Summary
 from pepip.operations import venv_creation
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import arguments, project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pepip.model import ProjectRequest
     from pepip.store.root import Store
     from pepip.uv.project import SyncPreview
+    from pepip.uv.request import ProjectRequest
 
 
 def preview(request: ProjectRequest) -> SyncPreview:

@@ -43,14 +43,14 @@ def note(
     (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
     `have` those of its entries that were read already.
     """
-    from pepip import model
     from pepip.operations import venvs
     from pepip.store import entries
     from pepip.uv import cacheable, up_to_date
+    from pepip.uv.request import Request
 
     if not asked.words:
         return
-    if isinstance(asked.request, model.Request):
+    if isinstance(asked.request, Request):
         files = cacheable.files(asked.request) if cacheable.is_plain(asked.request) else None
     else:
         files = cacheable.files_of_project(asked.request) or None
@@ -67,7 +67,7 @@ def note(
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
-        named = venvs.in_words(environment) if isinstance(asked.request, model.Request) else ""
+        named = venvs.in_words(environment) if isinstance(asked.request, Request) else ""
         python, others = _split_python(asked.words)
         answers = AnswerCache(paths.cache(store.root))
         answers.remember(up_to_date.key(asked.words), named, [*evidence, *states(_places_of_python(python))])
@@ -140,11 +140,13 @@ def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
 
 def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
     """Return the time at which leases of an environment must be renewed, as a place; none if it has no leases."""
+    if not store.layers:
+        return []
     import time
 
     from pepip.store import leases
 
-    if not store.layers or not leases.are_taken_in(store, [entry.id for entry in linked]):
+    if not leases.are_taken_in(store, [entry.id for entry in linked]):
         return []
     return [f"{UNTIL}{time.time() + leases.RENEWAL_SECONDS:.0f}"]
 

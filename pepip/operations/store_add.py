@@ -8,20 +8,22 @@ import os
 from pepip import paths
 from pepip.errors import VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
-from pepip.model import Change, Changes, Progress
+from pepip.host import folder_use, permissions
 from pepip.operations import acquire, deciding, recover, venv_creation, venvs
+from pepip.operations.reporting import Progress
 from pepip.store import staging
 from pepip.uv import arguments, interpreter, required_hashes, resolve, stage
 from pepip.uv.answer_cache import AnswerCache
+from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pepip.model import Entry, Environment, Request
+    from pepip.model import Entry, Environment
     from pepip.operations.deciding import Work
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 
 class Added(NamedTuple):
@@ -79,7 +81,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
     # Never start another user's program, nor one that other members of a team may write.
     is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
     if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
-        with locks.in_use(root):
+        with folder_use.in_use(root):
             yield root
         return
     with venvs.existing_or_temporary("", python) as root:

@@ -9,8 +9,8 @@ from pepip import paths
 from pepip.errors import NoStoreError, StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
-from pepip.model import Progress
 from pepip.operations import census
+from pepip.operations.reporting import Progress
 from pepip.store import leases
 
 TYPE_CHECKING = False

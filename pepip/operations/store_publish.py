@@ -7,15 +7,15 @@ import os
 from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
-from pepip.model import Progress
-from pepip.store import check, entries, leases, promotion, publish, staging
+from pepip.operations.reporting import Progress
+from pepip.store import check, entries, leases, listing, promotion, publish, staging
 from pepip.store.root import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 
 class Published(NamedTuple):
@@ -69,14 +69,14 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
 
 def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     """Return the entries that match. Raises StoreError if a pattern matches none."""
-    stored = [item for item in entries.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
+    stored = [item for item in listing.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
     for pattern in patterns:
-        if not any(entries.matches(item, [pattern]) for item in stored):
-            others = (item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [pattern]))
+        if not any(listing.matches(item, [pattern]) for item in stored):
+            others = (item.layer for item in listing.stored_in_layers(store) if listing.matches(item, [pattern]))
             there = next(others, "")
             hint = f"the layer {there} has it: with PEPIP_HOME={there} it is published from there" if there else _LIST
             raise StoreError(f"the store has no entry {pattern}", hint=hint)
-    return [item for item in stored if entries.matches(item, patterns)]
+    return [item for item in stored if listing.matches(item, patterns)]
 
 
 _LIST = "`pepip store list` lists its entries"

@@ -7,7 +7,7 @@ from pepip.errors import NoStoreError, StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.names import normalize_name
 from pepip.operations import census, prune
-from pepip.store import entries, leases, trash
+from pepip.store import leases, listing, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
 
 def _where_else(store: Store, named: str) -> str:
     """Return a hint for an entry that the store does not have: a layer may have it."""
-    layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
+    layer = next((item.layer for item in listing.stored_in_layers(store) if listing.matches(item, [named])), "")
     if layer:
         return f"it is in the layer {layer}: only the layer's owner can remove it"
     return "`pepip store list` shows all"

@@ -14,8 +14,8 @@ from pepip.errors import StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
 from pepip.humanized import count
-from pepip.model import Progress
 from pepip.operations.preparing import Batch, Need, Preparer
+from pepip.operations.reporting import Progress
 from pepip.store import publish, staging, trash
 from pepip.uv import archives, arguments, cacheable, readahead, stage
 from pepip.wheel import content_identity

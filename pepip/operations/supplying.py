@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import acquire
+from pepip.operations.reporting import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

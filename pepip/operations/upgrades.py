@@ -15,10 +15,11 @@ from pepip.environment import purposes
 from pepip.errors import PepipError, StoreError, UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import permissions
-from pepip.model import Progress, ProjectRequest, Request, Summary
 from pepip.names import normalize_name
 from pepip.operations import census, install, needs, own_requirements, project, tools
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import project as uv_project
+from pepip.uv.request import ProjectRequest, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

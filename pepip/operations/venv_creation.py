@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from pepip.errors import VenvError
-from pepip.host import filesystems, links, locks
+from pepip.host import filesystems, folder_use, links
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -39,7 +39,7 @@ def make(
         os.makedirs(parent, exist_ok=True)
     except OSError as error:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
-    with locks.in_use(parent, alone=True, inside=True):
+    with folder_use.in_use(parent, alone=True, inside=True):
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
@@ -47,7 +47,7 @@ def make(
             return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
-        with locks.in_use(root, alone=True):  # wait until no run uses the old one
+        with folder_use.in_use(root, alone=True):  # wait until no run uses the old one
             _make(root, maker, rehearse)
     return True
 
@@ -80,9 +80,9 @@ def _take_back(root: str, *, was_there: bool) -> None:
 
 def unmake(root: str) -> None:
     """Remove an environment that this run made, unless it holds distributions or another run uses it."""
-    with locks.in_use(os.path.dirname(root), alone=True, inside=True):
+    with folder_use.in_use(os.path.dirname(root), alone=True, inside=True):
         has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
-        if has_distributions or locks.is_in_use(root):
+        if has_distributions or folder_use.is_in_use(root):
             return
         if _can_be_moved(root):
             filesystems.remove_tree(root)
@@ -97,7 +97,7 @@ def remove_unfinished(roots: Iterable[str]) -> None:
     """
     for root in roots:
         if is_unfinished(root):
-            with locks.in_use(os.path.dirname(root), alone=True, inside=True):
+            with folder_use.in_use(os.path.dirname(root), alone=True, inside=True):
                 _remove_unfinished(root)
 
 

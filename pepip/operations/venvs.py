@@ -10,7 +10,8 @@ from pepip import paths
 from pepip.environment import layout_check, makers, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import machine, permissions
-from pepip.model import Environment, Progress
+from pepip.model import Environment
+from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
 
 TYPE_CHECKING = False

@@ -8,21 +8,24 @@ import os
 
 from pepip.errors import PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
-from pepip.model import Change, Progress
+from pepip.host import folder_use, permissions
 from pepip.operations import acquire, census, recover, venvs
-from pepip.store import check, entries, trash, verdicts
+from pepip.operations.reporting import Progress
+from pepip.store import check, entries, listing, trash, verdicts
 from pepip.uv import pylock, resolve
+from pepip.uv.dry_run_output import Change
 from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Environment, Request, Stored
+    from pepip.model import Artifact, Environment
     from pepip.operations.census import KnownVenv
     from pepip.store.check import Flaw
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 
 class Finding(NamedTuple):
@@ -67,8 +70,8 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
     noted for the app. Raises StoreError if none matches the given `patterns`.
     """
-    known = [*entries.stored(store), *entries.stored_in_layers(store)]
-    chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
+    known = [*listing.stored(store), *listing.stored_in_layers(store)]
+    chosen = [item for item in known if not patterns or listing.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` lists its entries")
     findings, unproven = [], []
@@ -160,7 +163,7 @@ class _Repair:
                 self._unproven += [entry_id] if remaining else []
                 if len(remaining) < len(finding.flaws):
                     self._entries.append(entry_id)
-        verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
+        verdicts.note(store, {item: settled[item.id] for item in listing.stored(store) if item.id in settled})
         for finding in verdict.unproven:
             if finding.stored.layer:
                 self._unproven.append(finding.stored.id)
@@ -198,7 +201,7 @@ class _Repair:
             recovers = bool(linked & self._store.unusable) or not self._patterns
             if known.state in {census.OK, census.BROKEN} and (replaced or recovers) and not linked & ill:
                 yield from self._repair_environment(known, replaced, recovers=recovers)
-        there = {item.id for item in entries.stored(self._store)} - ill  # some were fetched again for an environment
+        there = {item.id for item in listing.stored(self._store)} - ill  # some were fetched again for an environment
         self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]
         self._failed = [(entry_id, reason) for entry_id, reason in self._failed if entry_id not in there]
         self._unproven = [entry_id for entry_id in self._unproven if entry_id in there]
@@ -224,8 +227,8 @@ class _Repair:
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
     """Give entries that an older pepip stored the modes of today, if this user may."""
-    for item in entries.stored(store):
-        if item.id not in damaged and store.keeps(item.path) and (not patterns or entries.matches(item, patterns)):
+    for item in listing.stored(store):
+        if item.id not in damaged and store.keeps(item.path) and (not patterns or listing.matches(item, patterns)):
             with contextlib.suppress(OSError, ValueError):
                 check.update_modes(item.path, like=store.like)
 
@@ -333,13 +336,13 @@ def _link_anew(
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
         if not permissions.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
-        with locks.in_use(known.environment):
+        with folder_use.in_use(known.environment):
             if recovers:
                 yield from recover.recover(store, environment, request, without_layers=True)
             recover.link_anew(store, environment)
     elif known.state != census.BROKEN and not replaced:
         return False
     if replaced:
-        with locks.in_use(known.environment):
+        with folder_use.in_use(known.environment):
             recover.make_anew(store, environment, replaced)
     return True

@@ -17,7 +17,7 @@ from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Registration
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
 
 _FOLDER = ".environments"  # no bucket has such a name

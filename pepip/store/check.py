@@ -103,7 +103,7 @@ def inspect(path: str) -> list[Flaw]:
                 unread_until_ns=0 if is_touched or shown in document.digests else document.unread_until_ns,
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
-    data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
+    data_directory = paths.data_folder(document.dist_info)
     wrong = entries.scripts_of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
     found += _flaws_of_ready(path, document, like=like)

@@ -14,8 +14,8 @@ import time
 from pepip import digests, paths
 from pepip.host import filesystems, permissions
 from pepip.host.files import read_id, read_regular
-from pepip.model import Registration
 from pepip.store import registry_file
+from pepip.store.registry_file import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import stat
 
 from pepip import paths
 from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, locks, permissions
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
@@ -17,9 +18,21 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
-    from pepip.model import CachedEntry
+    from pepip.model import Entry
 
     Item = TypeVar("Item")
+
+
+class CachedEntry(NamedTuple):
+    """An entry that this run has read, with the state of its document at that time."""
+
+    entry: Entry
+    changed_at_ns: int
+    inode: int
+
+    def is_current(self, status: os.stat_result) -> bool:
+        """Tell whether the document, which has this `status` now, is unchanged."""
+        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 class Store:

@@ -41,6 +41,11 @@ class StagedWheel(NamedTuple):
     declared: frozenset[str]
     metadata: dict[str, str]
 
+    @property
+    def data_folder(self) -> str:
+        """The wheel's `.data` folder, relative to the wheel. Most wheels have none."""
+        return paths.data_folder(self.dist_info)
+
 
 class WheelFile(NamedTuple):
     """A file of an unpacked wheel: its path in the wheel, and its status."""

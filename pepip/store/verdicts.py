@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 _NAME = "verdicts.json"

@@ -22,11 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pepip.model import Stored
     from pepip.operations.census import KnownVenv
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
     from pepip.store.audit_answers import Answer
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
     from pepip.store.verdicts import Verdict
 

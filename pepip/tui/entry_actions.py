@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.tui.pane_requests import EntryRequest
 
 

@@ -19,7 +19,7 @@ from pepip.tui.view import View
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.host.disk_usage import Branch
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 _BAR = 20
 

@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pepip.model import Stored
     from pepip.operations.savings import VenvShare
+    from pepip.store.listing import Stored
     from pepip.tui.entries import Listing
 
 DESCENDING = frozenset({"packages", "alone", "own"})

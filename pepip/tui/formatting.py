@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Summary
+    from pepip.operations.reporting import Summary
 
 
 @functools.lru_cache(4096)

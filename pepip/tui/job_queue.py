@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui import formatting
 from pepip.uv import process
 

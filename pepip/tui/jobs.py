@@ -10,7 +10,6 @@ import pepip
 from pepip import humanized
 from pepip.environment import project_venv
 from pepip.errors import UsageError, UvError
-from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
 from pepip.operations import needs, tools
@@ -26,13 +25,16 @@ from pepip.tui import commands, formatting, previews, reports, user_input
 from pepip.tui.job_queue import Job, once
 from pepip.tui.previews import PreviewedAction
 from pepip.uv import process
+from pepip.uv.request import ProjectRequest, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored, Summary
+    from pepip.operations.reporting import Progress, Summary
+    from pepip.store.listing import Stored
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
     from pepip.tui.previews import Preview
 

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 
 class EntryRequest(Message):

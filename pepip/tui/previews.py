@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Summary
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
     from pepip.operations.needs import UnmetNeed
     from pepip.operations.project import Outcome
+    from pepip.operations.reporting import Progress, Summary
     from pepip.operations.uninstall import Removal
     from pepip.tui.job_queue import Job
 

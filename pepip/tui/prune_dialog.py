@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
     from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 

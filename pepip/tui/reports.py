@@ -9,16 +9,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from pepip.model import Registration, Summary
     from pepip.operations.adoption.adopt import Adopted
     from pepip.operations.adoption.eject import Ejected
     from pepip.operations.detach import Attached, Detached
     from pepip.operations.project import Outcome
     from pepip.operations.prune import PrunePreview
+    from pepip.operations.reporting import Summary
     from pepip.operations.scan import Scanned
     from pepip.operations.store_add import Added
     from pepip.operations.undo import Undone
     from pepip.operations.verify import Repaired, Verdict
+    from pepip.store.registry_file import Registration
     from pepip.uv.process import Result
 
 

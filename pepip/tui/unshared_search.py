@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.worker import Worker
 
-    from pepip.model import Progress
     from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.reporting import Progress
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 

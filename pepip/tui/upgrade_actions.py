@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pepip.model import Progress, Summary
+    from pepip.operations.reporting import Progress, Summary
     from pepip.operations.upgrades import Target, UpgradePlan
     from pepip.store.root import Store
     from pepip.tui.matrix import Place

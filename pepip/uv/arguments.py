@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
 NO_CACHE = frozenset(("--no-cache", "--no-cache-dir", "-n"))
 REINSTALL = frozenset(("--reinstall", "--force-reinstall"))

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pepip.model import ProjectRequest, Request
+    from pepip.uv.request import ProjectRequest, Request
 
 _PLAIN_FLAGS = {
     *("--offline", "--no-build", "--no-sources", "--no-config", "--native-tls", "--system-certs", "--pre"),

@@ -24,8 +24,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pepip.model import Change, Environment, ProjectRequest, Request
+    from pepip.model import Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change
+    from pepip.uv.request import ProjectRequest, Request
 
 _MOST_ROWS = 2000
 _FOOTER_BYTES = 12  # a CRC-32 and a length

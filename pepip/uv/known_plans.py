@@ -15,17 +15,18 @@ import os
 from pepip import digests, paths, urls
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
-from pepip.model import Artifact, Change, Changes
+from pepip.model import Artifact
 from pepip.uv import answer_cache, cacheable, interpreter, known_pins, project, python_choice, settings, shareable
+from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from pepip.model import ProjectRequest
     from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.project import SyncPreview
+    from pepip.uv.request import ProjectRequest
 
 _FOLDER, _URL = "\0folder\0", "\0url\0"
 _OF_ONE_FOLDER = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "CONDA_PREFIX")

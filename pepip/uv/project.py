@@ -12,18 +12,20 @@ import os
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Request
 from pepip.names import normalize_name
 from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, versions
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
+    from pepip.model import Artifact, Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change, Changes
     from pepip.uv.process import Result
+    from pepip.uv.request import ProjectRequest
     from pepip.uv.stage import Arrival
 
 

@@ -22,7 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 """The hash algorithms that uv knows, and the number of hexadecimal digits of a digest."""

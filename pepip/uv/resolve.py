@@ -29,8 +29,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pepip.model import Change, Changes, Environment, Request
+    from pepip.model import Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change, Changes
+    from pepip.uv.request import Request
 
 
 def changes(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> Changes:

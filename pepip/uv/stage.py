@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"

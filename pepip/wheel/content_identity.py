@@ -26,7 +26,7 @@ def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) 
     executable, because an installer makes them so.
     """
     own = record.own_metadata(dist_info)
-    data = dist_info.removesuffix(".dist-info") + ".data/"
+    data = paths.data_folder(dist_info) + "/"
     scripts = f"{data}scripts/"
     rows = []
     for path, hash_value in hashes.items():

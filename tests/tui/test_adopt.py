@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.find_venvs import VenvSearch
+from pepip.operations.reporting import Progress
 from pepip.tui.job_queue import DONE
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
+from pepip.operations.reporting import Progress, Summary
 from pepip.store import trash
 from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of

@@ -8,7 +8,7 @@ import os
 from pepip.environment import project_venv
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import links
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False

@@ -15,10 +15,10 @@ from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, overlays, permissions, running_processes
-from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
-from pepip.store import entries
+from pepip.operations.reporting import Progress
+from pepip.store import entries, listing
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -163,7 +163,7 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
     """Return the `Copy.content` (a digest of the rows of RECORD) of each sound entry with one of these names."""
     found = set()
-    for item in (*entries.stored(store, memory), *entries.stored_in_layers(store)):
+    for item in (*listing.stored(store, memory), *listing.stored_in_layers(store)):
         if item.name in names and item.state == "ok":
             entry = entries.read(store, item.id)
             with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb") as file:

@@ -11,9 +11,9 @@ import time
 from packaging.version import Version
 
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import census
 from pepip.operations.audit import osv, pins
+from pepip.operations.reporting import Progress
 from pepip.store import audit_answers
 from pepip.store.audit_answers import KINDS, OUTDATED, VULNERABLE, YANKED, Answer, Finding
 from pepip.uv import questions
