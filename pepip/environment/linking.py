@@ -6,6 +6,7 @@ is made anew.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
@@ -132,7 +133,12 @@ class _Run:
         def is_prepared(path: str) -> bool:
             return path[: path.find("/", len(base)) + 1] in prepared
 
-        os.makedirs(self._environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
+        site_packages = self._environment.site_packages
+        os.makedirs(site_packages, exist_ok=True)  # pip removes it with the last distribution
+        # Otherwise the first import would make this folder, and change the time of site-packages. That time shows
+        # whether another tool was at work: see `store.venv_times`.
+        with contextlib.suppress(OSError):
+            os.mkdir(f"{site_packages}/{paths.PYCACHE}")
         for folder in sorted(planned.after.directories):
             if not is_prepared(f"{folder}/"):
                 self._tree.make_folder(folder)
