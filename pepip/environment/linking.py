@@ -5,6 +5,7 @@ A killed change can be repeated: a link that is already right is kept, or made a
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
@@ -133,7 +134,12 @@ class _Run:
         def is_prepared(path: str) -> bool:
             return path[: path.find("/", len(base)) + 1] in prepared
 
-        os.makedirs(self._environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
+        site_packages = self._environment.site_packages
+        os.makedirs(site_packages, exist_ok=True)  # pip removes it with the last distribution
+        # Otherwise the first import would make this folder, and change the time of site-packages. That time shows
+        # whether another tool was at work: see `store.venv_times`.
+        with contextlib.suppress(OSError):
+            os.mkdir(f"{site_packages}/{paths.PYCACHE}")
         for folder in sorted(planned.after.directories):
             if not is_prepared(f"{folder}/"):
                 self._tree.make_folder(folder)
