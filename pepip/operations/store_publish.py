@@ -51,6 +51,8 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
                 hint="run `pepip store repair` first",
             )
     _make(layer)
+    if os.name != "nt" and not layer.like.st_mode & _OTHERS_READ:
+        yield Progress("warning", f"only you can read the layer {layer.root}: {_OPENING.format(layer.root)}")
     published: list[str] = []
     present = []
     with layer.linking(), staging.area(layer) as area:
@@ -80,12 +82,14 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
 
 
 _LIST = "`pepip store list` lists its entries"
+_OPENING = "`chmod 755 {0}`, then `pepip store init --layer` and `pepip store repair` with PEPIP_HOME={0} open it"
+_OTHERS_READ = 0o055
 
 
 def _make(layer: Store) -> None:
     """Make the layer if it does not exist. A new store is marked as a layer. Raises StoreError."""
-    is_new = not layer.exists()
-    if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
+    is_new = not os.path.isdir(f"{layer.root}/packages")
+    if is_new and layer.exists() and os.listdir(layer.root):
         raise StoreError(
             f"{layer.root} is not a store: it has no folder packages", hint="name an empty or a new folder"
         )
