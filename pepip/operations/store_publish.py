@@ -8,7 +8,7 @@ from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
 from pepip.model import Progress
-from pepip.store import check, entries, leases, promotion, publish, staging
+from pepip.store import check, entries, layers, leases, promotion, publish, staging
 from pepip.store.root import Store
 
 TYPE_CHECKING = False
@@ -40,6 +40,8 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
         place = "is" if os.path.realpath(layer.root) == own else "lies in"
         raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
+    if layers.enclosing(own, [layer.root]):
+        raise UsageError(f"your own store, {store.root}, lies among the entries of {layer_root}", hint=_APART)
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -81,6 +83,7 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     return [item for item in stored if entries.matches(item, patterns)]
 
 
+_APART = "set PEPIP_HOME to a folder outside of it"
 _LIST = "`pepip store list` lists its entries"
 _OPENING = "`chmod 755 {0}`, then `pepip store init --layer` and `pepip store repair` with PEPIP_HOME={0} open it"
 _OTHERS_READ = 0o055
