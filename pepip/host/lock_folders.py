@@ -112,9 +112,13 @@ def _prepare(place: str) -> str:
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)  # a link leads elsewhere
     name = f".{_host()}.{os.getpid()}.{time.monotonic_ns()}"
-    os.mkdir(f"{place}/{name}")
+    mark, mode = f"{place}/{name}", stat.S_IMODE(like.st_mode) & 0o055 | 0o700
+    os.mkdir(mark, mode)
     content = "\n".join((name, *_own_identity())).encode("utf-8", "surrogateescape")
-    files.create(f"{place}/{name}/{_OWNER}", content, mode=0o666)
+    files.create(f"{mark}/{_OWNER}", content, mode=mode & 0o644)
+    if sys.platform != "win32":  # whatever the umask is, those who wait can read it, and only its holder can write it
+        os.chmod(f"{mark}/{_OWNER}", mode & 0o644)
+        os.chmod(mark, mode)
     return name
 
 

@@ -28,8 +28,10 @@ def held(
 ) -> Iterator[bool]:
     """Hold the lock on the file `path`, and wait for it without a limit. With `remove`, remove the file at the end.
 
-    The file gets at least `mode`, whatever the umask is: a user who can't open it can't wait for the lock. Without
-    `writes`, a missing file is not made, and an existing one is only opened for reading.
+    A file of this user gets exactly this `mode`, whatever the umask is: a user who can't open it can't wait for the
+    lock, and a user who has no use for the lock should not be able to hold it. If `mode` is 0, a new file gets the
+    mode that the umask gives. Without `writes`, a missing file is not made, and an existing one is only opened for
+    reading.
     Yields False, without a lock, if the file can neither be made nor read (a read-only store). Yields False also if
     the file system has no locks, and no folder can be made beside the file. Without `writes`, none is made.
     """
@@ -228,7 +230,8 @@ def _open_once(path: str, mode: int, *, create: bool) -> int:
     errors that do not concern the file, such as too many open files.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | (os.O_CREAT if create else 0) | _NO_FOLLOW_NO_WAIT, 0o666)
+        flags = os.O_RDWR | (os.O_CREAT if create else 0) | _NO_FOLLOW_NO_WAIT
+        descriptor = os.open(path, flags, mode or 0o666)
     except OSError as error:
         if error.errno not in _NO_NEW_FILE and not os.path.isdir(path):
             raise
@@ -242,7 +245,8 @@ def _open_once(path: str, mode: int, *, create: bool) -> int:
     if not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)):
         os.close(descriptor)
         return -1
-    if mode and sys.platform != "win32":
-        if status.st_uid == os.geteuid() and mode & ~status.st_mode:
-            os.fchmod(descriptor, stat.S_IMODE(status.st_mode) | mode)
+    if mode and sys.platform != "win32" and stat.S_ISREG(status.st_mode):
+        if status.st_uid == os.geteuid() and mode != stat.S_IMODE(status.st_mode):
+            with suppress(PermissionError):  # vfat and some network file systems keep no modes
+                os.fchmod(descriptor, mode)
     return descriptor

@@ -95,19 +95,21 @@ def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
     return mode | mode >> 2 if is_executable else mode
 
 
-def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
+def share_file(
+    path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool, serves_others: bool
+) -> bool:
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
     uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
-    file there. Such a file stays unchanged if all users of the store can read it, and if no other user of a shared
-    store can write it. Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return
-    False if nothing had to be done. The answer is the same for all files with the same mode, group and
-    `shares_inode`.
+    file there, which follows from the umask. The file stays unchanged if all users of the store can read it, and if
+    it is not `too_writable` for a store that `serves_others`. Otherwise a copy replaces it. `status` is the status of
+    the file, or of its source. Return False if nothing had to be done. The answer is the same for all files with the
+    same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
+        if is_readable(status, like=like) and not too_writable(status.st_mode, serves_others=serves_others):
             return False
         replace_by_copy(path)
     mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
@@ -181,10 +183,16 @@ def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) 
             os.chown(path, -1, like.st_gid)
 
 
-def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether another user of a shared store could write the file."""
-    is_shared = like.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def too_writable(mode: int, *, serves_others: bool) -> bool:
+    """Tell whether users who must not change a file of an entry can write a file with this mode.
+
+    In a store that `serves_others`, only the owner of a file may write it. In a store of one user, the user's group
+    may write it, too: on many systems each user has a group of their own, and the umask lets that group write. A copy
+    of each such file would take the space that the hard link saves.
+    """
+    if sys.platform == "win32":
+        return False
+    return bool(mode & (_OTHERS_WRITE if serves_others else stat.S_IWOTH))
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:

@@ -6,9 +6,11 @@ mksquashfs gets the files as a stream, from their places in the environment and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 
-from pepip import humanized, paths
+from pepip import digests, humanized, paths
 from pepip.environment import (
     base_interpreter,
     contents,
@@ -20,7 +22,7 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, folder_use, locks, tar_stream, temp_dirs
+from pepip.host import files, filesystems, folder_use, locks, permissions, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
 from pepip.model import Environment
 from pepip.operations import recover, venvs
@@ -42,6 +44,8 @@ TIME_SECONDS = 946_684_800
 _SETTINGS = "pyvenv.cfg"
 _ABOUT_BASE = frozenset(("home", "executable", "command", "base-prefix", "base-exec-prefix", "base-executable"))
 _MEMBERS_A_STEP = 200
+_LONGEST_NAME_BYTES = 240
+_MOST_LINKS = 40  # Linux follows no more
 
 
 class Options(NamedTuple):
@@ -72,15 +76,18 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
 
     The environment is locked meanwhile: programs can use it, installers wait. Missing bytecode is compiled, and is
     written where Python itself would write it, if this user owns that folder. `output` is replaced in one step: a
-    failed or killed build leaves the file that was there. Raises ImageError, UsageError, VenvError or OSError.
+    failed or killed build leaves the file that was there. If `output` is a link, the file that it leads to is
+    replaced or made. Raises ImageError, UsageError, VenvError or OSError.
     """
     program = squashfs.packer()
-    output = os.path.abspath(output)
+    named, output = os.path.abspath(output), _place_of(output)
     _check_output(output)
     environment = venvs.open_environment(root, store)
     if store.exists() and os.access(root, os.W_OK) and recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     folder, name = os.path.split(output)
+    if len(os.fsencode(name)) > _LONGEST_NAME_BYTES:  # the names made of it would be too long for most file systems
+        name = digests.hexadecimal(os.fsencode(name))
     lock, made = f"{folder}/.{name}.pepip-lock", f"{folder}/.{name}.pepip-new"
     unfinished = f"{made}/image"  # in a folder of its own: nobody else can have put a link there
     with contextlib.ExitStack() as held:
@@ -105,7 +112,31 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
             filesystems.remove_tree(made)
     count = sum(member.kind == FILE for member in run.found.members.values())
     size = os.stat(output).st_size
-    return Image(output, size, root, len(run.present), count, run.python, run.needed)
+    return Image(named, size, root, len(run.present), count, run.python, run.needed)
+
+
+def _place_of(output: str) -> str:
+    """Return the path of the file that is made for `output`, without links.
+
+    Raises UsageError if `output` is another user's link, or leads to one: that user would choose the file that is
+    replaced. Raises UsageError also if the name is too long for the file system.
+    """
+    place = os.path.abspath(output)
+    with contextlib.suppress(FileNotFoundError):
+        for _ in range(_MOST_LINKS):
+            try:
+                status = os.lstat(place)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                raise UsageError(f"the name of {output} is too long", hint="name another file with -o") from error
+            if not stat.S_ISLNK(status.st_mode):
+                break
+            if status.st_uid not in {0, files.user_id()}:
+                owner = permissions.name_of(status.st_uid)
+                raise UsageError(f"{place} is a link that belongs to {owner}", hint="name the file itself with -o")
+            place = os.path.join(os.path.dirname(place), os.readlink(place))
+    return os.path.realpath(place)
 
 
 def _check_output(output: str) -> None:

@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.errors import StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
-from pepip.store import leases, trust
+from pepip.store import check, leases, listing, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def initialize(
             leases.set_policy(store.root, layer)
         except OSError as error:
             raise store.refusal(store.root, error) from error
+    _close_entries(fresh)
     said = trust.in_words(fresh.trust, fresh.like) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
@@ -96,6 +97,16 @@ def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) ->
                 owner_id=int(user) if is_private else owner_id,
                 group_id=group_id,
             )
+
+
+def _close_entries(store: Store) -> None:
+    """Let only this user write the files of this user's entries. Before, the user's group may have been able to."""
+    for item in listing.stored(store):
+        if store.keeps(item.path):
+            with contextlib.suppress(OSError, ValueError):  # a damaged entry, which `store verify` names
+                flaws = check.open_files(item.path)
+                if flaws:
+                    check.correct(item.path, flaws, "", like=store.like)
 
 
 def _user_id(name: str) -> int:

@@ -8,7 +8,7 @@ from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
 from pepip.operations.reporting import Progress
-from pepip.store import check, entries, leases, listing, promotion, publish, staging
+from pepip.store import check, entries, layers, leases, listing, promotion, publish, staging
 from pepip.store.root import Store
 
 TYPE_CHECKING = False
@@ -40,6 +40,8 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
         place = "is" if os.path.realpath(layer.root) == own else "lies in"
         raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
+    if layers.enclosing(own, [layer.root]):
+        raise UsageError(f"your own store, {store.root}, lies among the entries of {layer_root}", hint=_APART)
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -51,6 +53,8 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
                 hint="run `pepip store repair` first",
             )
     _make(layer)
+    if os.name != "nt" and not layer.like.st_mode & _OTHERS_READ:
+        yield Progress("warning", f"only you can read the layer {layer.root}: {_OPENING.format(layer.root)}")
     published: list[str] = []
     present = []
     with layer.linking(), staging.area(layer) as area:
@@ -79,13 +83,16 @@ def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     return [item for item in stored if listing.matches(item, patterns)]
 
 
+_APART = "set PEPIP_HOME to a folder outside of it"
 _LIST = "`pepip store list` lists its entries"
+_OPENING = "`chmod 755 {0}`, then `pepip store init --layer` and `pepip store repair` with PEPIP_HOME={0} open it"
+_OTHERS_READ = 0o055
 
 
 def _make(layer: Store) -> None:
     """Make the layer if it does not exist. A new store is marked as a layer. Raises StoreError."""
-    is_new = not layer.exists()
-    if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
+    is_new = not os.path.isdir(f"{layer.root}/packages")
+    if is_new and layer.exists() and os.listdir(layer.root):
         raise StoreError(
             f"{layer.root} is not a store: it has no `packages` folder", hint="name an empty or a new folder"
         )

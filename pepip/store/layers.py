@@ -32,7 +32,8 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
 
     `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store names them.
     The store itself is left out, and so are further names of one layer, such as a link to it. Raises UsageError for a
-    path that is not absolute: it would depend on the current folder.
+    path that is not absolute, since it would depend on the current folder, and for a store among the entries of
+    another, since their entries can't be told apart.
     """
     if VARIABLE in variables:
         source, words = VARIABLE, variables[VARIABLE].split(os.pathsep)
@@ -49,7 +50,20 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
         if real not in known:
             known.add(real)
             found.append(path)
+    for root in (store_root, *found) if found else ():
+        outer = enclosing(root, (store_root, *found))
+        if outer:
+            raise UsageError(
+                f"the store {root} lies among the entries of the store {outer}",
+                hint=f"name another folder in {'PEPIP_HOME' if root == store_root else source}",
+            )
     return tuple(found)
+
+
+def enclosing(store_root: str, others: Iterable[str]) -> str:
+    """Return the root of the store among whose entries another store lies, empty if it lies in none of `others`."""
+    real = os.path.realpath(store_root)
+    return next((other for other in others if real.startswith(f"{os.path.realpath(paths.packages(other))}/")), "")
 
 
 def _listed(store_root: str) -> list[str]:

@@ -218,12 +218,12 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
     must still have the mode and group with which `make_folders` made them: those of `workshop`.
     """
-    like, made = store.like, os.stat(workshop)
+    like, made, serves_others = store.like, os.stat(workshop), store.serves_others
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.share_file(
-            f"{workshop}/{path}", status, like=like, shares_inode=path not in own
+            f"{workshop}/{path}", status, like=like, shares_inode=path not in own, serves_others=serves_others
         ):
             sealed.add(kind)
     permissions.seal_file(documents.place_of(workshop), like=like)

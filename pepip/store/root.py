@@ -127,6 +127,11 @@ class Store:
         return (self._like is not None or self.exists()) and trust.is_shared(self.like)
 
     @property
+    def serves_others(self) -> bool:
+        """Whether other users link from the store, which exists: it is shared, or a layer."""
+        return trust.serves_others(self.root, self.like)
+
+    @property
     def trust(self) -> trust.Trust:
         """The users whom all users of a shared store trust."""
         if self._trust is None:
@@ -221,7 +226,8 @@ class Store:
     def _note_lost_registry(self) -> None:
         """Note that the store has entries but no registry: a new registry lacks the environments that link them."""
         with contextlib.suppress(FileExistsError, PermissionError):
-            files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
+            said = b"`pepip projects scan` finds environments again.\n"
+            files.create(paths.registry_lost(self.root), said, mode=0o644)
 
     def make_directory(self, path: str, *, is_private: bool = False) -> None:
         """Make one of the store's own folders, with the mode and group of the root. An existing folder is kept.

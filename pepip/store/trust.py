@@ -49,6 +49,11 @@ def is_shared(like: os.stat_result) -> bool:
     return sys.platform != "win32" and bool(like.st_mode & _WRITABLE_BY_OTHERS)
 
 
+def serves_others(store_root: str, like: os.stat_result) -> bool:
+    """Tell whether users other than its owner link from a store: they may write it, or it is a layer for them."""
+    return is_shared(like) or os.path.lexists(paths.layer_policy(store_root))
+
+
 def dump(trust: Trust) -> bytes:
     """Return the content of the file that names the users whom a shared store trusts."""
     said = MEMBERS if trust.everybody else OWNER

@@ -325,3 +325,37 @@ def test_a_lock_whose_file_was_removed_during_the_wait_is_taken_on_the_new_file(
 def _waiting() -> str:
     """Return the lines of the kernel's list of processes that wait for a lock."""
     return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("mode", [0o755, 0o2775, 0o700])
+def test_all_who_wait_can_read_a_lock_folder_and_only_its_holder_can_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int, mode: int
+) -> None:
+    """A user who can't read the mark of another would go on without any lock."""
+    refuse_all(monkeypatch, errno.ENOSYS)
+    tmp_path.chmod(mode)
+    before = os.umask(umask)
+    try:
+        with locks.held(f"{tmp_path}/file") as is_held:
+            assert is_held
+            mark = tmp_path / ".pepip-locks" / "file" / "x"
+            modes = [path.stat().st_mode & 0o777 for path in (mark, mark / "owner")]
+    finally:
+        os.umask(before)
+
+    assert modes == [mode & 0o755, mode & 0o644]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_lock_has_the_mode_that_is_asked_for(tmp_path: Path, umask: int) -> None:
+    """One that exists is corrected, if it is this user's: a user without need of a lock should not hold it."""
+    path = tmp_path / "lock"
+    before = os.umask(umask)
+    try:
+        for mode in (0o644, 0o664, 0o600):
+            with locks.held(str(path), mode=mode) as is_held:
+                assert is_held
+                assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)
