@@ -182,6 +182,7 @@ def _document(seen: AdoptionPreview) -> dict[str, object]:
         "conda": seen.conda,
         "other_folders": seen.other_folders,
         "unreadable": seen.unreadable,
+        "redirects": [item._asdict() for item in seen.redirects],
         "freed_bytes": total.size_bytes,
         "freed_inodes": total.inodes,
         "copied_bytes": seen.freed_space.copied_bytes,

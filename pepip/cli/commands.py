@@ -63,7 +63,7 @@ _GROUPS = (
             Command("prune", "prune", "run", "remove entries that no environment links"),
             Command("reclaim", "reclaim", "run", "list the space that can be freed, and pick a part of it"),
             Command("adopt", "adopt", "run", "link environments that other tools made"),
-            Command("eject", "detach", "run_eject", "give an environment real files in place of all links"),
+            Command("eject", "eject", "run", "give environments real files in place of all links"),
             Command("detach", "detach", "run", "make one package a private copy, to patch it"),
             Command("attach", "detach", "run_attach", "link a detached package from the store again"),
             Command("image", "image", "run", "make one file of an environment; run a command in it"),

@@ -169,7 +169,7 @@ def unshared(home: str) -> AdoptionPreview:
     nothing = Survey((), 0, 0, 0, 0, 1, ())
     venvs.append(FoundVenv(f"{home}/code/gone/.venv", "pip", "3.9", "its interpreter is gone", nothing))
     space = FreedSpace(freed, sum(freed.values(), Freed()), 0, 12, {})
-    return AdoptionPreview(venvs, [], [], [], space, 76)
+    return AdoptionPreview(venvs, [], [], [], [], space, 76)
 
 
 def preview(found: Catalog) -> PrunePreview:

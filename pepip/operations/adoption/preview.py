@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.host.running_processes import Process
+    from pepip.operations.adoption.find_venvs import Redirect
     from pepip.operations.adoption.freed_space import FreedSpace
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
@@ -54,13 +55,15 @@ class AdoptionPreview(NamedTuple):
     """All environments that were found, and the space that linking them would free.
 
     `conda` environments are left alone, and so are `other_folders` of packages, which are in no environment.
-    `linkable` is the number of distributions that would be linked.
+    `redirects` lead out of the folders: their environments are among `venvs`, or are left alone. `linkable` is the
+    number of distributions that would be linked.
     """
 
     venvs: list[FoundVenv]
     conda: list[str]
     other_folders: list[str]
     unreadable: list[str]
+    redirects: list[Redirect]
     freed_space: FreedSpace
     linkable: int
 
@@ -124,7 +127,8 @@ def preview(
         venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(venvs, choice)
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
-    places = found.conda, found.other_folders, found.unreadable
+    redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
+    places = found.conda, found.other_folders, found.unreadable, redirects
     return AdoptionPreview(venvs, *places, freed_space, len(candidates))
 
 
