@@ -133,6 +133,11 @@ def is_in_use(root: str) -> bool:
     return _may_be_held(root) and locks.is_held(installing(root))
 
 
+def is_under_way(root: str) -> bool:
+    """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock."""
+    return is_in_use(root) or locks.is_held(f"{root}/.lock")
+
+
 def wait(root: str) -> None:
     """Wait until uv has installed the private distributions.
 

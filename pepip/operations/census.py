@@ -27,17 +27,22 @@ if TYPE_CHECKING:
 
 OK = "ok"
 BROKEN = "broken"
+CHANGING = "changing"
 MISSING = "missing"
 UNREACHABLE = "unreachable"
+
+READABLE = frozenset({OK, BROKEN, CHANGING})
+"""The states of environments that are there and can be read."""
 
 
 class KnownVenv(NamedTuple):
     """An environment that the registry knows.
 
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to the former
-    place of the store, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk
-    is not there, or can't be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
-    that it links, or has real files from. For an unreachable environment, they are the ids noted in the
+    place of the store, or the store has lost entries that it links); `changing` (it looks broken, because a change is
+    under way); `missing` (deleted); or `unreachable` (its disk is not there, or can't be read). `reason` gives the
+    reason in a sentence. `entries` are the ids of the entries that it links, or has real files from. For an
+    unreachable environment, they are the ids noted in the
     registry, or None if the registry has no such note.
     """
 
@@ -167,6 +172,8 @@ def _look(
         return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
     reason = _defect(root, _loss(store, linked, stored_ids), packages)
     state = BROKEN if reason else OK
+    if reason and journal.is_under_way(root):
+        state, reason = CHANGING, "a change to it is under way"
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = python_of(root)
     every = linked | made

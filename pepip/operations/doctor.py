@@ -321,7 +321,7 @@ def _environments(seen: Census) -> Iterator[HealthCheck]:
         census.UNREACHABLE: "its entries are kept; run `pepip projects forget` if it is gone for good",
         census.MISSING: "`pepip prune` removes unused entries; `pepip projects scan DIR` finds it if it was moved",
     }
-    bad = [known for known in seen.projects if known.state != census.OK]
+    bad = [known for known in seen.projects if known.state not in {census.OK, census.CHANGING}]
     for known in bad:
         state = ERROR if known.state == census.BROKEN else WARNING
         yield HealthCheck("environment", state, f"{known.environment}: {known.reason}", hints[known.state])

@@ -199,7 +199,7 @@ class _Repair:
             linked = known.entries or frozenset()
             replaced = linked & set(self._entries)
             recovers = bool(linked & self._store.unusable) or not self._patterns
-            if known.state in {census.OK, census.BROKEN} and (replaced or recovers) and not linked & ill:
+            if known.state in census.READABLE and (replaced or recovers) and not linked & ill:
                 yield from self._repair_environment(known, replaced, recovers=recovers)
         there = {item.id for item in listing.stored(self._store)} - ill  # some were fetched again for an environment
         self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]

@@ -63,7 +63,7 @@ def why(
     wanted, graphs = normalize_name(name), graphs or Graphs(store)
     for known in environments:
         item = next((item for item in known.packages if item.name == wanted), None)
-        if item is None or version not in {"", item.version} or known.state not in {census.OK, census.BROKEN}:
+        if item is None or version not in {"", item.version} or known.state not in census.READABLE:
             continue
         graph = graphs.of(known)
         yield Reason(

@@ -27,7 +27,8 @@ _LARGEST = 1 << 62
 class Finished(NamedTuple):
     """A finished operation. `ended_at` is in seconds since 1970.
 
-    `received_bytes` were downloaded, `freed_bytes` were freed on disk.
+    `received_bytes` were downloaded, `freed_bytes` were freed on disk. `problem` is a word for a problem that the
+    operation found or left, empty if there is none.
     """
 
     title: str
@@ -39,6 +40,7 @@ class Finished(NamedTuple):
     seconds: float
     received_bytes: int = 0
     freed_bytes: int = 0
+    problem: str = ""
 
 
 def _place(store: Store) -> tuple[str, str]:
@@ -71,6 +73,6 @@ def add(store: Store, done: Finished) -> None:
 
 
 def _is_sound(item: Finished) -> bool:
-    texts = (item.title, item.command, item.state, item.outcome, *item.log)
+    texts = (item.title, item.command, item.state, item.outcome, item.problem, *item.log)
     numbers = (item.ended_at, item.seconds, item.received_bytes, item.freed_bytes)
     return all(isinstance(text, str) for text in texts) and all(0 <= number <= _LARGEST for number in numbers)

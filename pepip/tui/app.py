@@ -11,6 +11,7 @@ import os
 from textual.app import ComposeResult
 
 from pepip import paths
+from pepip.operations import census
 from pepip.tui import bell, formatting, job_history
 from pepip.tui import catalog as catalogs
 from pepip.tui.action_app import ActionApp
@@ -143,7 +144,9 @@ class PepipApp(ActionApp):
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
         """Read the store again if it has changed on disk."""
-        if self._scanner.is_outdated(event) and self.is_running:
+        shares = self.session.catalog.shares.values() if self.session.catalog else ()
+        is_changing = any(share.known.state == census.CHANGING for share in shares)
+        if (self._scanner.is_outdated(event) or is_changing) and self.is_running and not self.is_reading:
             self.read_again()
 
     def on_scanner_listed(self, event: Scanner.Listed) -> None:

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
 
 _COLUMNS = (
-    Column("name", "Package", 24),
-    Column("version", "Version", 12),
+    Column("name", "Package", 0),
+    Column("version", "Version", 16),
     Column("kind", "Finding", 10),
     Column("fixed", "Fixed, or newest", 16, from_width=54),
     Column("users", "Projects", 8, is_right=True, from_width=40),

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pepip.environment import purposes
-from pepip.operations import compare
+from pepip.operations import census, compare
 from pepip.tui import commands, formatting
 from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
@@ -197,7 +197,7 @@ def _versions(share: VenvShare) -> dict[str, str]:
 
 
 def _is_there(share: VenvShare) -> bool:
-    return share.known.state in {"ok", "broken"}
+    return share.known.state in census.READABLE
 
 
 def _name(share: VenvShare) -> str:

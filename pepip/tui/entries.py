@@ -26,7 +26,7 @@ TONES = {USED: "good", UNUSED: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Package", 0),
-    Column("version", "Version", 14, from_width=36),
+    Column("version", "Version", 16, from_width=36),
     Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
     Column("size", "", 8, from_width=124),

@@ -28,7 +28,7 @@ COLUMNS = (
     Column("share", "", 6, is_right=True, from_width=44),
     Column("bar", "", _BAR, from_width=56),
     Column("name", "Name", 0),
-    Column("files", "Files", 8, is_right=True, from_width=36),
+    Column("files", "Files", 8, is_right=True, from_width=46),
 )
 
 

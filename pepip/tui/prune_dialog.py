@@ -89,7 +89,7 @@ class PruneDialog(Dialog):
         yield Static(Text("Looking at the links of every environment …"), id="prune-sentence")
         columns = (
             Column("name", "Package", 0),
-            Column("version", "Version", 12),
+            Column("version", "Version", 16),
             Column("python", "Python", 11, from_width=64),
             Column("when", "Last linked", 11, from_width=52),
             Column("size", "On disk", 9, is_right=True),

@@ -41,7 +41,7 @@ _IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
-    Column("title", "Bundle", 25),
+    Column("title", "Bundle", 0),
     Column("environment", "Environment", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )

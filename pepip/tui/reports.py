@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from pepip.uv.process import Result
 
 
+DAMAGED, UNPROVEN, IN_PART = "damaged", "unproven", "in part"
+"""The problems that may remain after a job: damaged entries, unproven entries, and a part that was not done."""
+
+
 def of_summary(summary: Summary) -> Report:
     """Describe a change to an environment."""
     return Report(formatting.outcome(summary))
@@ -91,7 +95,8 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
             problems.append(f"{len(verdict.unproven)} unproven: R fetches and compares")
         result = ", ".join(problems) or ("all intact" if verdict.checked > 1 else "intact")
         flaws = {finding.stored.id: finding.flaws for finding in (*verdict.findings, *verdict.unproven)}
-        return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws})
+        problem = DAMAGED if verdict.findings else UNPROVEN if verdict.unproven else ""
+        return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws}, problem=problem)
 
     return describe
 
@@ -111,6 +116,7 @@ def of_repair(done: Repaired) -> Report:
         ", ".join(parts) or "nothing to repair",
         [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
         dict.fromkeys(set(done.entries) - set(done.unproven), ()),
+        problem=DAMAGED if done.failed else UNPROVEN if done.unproven else "",
     )
 
 
@@ -158,7 +164,7 @@ def of_adoption(done: list[Adopted]) -> Report:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
     if len(failures) > 1:
         sentence += f"; {len(failures) - 1} more in the log (4)"
-    return Report(sentence, lines, freed_bytes=max(0, freed_bytes))
+    return Report(sentence, lines, freed_bytes=max(0, freed_bytes), problem=IN_PART if failures else "")
 
 
 def of_ejecting(done: Ejected) -> Report:

@@ -203,7 +203,7 @@ def test_a_removed_project_is_noticed(keeper: Machine, store: Path, tmp_path: Pa
     async def script(person: Person) -> None:
         await person.sees("nothing to prune")
         shutil.rmtree(tmp_path / "code" / "one")
-        await person.sees("○", "it was deleted or moved", "kB unused")
+        await person.sees("○", "it was deleted or moved", "kB to prune")
 
     use(store, script, pane="projects", size=(160, 40))
 

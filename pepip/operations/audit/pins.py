@@ -64,7 +64,7 @@ def of_environments(projects: Sequence[KnownVenv]) -> Pins:
     local: set[Pin] = set()
     unasked = []
     for known in projects:
-        if known.state not in {census.OK, census.BROKEN}:
+        if known.state not in census.READABLE:
             unasked.append(known.environment)
             continue
         folder = _folder_of_settings(known)
