@@ -19,7 +19,7 @@ from pepip.host import files
 from pepip.model import Progress, Summary
 from pepip.operations import apply, deciding, linked_entries, scripts, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
+from pepip.uv import asked_interpreter, interpreter, known_plans, project, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -216,7 +216,7 @@ def _job(
         from pepip.uv import stage
 
         staging = project.staging_request(request)
-        if request.script or shareable.builds_in_environment(staging):
+        if request.script or asked_interpreter.builds_in_environment(staging):
             return stage.install_private(staging, work.private, environment.executable, prefix=folder)
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
@@ -227,7 +227,7 @@ def _job(
         for arrival in project.install_private(request, without=sorted(item.name for item in work.shared)):
             yield Progress("build", arrival.name)
 
-    needs_others = request.script or shareable.builds_in_environment(project.staging_request(request))
+    needs_others = request.script or asked_interpreter.builds_in_environment(project.staging_request(request))
     return ChangeJob(
         project.staging_request(request),
         decide,

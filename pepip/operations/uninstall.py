@@ -53,7 +53,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
             linked_entries.entry_of(store, item)
         apply.get_ready()
 
-    removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
+    removed = resolve.removals(request, environment, read_ahead)
     going = {item.name for item in removed}
     present = {item.name for item in installed}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
@@ -79,7 +79,7 @@ def uninstall(
                 meanwhile()
                 removed = previewed.removed
             else:
-                removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
+                removed = resolve.removals(request, environment, meanwhile)
             return deciding.work_of(Changes(removed, ()), [])
 
         def install_private(work: Work) -> Generator[Progress, None, None]:
