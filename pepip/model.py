@@ -352,7 +352,7 @@ class Stored(NamedTuple):
     def last_used_at(self) -> int:
         """The time when an environment last linked the entry, or when it was stored if that is later.
 
-        Links are noted to the minute, by a clock that may be ahead of this one.
+        Links are noted to the hour, by a clock that may be ahead of this one.
         """
         return max(self.last_linked_at, self.stored_at)
 
