@@ -72,17 +72,17 @@ def test_an_unusual_environment_is_named_by_its_own_interpreter(
     assert asked_interpreter.options_of_environment(Request(), environment) == ["--python", environment.executable]
 
 
-@pytest.mark.parametrize("words", [("install", "horn"), ("uninstall", "drum")], ids=["install", "uninstall"])
-def test_the_first_change_of_an_environment_does_not_start_its_interpreter(
-    workbench: Workbench, tmp_path: Path, words: tuple[str, ...]
-) -> None:
-    """An interpreter that uv meets for the first time would be started."""
-    workbench.install("drum")
+def test_no_interpreter_of_an_environment_is_started(workbench: Workbench, tmp_path: Path) -> None:
+    """An install, a change and an uninstall in an environment that uv has not met before do without."""
+    other = workbench.at("other")
+    other.install("drum")  # pepip now has the facts of the base
+    workbench.uv("venv", "--python", os.path.realpath(other.environment / "bin/python"), workbench.environment)
     mark = tmp_path / "started"
     (workbench.site_packages / "tell.pth").write_text(f"import os; os.mkdir({str(mark)!r})\n")
 
-    source = workbench.from_wheelhouse if words[0] == "install" else ()
-    workbench.pepip(*words, *source)
+    workbench.install("horn")
+    workbench.install("drum")
+    workbench.pepip("uninstall", "horn")
 
     assert not mark.exists()
     workbench.python("-c", "")
