@@ -67,7 +67,7 @@ def _decide(request: Request, environment: Environment) -> Work:
     demands = required_hashes.of(request)
     is_for_uv = required_hashes.are_required(request) or any(map(arguments.is_lock, request.requirement_files))
     if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
-        changes = resolve.changes(request, environment.executable)
+        changes = resolve.changes(request, environment)
         return deciding.work_of(changes, resolve.locate(request, changes.added, environment), demands)
     artifacts = resolve.resolve(request, environment)
     added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
