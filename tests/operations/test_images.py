@@ -584,3 +584,17 @@ def test_an_image_may_have_the_longest_name(machine: Machine, linked: Path) -> N
     assert_refused(refused, "is too long", "name another file")
     assert image.read_bytes()[:4] == b"hsqs"
     assert sorted(path.name for path in linked.iterdir()) == [".venv", longest]
+
+
+def test_links_through_linked_folders_become_files(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """As all links into the store do, whether their targets are absolute or relative."""
+    packages = site_packages_of(linked / ".venv")
+    (packages / "relative.txt").symlink_to("camera/lenses/glass.txt")
+    (packages / "absolute").symlink_to(packages / "camera" / "lenses")
+
+    image = build(machine, linked)
+
+    with mounted_image(image, tmp_path / "mounted") as place:
+        found = site_packages_of(place)
+        assert (found / "relative.txt").read_text() == (found / "absolute" / "glass.txt").read_text() == "clear\n"
+        assert [path for path in (found / "relative.txt", found / "absolute") if path.is_symlink()] == []
