@@ -686,6 +686,27 @@ def test_a_layers_owner_waits_for_readers_that_link(site: Site) -> None:
     assert site.plays() == "1.0"
 
 
+def test_a_layer_may_vanish_while_a_command_waits_for_its_lock(site: Site) -> None:
+    """The command then stores the packages in the reader's store, and its environment is whole."""
+    site.fill("drum==1.0", "horn")
+    lock = site.layer / ".lock"
+    holding = site.owner.start(["flock", lock, "sh", "-c", "echo held; read _"], folder=site.owner.home)
+    assert holding.stdout is not None
+    assert holding.stdout.readline() == "held\n"
+    with ThreadPoolExecutor(1) as pool:
+        linked = pool.submit(site.install, "drum==1.0", "horn")
+        time.sleep(2)
+        assert not linked.done()
+        site.layer.rename(site.layer.with_name("away"))
+        holding.communicate("\n")
+        said = linked.result().stderr
+
+    assert f"warning: the layer {site.layer} is not there: its packages are stored in {site.reader.store}" in said
+    assert site.plays() == "1.0"
+    assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
+    assert problems_of(site.reader.store) == []
+
+
 @pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.real_world)])
 def test_many_users_at_once_on_one_read_only_layer(
     count: int, machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
