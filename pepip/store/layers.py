@@ -112,17 +112,21 @@ def away(layer_roots: Iterable[str]) -> dict[str, str]:
 
     Such a layer may come back: it may be mounted again, and a user may get their permission or ticket again.
     """
-    found = {root: _absence(paths.packages(root)) for root in layer_roots}
+    found = {root: _absence(root) for root in layer_roots}
     return {root: reason for root, reason in found.items() if reason}
 
 
-def _absence(folder: str) -> str:
-    """Return the reason why a folder of entries can't be used, empty if it can."""
+def _absence(root: str) -> str:
+    """Return the reason why a layer can't be used, empty if it can."""
+    folder = paths.packages(root)
     try:
-        is_there = stat.S_ISDIR(os.stat(folder).st_mode)
-        is_closed = is_there and not os.access(folder, os.X_OK)
+        if stat.S_ISDIR(os.stat(folder).st_mode):
+            return "" if os.access(folder, os.X_OK) else "may not be read"
     except PermissionError:
-        is_there = is_closed = True
+        return "may not be read"
     except OSError:
-        is_there = is_closed = False
-    return "may not be read" if is_closed else "" if is_there else "is not there"
+        pass
+    with contextlib.suppress(OSError):
+        if os.listdir(root):  # an empty folder may be a mount point
+            return "is no store: it has no folder packages"
+    return "is not there"
