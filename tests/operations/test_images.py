@@ -598,3 +598,18 @@ def test_links_through_linked_folders_become_files(machine: Machine, linked: Pat
         found = site_packages_of(place)
         assert (found / "relative.txt").read_text() == (found / "absolute" / "glass.txt").read_text() == "clear\n"
         assert [path for path in (found / "relative.txt", found / "absolute") if path.is_symlink()] == []
+
+
+def test_a_run_makes_no_cache_for_uv(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """Even where uv's cache can't be written: a run needs no uv, and its program gets the user's own settings."""
+    require_mounts()
+    image, temporary = build(machine, linked), tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "file").write_text("")
+    variables = {"TMPDIR": str(temporary), "UV_CACHE_DIR": f"{tmp_path}/file/cache"}
+    words = ("image", "run", image, "--", "sh", "-c", f"ls {temporary}; echo $UV_CACHE_DIR")
+
+    said = machine.pepip(*words, folder=tmp_path, variables=variables).stdout
+
+    assert said.split() == [f"pepip-images-{os.geteuid()}", f"{tmp_path}/file/cache"]
+    assert left_by_runs(temporary) == []
