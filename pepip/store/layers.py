@@ -60,6 +60,18 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def store_above(path: str) -> str:
+    """Return the root of the store among whose entries a path lies, empty if it lies in none.
+
+    A store is recognized by its folders.
+    """
+    for folder in paths.upward(os.path.realpath(path)):
+        root, name = os.path.split(folder)
+        if name == "packages" and os.path.isdir(paths.projects(root)) and os.path.isdir(paths.staging(root)):
+            return root
+    return ""
+
+
 def enclosing(store_root: str, others: Iterable[str]) -> str:
     """Return the root of the store among whose entries another store lies, empty if it lies in none of `others`."""
     real = os.path.realpath(store_root)

@@ -204,9 +204,17 @@ class Store:
             self.make_directory(folder(self.root))
 
     def make_root(self) -> None:
-        """Make the root folder if it is missing. Raises StoreError if this user may not."""
+        """Make the root folder if it is missing. Raises StoreError if this user may not.
+
+        Raises StoreError also if it would lie among the entries of another store: that one would count it as damage.
+        """
         if os.path.isdir(self.root):
             return
+        outer = layers.store_above(self.root)
+        if outer:
+            raise StoreError(
+                f"{self.root} lies among the entries of the store {outer}", hint="name a folder outside of it"
+            )
         try:
             os.makedirs(self.root, mode=0o755)
         except OSError as error:

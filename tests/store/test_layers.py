@@ -427,6 +427,21 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
     assert sorted(path.name for path in other.iterdir()) == ["letter.txt"]
 
 
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_publish_removes_the_rest_of_a_killed_one(site: Site) -> None:
+    """Nobody else may ever store something in that layer."""
+    site.install("drum==1.0", "horn", variables={})
+    site.read("store", "publish", "horn", "--to", site.layer)
+    left = site.layer / "staging" / "1-1"
+    (left / "0").mkdir(parents=True)
+    left.with_name("1-1.lock").touch()
+
+    site.read("store", "publish", "drum", "--to", site.layer)
+
+    assert list((site.layer / "staging").iterdir()) == []
+    assert entries_of(site.layer) == ["drum-1.0", "horn-1.0"]
+
+
 def test_a_reader_may_not_publish_to_a_layer_of_another(site: Site) -> None:
     """The system refuses, and the message names the layer."""
     if not site.reader.prefix:

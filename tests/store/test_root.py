@@ -35,3 +35,18 @@ def test_a_file_in_the_place_of_a_store_is_named(tmp_path: Path) -> None:
         Store(str(tmp_path / "store")).create()
 
     assert (tmp_path / "store").read_text() == "mine"
+
+
+def test_no_store_is_made_among_the_entries_of_another(tmp_path: Path) -> None:
+    """`store repair` of the other would move it to the trash. Beside the entries it is fine."""
+    outer = Store(str(tmp_path / "outer"))
+    outer.create()
+    (tmp_path / "link").symlink_to(tmp_path / "outer" / "packages")
+
+    for place in ("outer/packages/mine", "link/deep/mine"):
+        with pytest.raises(StoreError, match=f"{tmp_path}/{place} lies among the entries of the store {outer.root}"):
+            Store(str(tmp_path / place)).create()
+    Store(str(tmp_path / "outer" / "inner")).create()
+    Store(str(tmp_path / "packages" / "mine")).create()
+
+    assert list((tmp_path / "outer" / "packages").iterdir()) == []
