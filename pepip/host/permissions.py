@@ -75,6 +75,18 @@ def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> N
         os.close(descriptor)
 
 
+def close_folder(path: str) -> bool:
+    """Make a folder if it is missing, and let only this user enter it. Return whether all users could write it."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        mode = os.stat(path).st_mode
+        if sys.platform != "win32" and mode & 0o077:
+            os.chmod(path, 0o700)
+            return bool(mode & stat.S_IWOTH)
+    return False
+
+
 def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
     """Let all users who may read the directory `like` read an open file, whatever the umask is."""
     if sys.platform != "win32":
