@@ -93,6 +93,10 @@ class ProjectsPane(FilteredPane):
                 )
         yield UnsharedList(id="unshared")
 
+    def on_mount(self) -> None:
+        """Show the key that leads back from the packages: without room for both lists, a click can't."""
+        self.packages.shown_keys = ("escape",)
+
     @property
     def table(self) -> Table:
         """The list of projects."""

@@ -76,9 +76,10 @@ class SavingsPane(Vertical):
             ("without sharing", sums.without_sharing_bytes, "dim"),
             ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
-            ("  a prune frees", prunable.freed_bytes if prunable else 0, ""),
+            ("  a prune frees", prunable.freed_bytes if prunable else -1, ""),
         ):
-            text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
+            shown = formatting.size(figure) if figure >= 0 else "…"
+            text.append(f" {title:<21} {shown:>9}  ", style)
             text.append(formatting.bar(figure / most, width) + "\n", style)
         if prunable and prunable.shared_bytes:
             title = "  more in uv's cache"
