@@ -47,9 +47,7 @@ class ProjectsPane(FilteredPane):
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
         Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
-        Binding(
-            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
-        ),
+        Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
         Binding("E", "eject", "Eject", show=False, tooltip="Give this environment real files in place of all links"),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
