@@ -245,7 +245,8 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit, always with those of the help, the palette and quitting."""
-        wanted = {*self.wanted, *getattr(self.screen.focused, "shown_keys", ())}
+        of_focus = getattr(self.screen.focused, "shown_keys", ())
+        wanted = {*self.wanted, *of_focus}
         shown = {
             active.binding.action: active.binding
             for active in reversed(
@@ -259,7 +260,7 @@ class Keys(Line):
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]
-        first.sort(key=lambda item: item[0] not in wanted)
+        first.sort(key=lambda item: item[0] not in of_focus)
         room = self.size.width - sum(self._width(item) for item in last)
         text = Text(no_wrap=True, end="")
         self.click_targets = []

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 _LEAST = 8
-"""The least width of a column that takes the space that is left."""
+"""The least width of a column that takes the space that is left, if its content needs so much."""
 
-_LEGIBLE = 20
+_LEGIBLE = 24
 """A column of width 0 that is always shown gets so much room, if it needs that, before optional columns get any."""
 
 _USUAL = 0.95
@@ -85,7 +85,8 @@ class FittedColumns:
         """Return the least width of a column."""
         if column.width:
             return min(column.width, self._usual[number])
-        return max(_LEAST, min(self._usual[number], _LEAST if column.from_width else _LEGIBLE))
+        usual = min(self._usual[number], _LEAST if column.from_width else _LEGIBLE)
+        return max(usual, min(_LEAST, self._needs[number]))
 
 
 def _needed(column: Column, lengths: Sequence[int]) -> int:
@@ -96,8 +97,8 @@ def _needed(column: Column, lengths: Sequence[int]) -> int:
 def shared(spare: int, widths: Mapping[int, int], needs: Mapping[int, int]) -> dict[int, int]:
     """Share spare room among columns with these widths, in equal parts, as far as they need it.
 
-    If all of them have what they need, they become equally wide. If there is too little room for all, the last ones
-    become narrower.
+    If all of them have what they need, they become equally wide. If there is too little room for their widths, the
+    column whose content is cut most becomes narrower.
     """
     room = spare + sum(widths.values())
     part = room // (len(widths) or 1)
@@ -107,7 +108,7 @@ def shared(spare: int, widths: Mapping[int, int], needs: Mapping[int, int]) -> d
     left = sorted(widths, key=lambda number: needs[number] - widths[number])
     for place, number in enumerate(left, 1):
         part = spare // (len(left) - place + 1)
-        more = part if place == len(left) else min(part, max(0, needs[number] - widths[number]))
-        found[number] = max(_LEAST, widths[number] + more)
+        more = part if place == len(left) else min(max(0, part), max(0, needs[number] - widths[number]))
+        found[number] = max(min(_LEAST, needs[number]), widths[number] + more)
         spare -= more
     return found

@@ -60,7 +60,7 @@ class ProjectsPane(FilteredPane):
         ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
-        Binding("h,left,escape", "to_projects", "To the projects", show=False),
+        Binding("h,left,escape", "to_projects", "Back", show=False, tooltip="To the projects"),
     ]
 
     def __init__(self, session: Session) -> None:

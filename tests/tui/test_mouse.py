@@ -259,7 +259,7 @@ SCREENS = {
         pressing(),
         (
             Spot("two", lambda person: person.focus == "packages", times=2),
-            Spot("To the projects", lambda person: person.focus == "environments"),
+            Spot("Back", lambda person: person.focus == "environments"),
             Spot("foreign", title_is("Adopt"), times=2, back=("escape",)),
             Spot("foreign", marks("#unshared #unshared-list", 1), aside=-1),
             Spot("✓", marks("#unshared #unshared-list", 0), line="Not yet shared"),
