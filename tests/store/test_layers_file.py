@@ -76,7 +76,7 @@ def test_a_layer_that_is_no_store_is_told_from_one_that_is_away(tmp_path: Path) 
 
     assert layers.away(roots) == {
         f"{tmp_path}/empty": "is not there",
-        f"{tmp_path}/other": "is no store: it has no folder packages",
+        f"{tmp_path}/other": "is no store: it has no `packages` folder",
         f"{tmp_path}/file": "is not there",
         f"{tmp_path}/missing": "is not there",
     }
