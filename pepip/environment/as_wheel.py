@@ -9,7 +9,7 @@ import os
 import stat
 
 from pepip import digests, paths
-from pepip.environment import file_modes, survey
+from pepip.environment import file_modes, reasons
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, launchers, links, permissions
 from pepip.plan.merge import data_path
@@ -74,12 +74,12 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
     dist_info = distribution.dist_info
     place = f"{environment.site_packages}/{dist_info}"
     if links.read_link(f"{place}/METADATA"):
-        raise OwnFilesError(survey.LINKED_BY_OTHERS)
+        raise OwnFilesError(reasons.LINKED_BY_OTHERS)
     try:
         content_of_record = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
         declared = dict(_declared(place))
     except FileNotFoundError as error:
-        raise OwnFilesError(survey.NO_RECORD) from error
+        raise OwnFilesError(reasons.NO_RECORD) from error
     except (OSError, ValueError) as error:
         raise OwnFilesError(f"its metadata can't be read: {error}") from error
     found = AsWheel(
@@ -91,25 +91,27 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         if _is_of_installer(row, dist_info):
             continue
         path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")
-        if row.path.startswith("/") or not paths.is_inside(path):
-            raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
+        obstacle = reasons.of_path(row.path, path if paths.is_inside(path) else "")
+        if obstacle:
+            raise OwnFilesError(obstacle)
         if not links.is_reached(environment.root, path, is_real):
-            raise OwnFilesError(survey.LINKED_BY_OTHERS, (row.path,))
+            raise OwnFilesError(reasons.LINKED_BY_OTHERS, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:
             continue
         if shown.startswith(_RESERVED):
             raise OwnFilesError(f"it has a file named {row.path}", (row.path,))
         status = _status(f"{environment.root}/{path}")
-        if status is None and not row.hash_value:
-            continue  # virtualenv lists files that it has not made
+        if status is None and links.read_link(f"{environment.root}/{path}"):
+            raise OwnFilesError(reasons.LINKED_BY_OTHERS)
         if status is None:
-            if links.read_link(f"{environment.root}/{path}"):
-                raise OwnFilesError(survey.LINKED_BY_OTHERS)
-            changed.append(row.path)
+            if row.hash_value:  # virtualenv lists files that it has not made, without a hash
+                changed.append(row.path)
             continue
+        if status.st_uid != files.user_id():
+            raise OwnFilesError(reasons.OF_OTHERS, (row.path,))
         if permissions.gives_rights(f"{environment.root}/{path}", status):
-            raise OwnFilesError(survey.SPECIAL, (row.path,))
+            raise OwnFilesError(reasons.SPECIAL, (row.path,))
         content = _restored(environment, path, shown, dist_info)
         if not (_matches(environment, path, row, status, digest_cache) or _is_row_of_wheel(row, content)):
             changed.append(row.path)
@@ -126,9 +128,9 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
             found.texts[shown] = content
             found.hashes[shown] = record.hash_value(digests.binary(content))
     if changed:
-        raise OwnFilesError("its files are not as RECORD says", tuple(sorted(changed)))
+        raise OwnFilesError(reasons.CHANGED, tuple(sorted(changed)))
     if f"{dist_info}/METADATA" not in found.files or f"{dist_info}/WHEEL" not in found.files:
-        raise OwnFilesError(survey.NO_WHEEL)
+        raise OwnFilesError(reasons.NO_WHEEL)
     return found._replace(executables=frozenset(executables))
 
 

@@ -181,9 +181,9 @@ def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) 
 
 
 def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether another user of a shared store could write the file."""
-    is_shared = like.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+    """Tell whether another user could write the file: any user, or another user of a shared store."""
+    is_shared = like.st_mode & _OTHERS_WRITE
+    return bool(status.st_mode & (_OTHERS_WRITE if is_shared else stat.S_IWOTH))
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
