@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Link the environments below folders, whichever tool made them, so that each wheel is on disk once. First shows
-their packages and the space that links would free, and asks. `pepip eject` undoes it.
+Link the environments below folders, whichever tool made them, so that each wheel is on disk once. The command
+first shows their packages and the space that links would free, and asks. `pepip eject` takes the links back.
 """
 
 
@@ -100,7 +100,7 @@ def _gain(freed: Freed) -> str:
 
 
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
-    """Report results that the preview could not show: failures, and distributions that differ from their RECORD."""
+    """Report results that the preview could not show: failures, and distributions that stay for a new reason."""
     if item.failure:
         extent = "was adopted only in part" if item.linked else "was not adopted"
         output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
@@ -182,6 +182,7 @@ def _document(seen: AdoptionPreview) -> dict[str, object]:
         "conda": seen.conda,
         "other_folders": seen.other_folders,
         "unreadable": seen.unreadable,
+        "redirects": [item._asdict() for item in seen.redirects],
         "freed_bytes": total.size_bytes,
         "freed_inodes": total.inodes,
         "copied_bytes": seen.freed_space.copied_bytes,

@@ -1,6 +1,6 @@
 """The preview of `pepip adopt` as text: the environments, the packages that stay as they are, the space to be freed.
 
-The most important sentence comes last: after a long table, only the last lines are still on the screen.
+The sum comes after the tables, because only the last lines of a long text are still on the screen.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     from pepip.operations.adoption.preview import AdoptionPreview
 
 _MOST_ROWS = 20
+_MOST_REDIRECTS = 3
 
 
 def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
-    """Print a preview. `command` adopts its environments; it is empty if a question follows.
+    """Print a preview. `command` is the command that adopts its environments, empty if this run adopts them itself.
 
     Without `is_complete`, only the environments that would free most are listed, and the packages that stay are
     grouped by their reasons. With `looks_everywhere`, the folders of tools were searched.
@@ -35,6 +36,7 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everyw
         if item.processes and not item.reason:
             shown = ", ".join(f"{process.name} ({process.number})" for process in item.processes[:3])
             tables.say(f"{short(item.environment)} is in use by {shown}, which would go on working.")
+    _show_redirects(seen, is_complete=is_complete)
     for root in seen.conda:
         tables.say(f"{short(root)} is an environment of conda: left alone.")
     if seen.other_folders:
@@ -113,6 +115,23 @@ def _show_each_that_stays(seen: AdoptionPreview) -> None:
             if copy.reason:
                 shown = f"{copy.name} {copy.version} stays: {copy.reason}{listed(copy.changed)}"
                 tables.say(f"{short(item.environment)}: {shown}")
+
+
+def _show_redirects(seen: AdoptionPreview, *, is_complete: bool) -> None:
+    """Print each environment outside of the folders to which a project's `.venv` leads, and say whether it counts."""
+    included = {item.environment for item in seen.venvs}
+    for place, root in seen.redirects:
+        if root in included:
+            tables.say(f"{short(root)} is outside of the folder. It is included since {short(place)} leads there.")
+    left = {root: place for place, root in seen.redirects if root not in included}
+    shown = sorted(left)[: len(left) if is_complete else _MOST_REDIRECTS]
+    for root in shown:
+        tables.say(
+            f"{short(left[root])} leads to {short(root)}, outside of the folder: left alone unless you name it."
+        )
+    if len(left) > len(shown):
+        more = humanized.count(len(left) - len(shown), "more environment")
+        tables.say(f"and {more} outside of the folder (`-v` lists all)")
 
 
 def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) -> None:

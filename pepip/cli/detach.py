@@ -1,4 +1,4 @@
-"""`pepip detach`, `attach` and `eject`: replace links by private copies, and copies by links."""
+"""`pepip detach` and `attach`: replace links by private copies, and copies by links."""
 
 from __future__ import annotations
 
@@ -6,23 +6,16 @@ import os
 import sys
 
 from pepip import humanized
-from pepip.cli import options, output
+from pepip.cli import eject, options, output
 from pepip.cli.stores import open_store
 from pepip.errors import UsageError, VenvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Sequence
 
 _DETACH = """\
 Replace the links of a package by a writable copy, to patch or debug it. Other environments stay as they are.
-"""
-
-_EJECT = """\
-Replace all links of an environment by real files. It then needs neither the store nor pepip.
-
-`pepip adopt` links it again.
 """
 
 _ATTACH = """\
@@ -44,47 +37,13 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("detach needs the NAME of a distribution, or --all")
     root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
     if arguments.all:
-        return _eject(root, arguments)
+        return eject.carry_out(open_store(), [root], arguments)
     done = detach.detach(open_store(), root, arguments.names)
     if arguments.json:
         output.write_json([{"name": item.name, "version": item.version} for item in done])
         return 0
     for item in done:
         output.say(f"{item.name} {item.version} has real files now, in {item.site_packages}")
-    return 0
-
-
-def run_eject(words: Sequence[str]) -> int:
-    """Run `pepip eject`. Returns the exit code."""
-    from pepip.operations import compare, venvs
-
-    parser = options.Parser("pepip eject", description=_EJECT)
-    parser.add_argument(
-        "environment",
-        metavar="ENVIRONMENT",
-        nargs="?",
-        default="",
-        help="the environment, or the folder of its project (the active one, or .venv)",
-    )
-    arguments = parser.read(words)
-    options.take_effect(arguments)
-    root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())
-    root, _ = compare.environment_at(root)
-    return _eject(root, arguments)
-
-
-def _eject(root: str, arguments: argparse.Namespace) -> int:
-    from pepip.operations.adoption import eject
-
-    reporter = output.reporter(arguments, is_quiet=arguments.json)
-    done = output.follow(eject.eject(open_store(), root), reporter)
-    if arguments.json:
-        distributions = [{"name": name, "version": version} for name, version in done.distributions]
-        output.write_json({"environment": done.environment, "distributions": distributions})
-    elif done.distributions:
-        output.say(f"{root} has real files now: {humanized.count(len(done.distributions), 'package')}")
-    else:
-        output.say(f"Nothing to do: {root} links nothing")
     return 0
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Request
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 _INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
@@ -51,7 +51,7 @@ _ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", 
 def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     """Run `pepip install` with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser(title, description=_INSTALL, examples=_INSTALL_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
@@ -86,7 +86,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
 
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip pip sync` with the words that follow its name. Returns the exit code."""
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip pip sync", description=_SYNC, examples=_SYNC_EXAMPLES)
     parser.add_argument("requirements", metavar="FILE", nargs="+", help="a requirements.txt or pylock.toml")
@@ -123,7 +123,7 @@ def _add_arguments(parser: options.Parser) -> None:
 
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:
-    """Tell whether uv must run the command alone: in another place than a virtual environment, or for an answer."""
+    """Tell whether uv must run the command alone: its target is no environment, or it only answers a question."""
     from pepip.operations import venvs
     from pepip.uv import settings
 
@@ -159,7 +159,7 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
 
 
 def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> None:
-    """Print the name of the environment at `root`, if there is one, and it is not `.venv` here. uv does the same."""
+    """Print the name of the environment at `root`, as uv does. Print nothing if it is missing, or is `.venv` here."""
     from pepip.operations import venvs
     from pepip.uv import interpreter
 

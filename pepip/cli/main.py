@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + 2
-    except Exception as error:  # `_fail` tells the kinds apart: without an error, their module is not imported
+    except Exception as error:  # any kind: only `_fail` imports the module of errors, so most runs do without it
         failed = _fail(error)
         if failed is None:
             raise
@@ -129,7 +129,7 @@ _MEANT = {
     "update": "sync --upgrade",
     "scan": "projects scan",
 }
-"""Names by which other tools call the commands of pepip."""
+"""Words that people type in place of a command of pepip, and the command that they mean."""
 
 
 def _refuse_misspelled(command: str) -> None:
@@ -168,11 +168,14 @@ _NEEDS_NO_WARNING = {"doctor", "ui", "generate-shell-completion"}
 
 
 def _repair_written_entries(*, looks_inside: bool) -> None:
-    """Repair entries that another tool wrote into since the last check, with a warning for each."""
+    """Repair entries that another tool wrote into since the last check, with a warning for each.
+
+    With `looks_inside`, changes of single `.dist-info` folders count, too.
+    """
     from pepip.paths import known_store_root
     from pepip.store import venv_times
 
-    store_root = known_store_root(os.environ)  # empty: a command that needs the store says why
+    store_root = known_store_root(os.environ)  # empty if it is unknown: a command that needs the store says why
     if not store_root or not venv_times.VenvTimes(store_root).changed(looks_inside=looks_inside):
         return
     from pepip.cli import output
@@ -209,11 +212,11 @@ def _warn_of_weakness() -> None:
 
 
 _UPDATING = ("install", "sync", "run")
-"""Commands that update an environment. When they are repeated, they mostly find nothing to do."""
+"""Commands that mostly find nothing to do when they are repeated. Only these look for a note of that."""
 
 
 def _note_of(command: str, words: Sequence[str]) -> str | None:
-    """Return the note of an earlier run that the command has nothing to do, None if there is none."""
+    """Return an earlier run's note, which says that the command has nothing to do. Without a note, return None."""
     from pepip.paths import default_store_root
     from pepip.uv import up_to_date
 
@@ -237,7 +240,7 @@ def _note_of(command: str, words: Sequence[str]) -> str | None:
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
         return up_to_date.note_of(store_root, noted)
-    os.environ["UV_PROJECT"] = start  # as when the answer was noted
+    os.environ["UV_PROJECT"] = start  # as when the note was written
     try:
         return up_to_date.note_of(store_root, noted)
     finally:
@@ -323,7 +326,7 @@ def _without_command(arguments: Sequence[str]) -> int:
 
 
 def _die_of_pipe() -> int:
-    """End quietly when nobody reads the output any more."""
+    """Discard the output, which nobody reads any more, and return the exit code."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     return 128 + 13

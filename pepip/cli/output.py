@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any, TypeVar
 
-    from pepip.model import Progress, Summary
+    from pepip.operations.reporting import Progress, Summary
 
     T = TypeVar("T")
 
 _LEAST_DETAIL = 20  # a shortened path keeps this many characters
-_SECONDS_TO_END = 0.2  # for the thread of a bar
-_BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
+_SECONDS_TO_END = 0.2  # the longest wait for a bar's thread to end
+_BESIDE_DETAIL = 36  # the width of the bar, the spinner and the spaces of a progress display
 
 
-_OF_MAKING = {"make", "remake", "would make", "would remake"}
+_OF_MAKING = {"make", "remake", "would make", "would remake"}  # phases of making an environment
 
 
 class Reporter:
@@ -62,7 +62,7 @@ class Reporter:
 class LiveReporter(Reporter):
     """A reporter for a terminal: one bar for each phase, until the operation ends.
 
-    The bar opens after a moment: a quick operation needs no bar, and saves the time to import one.
+    The bar opens after a moment, so a quick operation shows no bar and need not import `rich`.
     """
 
     _PATIENCE_SECONDS = 0.4
@@ -264,7 +264,7 @@ def say_changes(summary: Summary) -> None:
 
 
 def added(verb: str, new: int, *, present: int, to: str = "") -> str:
-    """Return a sentence: the result of adding entries. `to` is ` to LAYER` for a layer, empty for the own store."""
+    """Return a sentence: the result of adding entries. `to` is ` to LAYER` for a layer, and else empty."""
     there = f"{present:,} already there" if present else ""
     if not new:
         return f"{verb} nothing{to}" + (f": {there}" if there else "")

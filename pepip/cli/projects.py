@@ -127,7 +127,7 @@ def _forget(words: Sequence[str]) -> int:
     from pepip.operations import scan
 
     parser = options.Parser("pepip projects forget", description="Take an environment out of the registry.")
-    parser.add_argument("path", metavar="PATH", help="the environment, its project, or the registry's file")
+    parser.add_argument("path", metavar="PATH", help="the environment, its project, or its file in the registry")
     arguments = parser.read(words)
     options.take_effect(arguments)
     path = os.path.abspath(arguments.path)
@@ -148,7 +148,7 @@ def _scan(words: Sequence[str]) -> int:
     from pepip.operations import scan
 
     parser = options.Parser(
-        "pepip projects scan", description="Register the environments below folders that link the store."
+        "pepip projects scan", description="Register the environments that link the store, below these folders."
     )
     parser.add_argument("folders", metavar="DIR", nargs="+")
     arguments = parser.read(words)

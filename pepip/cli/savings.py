@@ -124,7 +124,7 @@ def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:
 
 
 def _environments(shares: Sequence[VenvShare]) -> str:
-    """Return the number of environments in words. Those of scripts and tools are named."""
+    """Return the number of environments in words. Those of scripts, tools and single runs are counted apart, too."""
     kinds = _kinds(shares)
     listed = [humanized.count(kinds[kind]["environments"], kind) for kind in kinds if kind != purposes.PROJECT]
     return humanized.count(len(shares), "environment") + (f" ({', '.join(listed)})" if listed else "")

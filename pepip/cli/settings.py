@@ -16,7 +16,7 @@ theme=NAME           the colours, such as nord, textual-light or ansi-dark
 hidden=COLUMN,…      columns that the list of entries does not show
 trash=TIME           how long the trash keeps removed entries: 12h, 7d; 0 turns it off
 bell=off             no bell and no desktop notification when a long job ends
-filter.NAME=LINE     a filter that @NAME stands for
+filter.NAME=LINE     a filter; type @NAME in its place
 """
 
 _EXAMPLES = """\
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(found: object) -> None:
-    """Raise UsageError if there is no such theme or column."""
+    """Raise UsageError if the settings name a theme or column that does not exist."""
     from pepip.operations.preferences import Preferences
     from pepip.tui import entries, screenshot
 

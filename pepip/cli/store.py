@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list(words: Sequence[str]) -> int:
     from pepip.operations import census, inventory, savings
-    from pepip.store import entries
+    from pepip.store import listing
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip store list", description="List the entries of the store and its layers.")
@@ -79,11 +79,11 @@ def _list(words: Sequence[str]) -> int:
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    with_layers = not arguments.orphans  # a layer has no orphans of this user
+    with_layers = not arguments.orphans  # orphans are entries of this store alone
     seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
     patterns = arguments.patterns or ["*"]
-    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, patterns)]
+    chosen = [item for item in (*seen.stored, *seen.layered) if listing.matches(item, patterns)]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
     else:
@@ -197,8 +197,8 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
 
 
 def _add(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import store_add
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
@@ -239,7 +239,7 @@ def _remove(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store remove", description="Remove one entry from the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
-    parser.add_argument("--force", action="store_true", help="even if environments link the entry, which breaks them")
+    parser.add_argument("--force", action="store_true", help="also an entry that environments link: this breaks them")
     parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
     options.take_effect(arguments)
@@ -305,8 +305,8 @@ def _verify(words: Sequence[str]) -> int:
 
 
 def _repair(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import verify
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store repair", description="Repair damaged entries and environments.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")

@@ -28,8 +28,8 @@ def run_init(words: Sequence[str]) -> int:
         metavar="members|owner|USER",
         action="append",
         default=[],
-        help="whose entries each member links besides their own. owner (the default): the store's owner and root; "
-        "USER: also this user; members: all members. Can be repeated",
+        help="the users whose entries each member links, besides the member's own. owner (the default): the store's "
+        "owner and root; USER: also this user; members: all members. Can be repeated",
     )
     parser.add_argument(
         "--layer", action="store_true", help="make the store a layer, which others link; prune it by age or by leases"
@@ -88,7 +88,7 @@ def run_clean(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
-    parser.add_argument("--dry-run", action="store_true", help="list what would go, and remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the consequences, and remove nothing")
     arguments = parser.read(words)
     options.take_effect(arguments)
     store = open_store()

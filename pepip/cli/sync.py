@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import ProjectRequest
+    from pepip.uv.request import ProjectRequest
 
 _SYNC = """\
-Bring a project's lock and environment up to date, each package linked from the shared store.
+Bring a project's lock and environment up to date, and link each package from the shared store.
 
 The result is the environment that `uv sync` would make; uv writes `uv.lock`. With `--script`, pepip syncs the
 environment that uv keeps for the script in its cache.
@@ -176,7 +176,7 @@ def _add_kinds(parser: options.Parser) -> None:
 
 
 def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
-    """Tell whether an edit leaves the project's environment alone."""
+    """Tell whether uv alone makes an edit, because pepip need not sync the project's environment after it."""
     return bool(
         arguments.script
         or arguments.no_sync
@@ -187,7 +187,11 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words for `uv add` or `uv remove`, which pepip calls with `--no-sync`: no options of a sync."""
+    """Return the words for `uv add` or `uv remove`, without the options of pepip and of a sync.
+
+    pepip calls uv with `--no-sync`, and syncs by itself. `--directory`, `--project` and `--color` have already taken
+    effect.
+    """
     of_sync = [
         option for option in options.LOCK_OPTIONS if option.group == "sync_options" and "--active" not in option.names
     ]
@@ -211,8 +215,8 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
 
 
 def request_of(arguments: argparse.Namespace) -> ProjectRequest:
-    """Return the request that the arguments of a command on a project make."""
-    from pepip.model import ProjectRequest
+    """Return the request that a project command's arguments describe."""
+    from pepip.uv.request import ProjectRequest
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
     return ProjectRequest(

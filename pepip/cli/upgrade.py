@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Summary
     from pepip.operations.census import KnownVenv
+    from pepip.operations.reporting import Summary
     from pepip.operations.upgrades import Preview, Result, Target, Targets, UpgradePlan
 
 _DESCRIPTION = """\

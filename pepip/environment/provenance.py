@@ -42,7 +42,7 @@ def load(content: bytes) -> dict[str, Source]:
     document = files.load_json(content)
     rows = document.get("distributions") if isinstance(document, dict) else None
     if not isinstance(rows, dict):
-        raise ValueError("a note has distributions")
+        raise ValueError("the note does not list distributions")
     found = {}
     for name, row in rows.items():
         is_metadata = name.endswith(".dist-info") and paths.is_name(name)

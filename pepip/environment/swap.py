@@ -13,7 +13,7 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, exchange, files, filesystems, links
-from pepip.model import Usage
+from pepip.host.disk_usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

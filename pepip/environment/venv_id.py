@@ -49,7 +49,7 @@ def note_script(root: str, script: str) -> None:
 
 
 def note_label(root: str, label: str) -> None:
-    """Note the purpose of the environment at `root`, in uv's cache, in words. A failure is ignored.
+    """Note in words the purpose of the environment at `root`, which lies in uv's cache. A failure is ignored.
 
     Passwords in URLs are left out, because other users may read the file.
     """

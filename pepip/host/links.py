@@ -1,4 +1,4 @@
-"""Making, reading and removing links. No other module makes links.
+"""Making, reading and removing links. No other module makes links, except `transfer`: hard links between files.
 
 A folder is linked by a symbolic link, on Windows by a junction, which needs no privilege. A file is linked by a hard
 link if source and link share a file system that allows it: a hard link costs no inode, and its real path lies in the
@@ -27,7 +27,7 @@ _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 def link_directory(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already.
 
-    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to it.
+    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to `ready`.
     """
     if ready and share_inode(ready, path):
         return

@@ -90,23 +90,26 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
-    """Return the mode for a new file that leaves `seal_file` nothing to change, unless the umask removes bits."""
+    """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits."""
     mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
 
-def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
+def share_file(
+    path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool, serves_others: bool
+) -> bool:
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
     uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
-    file there. If all users of the store can read the file and only its owner can write it, the file stays unchanged.
-    Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return False if nothing had to
-    be done. The answer is the same for all files with the same mode, group and `shares_inode`.
+    file there, which follows from the umask. The file stays unchanged if all users of the store can read it, and if
+    it is not `too_writable` for a store that `serves_others`. Otherwise a copy replaces it. `status` is the status of
+    the file, or of its source. Return False if nothing had to be done. The answer is the same for all files with the
+    same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
+        if is_readable(status, like=like) and not too_writable(status.st_mode, serves_others=serves_others):
             return False
         replace_by_copy(path)
     mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
@@ -160,7 +163,7 @@ def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result 
 
 
 def unsealed_mode(*, like: os.stat_result) -> int:
-    """Return the mode for a new directory that leaves `unseal_directory` nothing to change."""
+    """Return the mode for a new directory that `unseal_directory` then need not change."""
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
@@ -180,10 +183,16 @@ def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) 
             os.chown(path, -1, like.st_gid)
 
 
-def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether another user of a shared store could write the file."""
-    is_shared = like.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-    return bool(is_shared and status.st_mode & (stat.S_IWGRP | stat.S_IWOTH))
+def too_writable(mode: int, *, serves_others: bool) -> bool:
+    """Tell whether users who must not change a file of an entry can write a file with this mode.
+
+    In a store that `serves_others`, only the owner of a file may write it. In a store of one user, the user's group
+    may write it, too: on many systems each user has a group of their own, and the umask lets that group write. A copy
+    of each such file would take the space that the hard link saves.
+    """
+    if sys.platform == "win32":
+        return False
+    return bool(mode & (_OTHERS_WRITE if serves_others else stat.S_IWOTH))
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
@@ -267,7 +276,8 @@ def may_remove(path: str) -> bool:
     """Tell whether this user may remove the file or folder at `path`.
 
     The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
-    the folder and root may remove it. Another user's folder must be writable itself, because its removal changes it.
+    the folder and root may remove it. If `path` is a folder of another user, it must be writable, too, because moving
+    or emptying a folder changes it.
     """
     if sys.platform == "win32":
         return os.access(path, os.W_OK)

@@ -7,7 +7,7 @@ import os
 from pepip import humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import entries
 from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
@@ -16,8 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.root import Store
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 
@@ -84,7 +85,7 @@ def acquire(
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
     `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
-    unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
+    unpacked since `began_at_ns` (0: since now) count as just checked. With `is_checked`, uv has checked all hashes
     that the request demands, but a checked file may be another one than that of the resolution. So all artifacts are
     staged for comparison, even those that the store holds. If `replacing` names the path of an entry to be replaced,
     all artifacts are staged, too. `meanwhile` is called while uv fetches.

@@ -9,11 +9,13 @@ import time
 from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import apply, deciding, venvs
 from pepip.operations.deciding import ChangeJob, Work
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import arguments, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
+from pepip.uv.dry_run_output import Change, Changes
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InstallOptions(NamedTuple):
-    """The options of an install, beside the request itself.
+    """The options of an install, apart from the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
     same command the next time (see `settling`).

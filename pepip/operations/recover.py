@@ -10,14 +10,16 @@ from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
+from pepip.host import folder_use, locks, permissions
 from pepip.host.transfer import LINK
-from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
 from pepip.operations.relinking import change_links, has_private, link_state, relink, roll_back
+from pepip.operations.reporting import Progress
 from pepip.store import entries, registry
 from pepip.uv import resolve
+from pepip.uv.dry_run_output import Change
+from pepip.uv.request import Request
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -80,7 +82,7 @@ def complete_interrupted(store: Store, root: str) -> str:
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
     store.create()
-    with locks.in_use(root), _undisturbed(store, root):
+    with folder_use.in_use(root), _undisturbed(store, root):
         return complete(store, environment)
 
 
@@ -244,7 +246,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             if not (names and outdated.has_any(environment, state, names)):
                 continue
             if permissions.may_change(environment.site_packages):
-                with locks.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
+                with folder_use.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
                     state = link_state(store, contents.installed(environment, store.known_roots))
                     outdated.replace(environment, state, names)
 

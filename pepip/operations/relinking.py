@@ -185,7 +185,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
-    """Ask uv which files to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
+    """Ask uv which files of distributions without a RECORD to remove. Raises UvError if uv can't remove one."""
     if not going:
         return without_record.NOTHING
     from pepip.host import temp_dirs

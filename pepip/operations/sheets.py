@@ -21,7 +21,7 @@ _STARTS_A_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four
 
 
 class Sheet(NamedTuple):
-    """A list: the keys of its columns, and for each row a document that has them, and perhaps more for JSON."""
+    """A list: the keys of its columns, and a mapping for each row. JSON shows all keys of a row, not only columns."""
 
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]

@@ -8,24 +8,26 @@ import os
 from pepip import paths
 from pepip.errors import VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
-from pepip.model import Change, Changes, Progress
+from pepip.host import folder_use, permissions
 from pepip.operations import acquire, deciding, recover, venv_creation, venvs
+from pepip.operations.reporting import Progress
 from pepip.store import staging
 from pepip.uv import arguments, interpreter, required_hashes, resolve, stage
 from pepip.uv.answer_cache import AnswerCache
+from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from pepip.model import Entry, Environment, Request
+    from pepip.model import Entry, Environment
     from pepip.operations.deciding import Work
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 
 class Added(NamedTuple):
-    """The result for a request: entries that the store had, new entries, and names that can't be shared."""
+    """The result for a request: entries that the store had, new entries, and packages that can't be shared."""
 
     reused: list[Entry]
     stored: list[Entry]
@@ -35,9 +37,9 @@ class Added(NamedTuple):
 def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
     """Store the packages that `request` would install into an empty environment, yielding progress. Return an Added.
 
-    `python` is a request in uv's words. Without one, the store's own environment says which Python to resolve for. It
-    is made if it is missing. If this user can't use it, a temporary environment takes its place. Raises PepipError;
-    entries that were published before the failure stay.
+    `python` names a Python as uv's option `--python` does. If it is empty, the Python of the store's own environment
+    is taken. That environment is made if it is missing. If this user can't use it, a temporary environment takes its
+    place. Raises PepipError; entries that were published before the failure stay.
     """
     store.create()
     if store.is_writable():
@@ -79,7 +81,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
     # Never start another user's program, nor one that other members of a team may write.
     is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
     if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
-        with locks.in_use(root):
+        with folder_use.in_use(root):
             yield root
         return
     with venvs.existing_or_temporary("", python) as root:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import acquire
+from pepip.operations.reporting import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    With `installs_private_first`, uv installs them before the rest is linked: the environment has no distributions.
+    With `installs_private_first`, uv installs the private distributions first, into an environment without any.
     """
 
     work: Work
@@ -38,7 +38,8 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if work.shared:
         from pepip.uv import link_mode
 
-        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project, script=job.script)
+        command = link_mode.PROJECT if job.is_of_project else link_mode.PIP
+        mode = link_mode.chosen(job.request.common_options, command, script=job.script)
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files
@@ -85,7 +86,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
 
 
 def _prepare_to_link() -> None:
-    """Import what the end of an install needs: the processor has time while files arrive."""
+    """Import the modules that the end of an install needs, while uv still fetches files."""
     from pepip.environment import outdated  # noqa: F401
     from pepip.operations import recover, relinking  # noqa: F401
     from pepip.store import leases  # noqa: F401

@@ -11,8 +11,8 @@ import os
 
 from pepip.errors import PepipError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import preferences
+from pepip.operations.reporting import Progress
 from pepip.store import trash
 
 TYPE_CHECKING = False

@@ -7,18 +7,21 @@ import time
 
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Changes
 from pepip.names import normalize_name
 from pepip.operations import apply, deciding, linked_entries, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import resolve
+from pepip.uv.dry_run_output import Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Change, Environment, Installed, Progress, Request, Summary
+    from pepip.model import Environment, Installed
+    from pepip.operations.reporting import Progress, Summary
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Change
+    from pepip.uv.request import Request
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 

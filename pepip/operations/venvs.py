@@ -10,7 +10,8 @@ from pepip import paths
 from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import machine, permissions
-from pepip.model import Environment, Progress
+from pepip.model import Environment
+from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, cacheable, interpreter, settings
 
 TYPE_CHECKING = False
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 
 
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
-    """Return the environment's absolute path: named, activated, configured, or the nearest one.
+    """Return the absolute path of the named environment, or else of the active, the configured or the nearest one.
 
-    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, the
-    result is the path of `.venv` in `folder`, where the environment will be made. Source: uv's discovery of
-    environments.
+    The nearest one is `folder` itself or its `.venv`, or the same of a folder above. If there is none, the result is
+    the path of `.venv` in `folder`, where the environment will be made. Source: uv's discovery of environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:

@@ -63,7 +63,7 @@ def why(
     wanted, graphs = normalize_name(name), graphs or Graphs(store)
     for known in environments:
         item = next((item for item in known.packages if item.name == wanted), None)
-        if item is None or version not in {"", item.version} or known.state not in {census.OK, census.BROKEN}:
+        if item is None or version not in {"", item.version} or known.state not in census.READABLE:
             continue
         graph = graphs.of(known)
         yield Reason(
@@ -105,5 +105,5 @@ def _tree(
 
 
 def unneeded_of(reasons: Collection[Reason]) -> list[str]:
-    """Return the distributions that some environment no longer needs when this one goes from all of them."""
+    """Return the distributions that nothing needs, in at least one environment, once the distribution is removed."""
     return sorted({name for reason in reasons for name in reason.unneeded})

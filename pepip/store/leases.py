@@ -86,7 +86,7 @@ def set_policy(store_root: str, policy: Policy) -> None:
 
 
 def are_taken_in(store: Store, entry_ids: Iterable[str]) -> bool:
-    """Tell whether the layer of one of these entries takes leases."""
+    """Tell whether the layer of one of these entries has a folder of leases."""
     layer_roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)}
     return any(layer.root in layer_roots and os.path.isdir(paths.leases(layer.root)) for layer in store.layers)
 

@@ -8,6 +8,7 @@ import stat
 
 from pepip import paths
 from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, locks, permissions
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
-    from pepip.model import CachedEntry
+    from pepip.model import Entry
 
     Item = TypeVar("Item")
+
+
+class CachedEntry(NamedTuple):
+    """An entry that this run has read, with the state of its document at that time."""
+
+    entry: Entry
+    changed_at_ns: int
+    inode: int
+
+    def is_current(self, status: os.stat_result) -> bool:
+        """Tell whether the document, which has this `status` now, is unchanged."""
+        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those
-    that a cache has answered, by environment: see `linked_entries`. `registered` maps the path of each environment
+    that a cache has supplied, by environment: see `linked_entries`. `registered` maps the path of each environment
     that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
     can't repair: they count as lost.
     """
@@ -112,6 +125,11 @@ class Store:
     def is_shared(self) -> bool:
         """Whether users other than its owner may write the store. False if the store does not exist yet."""
         return (self._like is not None or self.exists()) and trust.is_shared(self.like)
+
+    @property
+    def serves_others(self) -> bool:
+        """Whether other users link from the store, which exists: it is shared, or a layer."""
+        return trust.serves_others(self.root, self.like)
 
     @property
     def trust(self) -> trust.Trust:
@@ -208,7 +226,8 @@ class Store:
     def _note_lost_registry(self) -> None:
         """Note that the store has entries but no registry: a new registry lacks the environments that link them."""
         with contextlib.suppress(FileExistsError, PermissionError):
-            files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
+            said = b"`pepip projects scan` finds environments again.\n"
+            files.create(paths.registry_lost(self.root), said, mode=0o644)
 
     def make_directory(self, path: str, *, is_private: bool = False) -> None:
         """Make one of the store's own folders, with the mode and group of the root. An existing folder is kept.
@@ -261,7 +280,7 @@ class Store:
             raise StoreError(f"{lock} is no file, so pruning can't wait for running installs", hint="remove it")
         if os.path.exists(lock) and not os.access(lock, os.R_OK):
             raise StoreError(
-                f"{lock} is another user's, and may not be read", hint="its owner's next install repairs it"
+                f"{lock} is another user's, and can't be read", hint="its owner's next install repairs it"
             )
         with locks.held(lock, mode=self.lock_mode) as is_alone:
             # Without the lock's file, no process has linked yet, or the disk is full.

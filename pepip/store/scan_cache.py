@@ -22,15 +22,18 @@ _FORMAT = 4
 _MOST_BYTES = 1 << 28
 
 _RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, a topic that has all existing names. `save` drops rows of other names, except names of layers."""
+"""Maps a topic to a topic whose rows name all that exists now. `save` drops the rows of other names.
+
+It keeps rows of entries in layers.
+"""
 
 
 _OF_ITEMS = ("packages", "links")
-"""Topics whose answers are lists of items that many names have. File and memory have each item once."""
+"""Topics whose answers are lists. Many lists share items, so file and memory have each item only once."""
 
 
 class ScanCache:
-    """Answers by topic and name, each with its evidence. An answer with other evidence is not used again.
+    """Answers by topic and name, each with its evidence. An answer is used again only with the same evidence.
 
     Items of answers in the topics of `_OF_ITEMS` are strings or rows; a row that was read from the file is a tuple.
     A caller keeps in `made` the object that it made of each row, so that equal rows become one object.
@@ -72,13 +75,13 @@ class ScanCache:
         self._is_changed = True
 
     def begin_anew(self) -> None:
-        """Begin another scan. The answers of the last one are those from before, without reading the file again."""
+        """Begin another scan. It can recall the answers of the last scan, without reading the file again."""
         self._before = {**self._before, **self._now}
         self._now = {}
         self._is_changed = False
 
     def save(self) -> None:
-        """Write the file if an answer was noted. Rows of other names are kept, unless the name no longer exists."""
+        """Write the file if an answer was noted. Rows that this scan did not use stay unless their names are gone."""
         if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}

@@ -1,9 +1,9 @@
 """Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
-No environment links an entry in the trash. Each run has a folder there, its grave. The run that made a grave empties
-it, or the next run if that one was killed. Or the grave is kept until the time in its name. A kept grave has the
-entries below the names of their buckets, so that `restore` can rename them back. Before a kept grave is emptied, it
-gets another name, so that nobody restores an entry that is being deleted.
+No environment links an entry in the trash. Each run that removes entries has a folder there, its grave, and empties
+it. If the run was killed, the next run empties its grave. A kept grave stays until the time in its name. It has the
+entries in folders named after their buckets, so that `restore` can rename them back. Before a kept grave is emptied,
+it gets another name, so that nobody restores an entry that is being deleted.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _AMPLE = 0.2
-"""The free share of a disk from which on entries may wait in the trash."""
+"""Entries may wait in the trash if at least this share of the disk is free."""
 
 _KEPT = re.compile(r"\d+-\d+\.kept-(\d{1,20})-(\d{1,12})")
 
@@ -46,7 +46,7 @@ class Grave(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """The ids of entries and the paths of environments that are back, and of those whose place is taken."""
+    """The ids of entries and the paths of environments that are back. `taken` has those whose place is taken."""
 
     entry_ids: tuple[str, ...]
     environments: tuple[str, ...]
@@ -60,11 +60,11 @@ def has_room(store: Store) -> bool:
 
 @contextlib.contextmanager
 def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
-    """Make a folder in the trash for one run's discarded entries, and yield it. Nobody empties it until the end.
+    """Make a folder in the trash for one run's discarded entries, and yield it. No other run empties it meanwhile.
 
-    With `keep_seconds`, it is kept for so long after now. A folder that has grown never gives its blocks back, so
-    each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield the trash
-    itself; then another run may empty it at any time.
+    With `keep_seconds`, it is kept for that many seconds from now. A folder that has grown never gives its blocks
+    back, so each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield
+    the trash itself; then another run may empty it at any time.
     """
     whole = paths.trash(store.root)
     now = time.time_ns()
@@ -180,7 +180,7 @@ def _folders(path: str) -> list[str]:
 def empty(store: Store, *, kept: bool = False) -> None:
     """Remove the graves in the trash, as far as this user may, except those of runs that still go on.
 
-    Graves whose time is not over stay, unless `kept` is set. If two processes do so at once, one waits.
+    Graves whose time is not over stay, unless `kept` is set. If two processes empty the trash at once, one waits.
     """
     folder = paths.trash(store.root)
     if not os.path.isdir(folder):
@@ -197,13 +197,13 @@ def empty(store: Store, *, kept: bool = False) -> None:
 
 
 def _give_up(grave_path: str) -> None:
-    """Give a kept grave the name of one that is not kept, from which nobody restores. Another user's stays."""
+    """Give a kept grave the name of one that is not kept: then nobody restores from it. Another user's stays."""
     with contextlib.suppress(OSError):
         os.rename(grave_path, f"{os.path.dirname(grave_path)}/{os.getpid()}-{time.monotonic_ns()}")
 
 
 def expire(store: Store) -> None:
-    """Remove kept graves whose time is over. One system call if there are none."""
+    """Remove kept graves whose time is over. Only lists the trash if there are none."""
     names = run_dirs.present(paths.trash(store.root))
     if any(is_kept(name) and not _is_due_later(name) for name in names):
         empty(store)
@@ -228,7 +228,7 @@ def restore(store: Store, grave: Grave) -> Restored:
     Entries come first, then the environments that link them. An entry or environment whose place is taken is deleted
     with the grave: an install has stored the wheel again, or another wheel of the same name, or somebody made the
     environment anew. After a kill, each entry is whole, at its place or in the grave. Raises StoreError if the grave
-    is gone, if the store can't be written, or if the folder of an environment is gone. The rest then stays in the
+    is gone, if the store can't be written, or if the folder above an environment is gone. The rest then stays in the
     grave.
     """
     back, taken = [], []

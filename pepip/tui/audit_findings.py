@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.audit_answers import Answer, Finding, Pin
+    from pepip.store.listing import Stored
 
 FACETS = {VULNERABLE: "vuln", YANKED: "yanked", OUTDATED: "outdated"}
 """The filter's facet for each kind of finding."""

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class BaseActions:
-    """Some actions: dialogs on the screen of `app`, and jobs in the queue of the session."""
+    """The base class of actions. They open dialogs on the screen of `app`, and submit jobs to the session's queue."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
         self.session = session
         self.app = app
 
     def explain(self, title: str, text: Text, *, command: str = "") -> None:
-        """Show a text in a dialog. `command` shows the same."""
+        """Show a text in a dialog. `command` is the command line that prints the same."""
         self.app.push_screen(MessageDialog(title, text, command=command))
 
     def complain(self, error: PepipError) -> None:
@@ -90,7 +90,7 @@ class BaseActions:
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
         """Ask for a project and requirements, show the preview, and install.
 
-        Lines that were typed before an Escape are there again.
+        If the user left the form by Escape, the next form shows the typed lines again.
         """
         catalog, store, drafts = self.session.catalog, self.session.store, self.session.drafts
         if not place and not line:

@@ -39,9 +39,9 @@ class Choice(NamedTuple):
 
 
 class CommandLine(Static):
-    """The command that does the same. A click copies it.
+    """The command line that does the same as the dialog. A click copies it.
 
-    A command that is too long for the widget loses its middle, and shows an ellipsis there.
+    If a command is too long for the widget, an ellipsis replaces its middle.
     """
 
     def __init__(self, *, classes: str) -> None:

@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.tui.pane_requests import EntryRequest
 
 
@@ -147,7 +147,7 @@ class EntryActions(BaseActions):
         self.app.push_screen(dialog, decided)
 
     def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
-        """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
+        """Preview the removal of entries. If one is linked or lies in a layer, say so and remove nothing."""
         users = self.session.catalog.users if self.session.catalog else {}
         linked = [item for item in chosen if item.id in users]
         layered = [item for item in chosen if item.layer]

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Summary
+    from pepip.operations.reporting import Summary
 
 
 @functools.lru_cache(4096)
@@ -63,7 +63,7 @@ def short_path(path: str, home: str = "") -> str:
 
 
 def cost_of_sharing(size_bytes: int) -> str:
-    """Say that links take a number of bytes more than files, as they do where no environment shares a package."""
+    """Say how much more space links take than files, until another environment shares the packages."""
     more = f"takes {size(size_bytes)} more" if size_bytes else "frees nothing now"
     return f"this {more}, until other environments share the same packages"
 

@@ -94,7 +94,7 @@ class GrowthPlot(Line):
 def plot(days: Sequence[Day], width: int, rows: int) -> tuple[list[str], int]:
     """Return the plot of days in `width` columns and `rows` lines, and the bytes at its upper edge.
 
-    A column that stands for several days has the largest of them. Days before the first sample are empty.
+    A column that stands for several days shows their largest size. Days before the first sample are empty.
     """
     sizes = [max(sizes_of(group), default=-1) for group in columns(days, width)]
     peak = max(sizes, default=0)

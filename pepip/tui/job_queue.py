@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui import formatting
 from pepip.uv import process
 
@@ -57,13 +57,15 @@ class Report(NamedTuple):
     """The result of a job in words: a sentence, and lines for its log.
 
     `verified` maps the id of each entry that the job has checked to the flaws that remain. `freed_bytes` are the
-    bytes that the job has removed from the store.
+    bytes that the job has removed from the store. `problem` is a word for the problem that remains, such as
+    `damage`; empty if there is none.
     """
 
     sentence: str
     lines: Sequence[str] = ()
     verified: Mapping[str, Sequence[Flaw]] = {}
     freed_bytes: int = 0
+    problem: str = ""
 
 
 def _done(result: object) -> Report:

@@ -55,10 +55,10 @@ class ReasonsView(View):
     """The trees of needs. Enter asks about the package under the cursor, Backspace goes back."""
 
     HELP = (
-        "Needed by: the packages that need it, up to the requirements of the project, script or tool. Needs: the "
-        "packages that it needs. Only it needs: the packages that nothing needs after its removal. The answer is "
-        "about the environments as they are, with the markers of their own Python. Enter asks about the package "
-        "under the cursor."
+        "Needed by: the packages that need this package, up to the requirements of the project, script or tool. "
+        "Needs: the packages that this package needs. Only it needs: the packages that nothing would need "
+        "without it. The answer is about the environments as they are, with the markers of their own Python. Enter "
+        "asks about the package under the cursor."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [

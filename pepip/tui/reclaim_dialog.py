@@ -41,7 +41,7 @@ _IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
-    Column("title", "Bundle", 25),
+    Column("title", "Bundle", 0),
     Column("environment", "Environment", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )
@@ -133,7 +133,7 @@ class ReclaimDialog(Dialog):
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
         yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
-        target = Input(placeholder="a size to free, such as 5 GB: ticks the least loss", id="target")
+        target = Input(placeholder="a size, such as 5 GB: ticks bundles with the least loss", id="target")
         target.cursor_blink = False
         yield target
         yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")
@@ -202,7 +202,7 @@ class ReclaimDialog(Dialog):
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 
     def on_reclaim_dialog_measured(self, event: Measured) -> None:
-        """Show the gain, and tick the bundles that a typed size has picked."""
+        """Show the gain. If pepip picked the bundles for a typed size, tick them and set the options."""
         event.stop()
         self._gains[event.choice] = event.gain
         self._was_picked = event.is_picked

@@ -21,16 +21,17 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.tui.catalog import Catalog
 
+_BAR = 10
 SHARED = (
     Column("name", "Most shared", 0),
-    Column("version", "Version", 12, from_width=46),
-    Column("bar", "", 16, from_width=64),
+    Column("version", "Version", 16, from_width=46),
+    Column("bar", "", _BAR, from_width=64),
     Column("users", "Projects", 8, is_right=True),
     Column("saved", "Saved", 9, is_right=True),
 )
 VERSIONS = (
     Column("name", "Several versions", 0),
-    Column("versions", "Versions", 24, from_width=36),
+    Column("versions", "Versions", 0, from_width=36),
     Column("size", "Size", 9, is_right=True),
 )
 
@@ -125,7 +126,7 @@ class SavingsPane(Vertical):
                 (
                     formatting.printable(catalog.stored[entry_id].name),
                     formatting.printable(catalog.stored[entry_id].version),
-                    formatting.bar(saved / largest, 16),
+                    formatting.bar(saved / largest, _BAR),
                     f"{users:,}",
                     formatting.size(saved),
                 ),

@@ -106,7 +106,7 @@ class Scanner:
         threading.Thread(target=work, daemon=True).start()  # daemon: the app exits without waiting for it
 
     def is_outdated(self, event: Stamped) -> bool:
-        """Take the result of a check. Return whether the store has changed since the last reading."""
+        """Take the result of a check. Return whether the store or an environment has changed since it was read."""
         self._is_checking = False
         return not self.is_reading and (event.stamp != self._stamp or event.places != self._places)
 
@@ -163,9 +163,10 @@ class Scanner:
 
 
 def _places_read(roots: Iterable[str], evidence: Mapping[str, list[list[Any]]]) -> Places:
-    """Return the folders of environments with the times that they had when a scan read them, as its evidence says.
+    """Return the folders of environments with the times that they had when a scan read them: its `evidence`.
 
-    The scan has no evidence of an environment that it could not read. For it, the folder's own time counts.
+    A scan has no evidence of an environment that it could not read. Then the environment's own folder stands for it,
+    with its present time.
     """
     found: Places = {}
     for root in roots:

@@ -24,6 +24,15 @@ if TYPE_CHECKING:
     from textual import events
 
 
+_LEAST = 8
+"""The least width of a column that takes the space that is left."""
+
+_LEGIBLE = 20
+"""A column of width 0 that is always shown gets so much room, if it needs that, before optional columns get any."""
+
+_USUAL = 0.95
+"""The share of the texts of a column that decides whether the column fits. A few longer ones may be cut."""
+
 _MOST_STRIPS = 300
 """Number of rendered lines that a table keeps, a few screens. Each takes some kB."""
 
@@ -31,8 +40,9 @@ _MOST_STRIPS = 300
 class Column(NamedTuple):
     """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
 
-    The column is shown if a row has room for at least `from_width` characters. A text that is too long loses its end
-    or, with `keeps_end`, its start.
+    The column is shown if a row has room for at least `from_width` characters, and if the columns with a smaller
+    `from_width` keep enough room for most of their texts. A text that is too long loses its end or, with `keeps_end`,
+    its start.
     """
 
     key: str
@@ -54,7 +64,7 @@ class TableRow(NamedTuple):
 class Table(ScrolledRows):
     """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    With `keeps_cursor`, the cursor stays visible without the focus. Enter chooses a row; its label is `verb`.
+    With `keeps_cursor`, the cursor stays visible without the focus. `verb` is the label of Enter, which chooses.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -105,6 +115,7 @@ class Table(ScrolledRows):
         self._view: Sequence[int] = ()
         self._widths: list[int] = []  # unknown until the first rows come
         self._needs: list[int] = []
+        self._usual: list[int] = []
         self._was_at_top = True
         self._heir = ""  # the key of the row that gets the cursor, if its own row is gone
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
@@ -130,8 +141,11 @@ class Table(ScrolledRows):
             self._heir = next((key for key in nearest if key in self._indices), "")
         self.marks &= self._indices.keys()
         self._strips.clear()
-        self._needs = [
-            _needed(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
+        lengths = [sorted(len(row.cells[number]) for row in rows) for number in range(len(self.columns))]
+        self._needs = [_needed(column, found[-1:]) for column, found in zip(self.columns, lengths, strict=True)]
+        self._usual = [
+            _needed(column, found[int(len(found) * _USUAL) :][:1])
+            for column, found in zip(self.columns, lengths, strict=True)
         ]
         self._widths = [min(column.width, need) for column, need in zip(self.columns, self._needs, strict=True)]
         self._view, self._row_count = (), 0
@@ -167,10 +181,35 @@ class Table(ScrolledRows):
         if not self._widths:
             return []
         room = self.width - self._margin
+        chosen = self._fitting(room)
+        widths = {number: self._least(number, column) for number, column in chosen}
+        spare = room + 1 - sum(width + 2 for width in widths.values())
+        wanting = {number: self._needs[number] - widths[number] for number, column in chosen if not column.width}
+        free = spare - sum(max(0, lack) for lack in wanting.values())
+        for number, column in chosen:  # what the others do not need completes the cut texts of this column
+            more = max(0, min(free, self._widths[number] - widths[number])) if column.width else 0
+            widths[number], free, spare = widths[number] + more, free - more, spare - more
+        widths |= _shared(spare, {number: widths[number] for number in wanting}, self._needs)
+        return [(number, column, widths[number]) for number, column in chosen]
+
+    def _fitting(self, room: int) -> list[tuple[int, Column]]:
+        """Return the columns that have room, each with its index.
+
+        Optional columns give way, the last ones first, until the other columns are legible.
+        """
         chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
-        rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
-        shares = _shared(rest, {number: self._needs[number] for number, column in chosen if not column.width})
-        return [(number, column, self._widths[number] or max(8, shares[number])) for number, column in chosen]
+        while sum(self._least(number, column) + 2 for number, column in chosen) - 1 > room:
+            optional = [item for item in chosen if item[1].from_width]
+            if not optional:
+                break
+            chosen.remove(max(optional, key=lambda item: item[1].from_width))
+        return chosen
+
+    def _least(self, number: int, column: Column) -> int:
+        """Return the least width of a column."""
+        if column.width:
+            return min(self._widths[number], self._usual[number])
+        return max(_LEAST, min(self._usual[number], _LEAST if column.from_width else _LEGIBLE))
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
@@ -181,7 +220,7 @@ class Table(ScrolledRows):
     # Moving and marking
 
     def stay_at_top(self) -> None:
-        """Move the cursor to the first row if it was on the first row before the rows were sorted."""
+        """Move the cursor to the first row if it was there before the last `set_view`."""
         if self._was_at_top:
             self.action_jump(0)
 
@@ -285,8 +324,10 @@ class Table(ScrolledRows):
         segments = [Segment(" " * self._margin, style)]
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key
-            arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
-            segments.append(Segment(sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
+            arrow = ("↓" if self.is_descending else "↑") if is_sorted else " "  # beside the title, between columns
+            title = sized(column.title, width, is_right=column.is_right)
+            after = title[len(title.rstrip()) :]
+            segments.append(Segment(f"{title.rstrip()}{arrow}{after} ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
     def _painted(self, row: TableRow, *, is_cursor: bool) -> Strip:
@@ -304,23 +345,28 @@ class Table(ScrolledRows):
         return Strip(segments).adjust_cell_length(self.width, plain)
 
 
-def _needed(column: Column, cells: Sequence[str]) -> int:
-    """Return the width that a column needs for its cells and for its title with an arrow."""
-    return max(max(map(len, cells), default=0), len(column.title) + 2 if column.title else 1)
+def _needed(column: Column, lengths: Sequence[int]) -> int:
+    """Return the width that a column needs for texts of these lengths and for its title."""
+    return max(*lengths, len(column.title), 1)
 
 
-def _shared(room: int, needs: Mapping[int, int]) -> dict[int, int]:
-    """Share `room` in equal parts. If a part is too small for one column, others give up the room they don't need."""
-    part = room // (len(needs) or 1)
-    if all(need <= part for need in needs.values()):
-        return dict.fromkeys(needs, part)
+def _shared(spare: int, widths: Mapping[int, int], needs: Sequence[int]) -> dict[int, int]:
+    """Share spare room among columns with these widths, in equal parts, as far as they need it.
+
+    If all of them have what they need, they become equally wide. If there is too little room for all, the last ones
+    become narrower.
+    """
+    room = spare + sum(widths.values())
+    part = room // (len(widths) or 1)
+    if all(needs[number] <= part for number in widths):
+        return dict.fromkeys(widths, part)
     found: dict[int, int] = {}
-    left = sorted(needs, key=needs.__getitem__)
-    for number in left:
-        part = room // (len(left) - len(found))
-        is_last = len(found) == len(left) - 1
-        found[number] = part if is_last else min(part, needs[number])
-        room -= found[number]
+    left = sorted(widths, key=lambda number: needs[number] - widths[number])
+    for place, number in enumerate(left, 1):
+        part = spare // (len(left) - place + 1)
+        more = part if place == len(left) else min(part, max(0, needs[number] - widths[number]))
+        found[number] = max(_LEAST, widths[number] + more)
+        spare -= more
     return found
 
 

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.worker import Worker
 
-    from pepip.model import Progress
     from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.reporting import Progress
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
@@ -43,7 +43,7 @@ class UnsharedSearch:
             self.place = place
 
     class Ended(Message):
-        """The search is over. It has found the environments that are not registered."""
+        """The search is over. `found` has the environments that are not registered."""
 
         def __init__(self, found: AdoptionPreview) -> None:
             super().__init__()

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
 NO_CACHE = frozenset(("--no-cache", "--no-cache-dir", "-n"))
 REINSTALL = frozenset(("--reinstall", "--force-reinstall"))
@@ -81,7 +81,7 @@ def wants_no_cache(request: Request) -> bool:
 
 
 def names_index(request: Request) -> bool:
-    """Tell whether an option names an index by `--index`, which hides the variable `UV_INDEX`."""
+    """Tell whether the option `--index` names an index. Then uv ignores the variable `UV_INDEX`."""
     return any(True for _ in values_of(request.common_options, "--index"))
 
 

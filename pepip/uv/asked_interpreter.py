@@ -12,7 +12,8 @@ from pepip.uv import settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Environment, Request
+    from pepip.model import Environment
+    from pepip.uv.request import Request
 
 
 def for_facts(request: Request, environment: Environment) -> str:

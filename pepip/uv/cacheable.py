@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pepip.model import ProjectRequest, Request
+    from pepip.uv.request import ProjectRequest, Request
 
 _PLAIN_FLAGS = {
     *("--offline", "--no-build", "--no-sources", "--no-config", "--native-tls", "--system-certs", "--pre"),
@@ -64,7 +64,7 @@ def files(request: Request) -> list[str]:
 
 
 def files_of_project(request: ProjectRequest) -> list[str]:
-    """Return the files, beside settings, on which a sync of this project depends. Empty if other files may matter.
+    """Return the files, besides settings, on which a sync of this project depends. Empty if other files may matter.
 
     The project must have static metadata. Apart from the project itself, its lock must name only distributions of
     indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless installed distributions may
@@ -104,7 +104,7 @@ def cache_folder(options: Sequence[str] = ()) -> str:
 def index_evidence() -> list[tuple[str, str]]:
     """Return uv's program and the folders of index pages in its cache, with their states; empty if there are none.
 
-    They change whenever uv learns anything new from an index.
+    The states of these folders change whenever uv learns anything new from an index.
     """
     cache = cache_folder()
     if not cache:
@@ -164,7 +164,7 @@ def _is_plain_requirement(text: str) -> bool:
 
 
 def _are_remote(indexes: str) -> bool:
-    """Tell whether all these indexes, each perhaps with a name, have HTTP URLs. uv reads a folder anew each time."""
+    """Tell whether all these indexes, each perhaps with a name, have HTTP URLs. A folder has none."""
     urls = (index.partition("=")[2] if "://" not in index.partition("=")[0] else index for index in indexes.split())
     return all(url.startswith(("http://", "https://")) for url in urls)
 

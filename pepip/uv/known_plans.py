@@ -1,9 +1,9 @@
-"""Plans that uv made before for the same project in another folder, whose environment was missing.
+"""Plans that uv made before for the same project, without an environment, in another folder.
 
 Worktrees and clones hold one project many times. If a project has no environment yet, uv's plan depends on the text
 of its files, settings and lock, on options and variables, and on the interpreter. The path of the project is in the
-plan only as the place of the environment, of the lock and of the project itself. A plan with any other path is not
-kept.
+plan only as the place of the environment, of the lock and of the project itself. A plan that names any other path in
+the project is not kept.
 Source: uv's documentation of projects, and `cacheable.files_of_project`.
 """
 
@@ -15,7 +15,7 @@ import os
 from pepip import digests, paths, urls
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
-from pepip.model import Artifact, Change, Changes
+from pepip.model import Artifact
 from pepip.uv import (
     answer_cache,
     asked_interpreter,
@@ -26,19 +26,20 @@ from pepip.uv import (
     python_choice,
     settings,
 )
+from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from pepip.model import ProjectRequest
     from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.project import SyncPreview
+    from pepip.uv.request import ProjectRequest
 
 _FOLDER, _URL = "\0folder\0", "\0url\0"
 _OF_ONE_FOLDER = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "CONDA_PREFIX")
-"""Variables that may name an environment. uv compares it with the project's own, whose path differs."""
+"""Variables that may name an environment. uv compares its path with the path of the project's own environment."""
 
 
 class KnownPlan(NamedTuple):
@@ -125,7 +126,7 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
 
 
 def _arrangement(folder: str) -> Iterator[str]:
-    """Yield the start folder and the places of settings files: relative to `folder` if they lie there or above."""
+    """Yield the start folder and the places of settings files. Places in or above it are relative to `folder`."""
     yield os.path.relpath(settings.start_folder(), folder)
     above = set(paths.upward(settings.start_folder()))
     for path in settings.places():
@@ -134,7 +135,10 @@ def _arrangement(folder: str) -> Iterator[str]:
 
 
 def _replaced(value: Any, pairs: Sequence[tuple[str, str]]) -> Any:
-    """Return a JSON value in which each text has, for the first old text of a pair that it contains, the new one."""
+    """Return a JSON value with old texts replaced by new ones, given as `pairs`.
+
+    In each text only one place changes: the first place of the first pair whose old text is there.
+    """
     if isinstance(value, dict):
         return {key: _replaced(inner, pairs) for key, inner in value.items()}
     if isinstance(value, list):

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 
-from pepip.uv import arguments, cacheable, settings, writable_cache
+from pepip.errors import UvError
+from pepip.uv import arguments, cacheable, process, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _RECEIPT = "uv-receipt.toml"
 _NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
@@ -22,6 +23,10 @@ _OF_CACHE = {
     "--no-config": False,
 }
 """The options that say where uv's cache is, and whether each takes a value."""
+
+
+SHOWS_ITS_PATH = ("python", "-I", "-c", "import sys; print(*sys.path, sep='\\n')")
+"""A command that prints the folders from which it imports, one a line."""
 
 
 def cache_of(options: Sequence[str], *, of_tool: bool = False) -> str:
@@ -49,6 +54,19 @@ def in_cache(cache: str) -> list[str]:
             if os.path.isfile(f"{path}/pyvenv.cfg"):
                 found[path] = True
     return list(found)
+
+
+def used_by(words: Sequence[str], environments: Iterable[str]) -> list[str]:
+    """Return those of the environments from which a command of uv imports. `words` end with `SHOWS_ITS_PATH`.
+
+    The result is empty if uv can't run the command.
+    """
+    try:
+        output = process.run(words, **os.environ).stdout
+    except UvError:
+        return []
+    folders = [f"{os.path.realpath(line)}{os.sep}" for line in output.splitlines()]
+    return [root for root in environments if any(folder.startswith(f"{root}{os.sep}") for folder in folders)]
 
 
 def folders_in_cache(cache: str) -> list[str]:

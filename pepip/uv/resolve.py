@@ -30,8 +30,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pepip.model import Change, Changes, Environment, Request
+    from pepip.model import Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change, Changes
+    from pepip.uv.request import Request
 
 
 def changes(request: Request, environment: Environment, meanwhile: Callable[[], None] | None = None) -> Changes:
@@ -257,7 +259,7 @@ def _text_of_compile(
     meanwhile: Callable[[], None],
     pins: Sequence[str] = (),
 ) -> str:
-    """Return uv's text of exact versions for `requirements` and `files`. `pins` are further constraints."""
+    """Return the requirements.txt that uv compiles from requirements and files. `pins` are further constraints."""
     if not pins and not settings.mention("output-file"):
         return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
     from pepip.host import temp_dirs

@@ -1,4 +1,4 @@
-"""Searches uv's settings files for names of settings. Only uv interprets them; pepip asks whether one may matter.
+"""Searches uv's settings files for settings that may matter to pepip. Only uv interprets them.
 
 A script with inline metadata may have settings of its own. They count after a call of `include_script`.
 Source: uv's documentation of configuration files and of scripts; PEP 723.
@@ -36,7 +36,7 @@ def mention(*settings: str) -> bool:
 
 
 def values(*settings: str) -> Iterator[Any]:
-    """Yield the values of `settings` in settings files, for uv or its pip interface; None if one can't be read."""
+    """Yield the values of `settings` in settings files, for uv or its pip interface; None if a file is invalid."""
     for path in places():
         text = content(path)
         if not (any(_has_word(text, setting.encode()) for setting in settings) and _may_have_table(path, text)):

@@ -17,7 +17,8 @@ from pepip.uv import arguments, pylock, required_hashes, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 _OPTIONS = frozenset(
     (

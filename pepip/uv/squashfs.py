@@ -64,7 +64,7 @@ def packer() -> str:
 
 @contextlib.contextmanager
 def packing(program: str, image: str, compression: str, time_seconds: int) -> Iterator[IO[bytes]]:
-    """Yield a file that takes a tar stream, and make the file `image` of it. The same stream makes the same bytes.
+    """Yield a file that takes a tar stream, and make the file `image` of the stream. Equal streams make equal images.
 
     Raises ImageError if that fails. `image` may then be missing, or hold a part.
     """
@@ -136,7 +136,7 @@ def _squashfuses() -> list[str]:
 
 
 def _attempt(command: Sequence[str]) -> list[str]:
-    """Run a program that mounts. Return the reason why it failed; empty if it did not."""
+    """Run a program that mounts or unmounts. Return a list: the reason if it failed, nothing if it worked."""
     try:
         process.run_program(command)
     except UvError as error:
@@ -148,9 +148,9 @@ def _attempt(command: Sequence[str]) -> list[str]:
 
 
 def unmount(folder: str, *, lazily: bool = False) -> bool:
-    """Unmount a folder, and return whether that worked. `lazily`, also while a program still uses it.
+    """Unmount a folder, and return whether that worked. With `lazily`, also unmount it while a process uses it.
 
-    Such a program keeps the files that it has open. Root needs no program for this.
+    Such a process keeps the files that it has open. Root unmounts without fusermount, if the kernel allows it.
     """
     if files.user_id() == 0 and mount_namespace.unmount(folder, lazily=lazily):
         return True

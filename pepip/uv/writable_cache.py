@@ -134,7 +134,7 @@ def _is_private(path: str) -> bool:
 def _mirror_cache(cache: str, place: str) -> None:
     """Fill a folder with the buckets of a read-only cache. Unreadable folders are left out.
 
-    The cache of another user is left out as a whole, unless the user is root.
+    The cache of another user is left out as a whole, unless that user is root.
     """
     import contextlib
 

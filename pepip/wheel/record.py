@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-"""The names of the files, beside RECORD, that an installer writes into a `.dist-info` folder."""
+"""The names of the files, besides RECORD, that an installer writes into a `.dist-info` folder."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
 """The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""

@@ -658,7 +658,10 @@ def test_the_doctor_before_there_is_a_store(workbench: Workbench) -> None:
 
     assert output.returncode == 0
     assert f"{workbench.store} does not exist yet" in output.stdout
-    assert_refused(workbench.pepip("store", "remove", "horn", check=False), f"there is no store at {workbench.store}")
+    for words in (("store", "remove", "horn"), ("store", "clean", "--yes"), ("prune", "--yes"), ("reclaim",)):
+        output = workbench.pepip(*words, check=False)
+        assert_refused(output, f"there is no store at {workbench.store}")
+        assert "hint: an install makes it" in output.stderr
     assert not workbench.store.exists()
 
 

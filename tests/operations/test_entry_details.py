@@ -6,9 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Installed, Registration, Stored
+from pepip.model import Installed
 from pepip.operations import entry_details
 from pepip.operations.census import KnownVenv
+from pepip.store.listing import Stored
+from pepip.store.registry_file import Registration
 
 pytestmark = pytest.mark.unit
 

@@ -20,7 +20,7 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
 from tests.support.images import build, left_by_runs, mounted_image, require_mksquashfs, require_mounts
-from tests.support.machines import Machine, Output, plain_user_prefix, site_packages_of
+from tests.support.machines import PLAIN_USER_ID, Machine, Output, plain_user_prefix, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused
 from tests.support.signals import PASSED_ON, TELLING, told_by
@@ -311,7 +311,7 @@ def test_an_editable_project_becomes_a_wheel_if_asked(
     refused = machine.pepip("image", "build", "-o", "env.sqfs", folder=linked, check=False)
     image = build(machine, linked, "--no-editable", name="whole.sqfs")
 
-    assert_refused(refused, "quill is editable", "--no-editable")
+    assert_refused(refused, "the code of quill lies elsewhere", "--no-editable")
     assert not (linked / "env.sqfs").exists()
     assert [change for change in changes(before, snapshot(linked / ".venv")) if "__pycache__" not in change] == []
     with mounted_image(image, tmp_path / "mounted") as place:
@@ -521,3 +521,66 @@ def test_a_planted_link_is_not_written_through(machine: Machine, linked: Path) -
     assert victim.read_text() == "mine\n"
     assert not (linked / "env.sqfs").is_symlink()
     assert not (linked / ".env.sqfs.pepip-new").exists()
+
+
+@pytest.mark.parametrize("target", ["a file", "nothing"])
+def test_an_image_is_written_through_a_link(machine: Machine, linked: Path, tmp_path: Path, target: str) -> None:
+    """As by mksquashfs: the link stays, and the file that it leads to is replaced, or made."""
+    disk = machine.make_folder(tmp_path / "disk")
+    if target == "a file":
+        (disk / "real.sqfs").write_text("old")
+    (disk / "second").symlink_to("real.sqfs")
+    (linked / "env.sqfs").symlink_to(disk / "second")
+
+    said = machine.pepip("image", "build", "-o", "env.sqfs", "--json", folder=linked).stdout
+
+    assert json.loads(said)["image"] == str(linked / "env.sqfs")
+    assert (linked / "env.sqfs").readlink() == disk / "second"
+    assert (disk / "real.sqfs").read_bytes()[:4] == b"hsqs"
+    assert sorted(path.name for path in disk.iterdir()) == ["real.sqfs", "second"]
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "env.sqfs"]
+
+
+def test_a_link_of_another_user_is_not_written_through(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """That user would choose the file that is replaced. A link of one's own may lead to it."""
+    if os.geteuid() != 0:
+        pytest.skip("the tests do not run as root")
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine\n")
+    planted = tmp_path / "planted"
+    planted.symlink_to(victim)
+    os.lchown(planted, PLAIN_USER_ID, PLAIN_USER_ID)
+    (linked / "mine").symlink_to(planted)
+    before = sorted(tmp_path.iterdir())
+
+    for output in (planted, linked / "mine"):
+        refused = machine.pepip("image", "build", "-o", output, folder=linked, check=False)
+        assert_refused(refused, f"{planted} is a link that belongs to", "name the file itself")
+
+    assert victim.read_text() == "mine\n"
+    assert planted.is_symlink()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_links_in_a_circle_are_refused(machine: Machine, linked: Path) -> None:
+    """Nothing is written."""
+    (linked / "one").symlink_to("two")
+    (linked / "two").symlink_to("one")
+
+    refused = machine.pepip("image", "build", "-o", "one", folder=linked, check=False)
+
+    assert_refused(refused, "is no file", "hint:")
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "one", "two"]
+
+
+def test_an_image_may_have_the_longest_name(machine: Machine, linked: Path) -> None:
+    """A longer one is refused before anything is made."""
+    longest = "ü" * 125 + ".sqfs"
+    assert len(longest.encode()) == 255
+    image = build(machine, linked, name=longest)
+
+    refused = machine.pepip("image", "build", "-o", f"{longest}x", folder=linked, check=False)
+
+    assert_refused(refused, "is too long", "name another file")
+    assert image.read_bytes()[:4] == b"hsqs"
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", longest]

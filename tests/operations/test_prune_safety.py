@@ -979,7 +979,7 @@ def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
     refusal = stranger.prune_in_words(check=False)
     lock.chmod(0o600)
 
-    assert_refused(refusal, str(lock), "may not be read", exit_codes=(1,))
+    assert_refused(refusal, str(lock), "can't be read", exit_codes=(1,))
     assert keeper.entries() == ["drum-1.0"]
 
 

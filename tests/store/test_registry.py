@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pepip.model import Registration
 from pepip.store import registry, registry_file
+from pepip.store.registry_file import Registration
 from pepip.store.root import Store
 from tests.support.keeping import Keeper
 from tests.support.snapshots import changes, snapshot

@@ -12,7 +12,7 @@ from textual.widgets._toast import Toast
 from pepip.store import activity_log, trash, verdicts
 from pepip.store.activity_log import Finished
 from pepip.store.check import Flaw
-from pepip.store.entries import stored
+from pepip.store.listing import stored
 from pepip.store.root import Store
 from pepip.tui import bell as terminal_bell
 from pepip.tui import formatting

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from pepip.model import Progress
+from pepip.environment import swap
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.find_venvs import VenvSearch
+from pepip.operations.reporting import Progress
 from pepip.tui.job_queue import DONE
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
@@ -122,6 +123,47 @@ def test_marked_environments_are_adopted_and_ejected(
     assert not is_linked(two)
     owner.python(two, "-c", "import drum, horn")
     assert problems_of(store) == []
+
+
+def test_an_environment_is_changing_while_it_is_adopted(  # noqa: PLR0917 - fixtures
+    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row, the facet and the detail say so, and nothing is called broken. Afterwards it is whole."""
+    one = make(owner, tmp_path / "code" / "one", interpreter, wheelhouse)
+    source = ("--no-index", "--find-links", wheelhouse)
+    owner.pepip("install", *source, "horn", folder=owner.make_folder(tmp_path / "code" / "here"))
+    owner.pepip("projects", "scan", tmp_path / "code", folder=tmp_path)
+    swapping, go_on = threading.Event(), threading.Event()
+    real = swap.Swap.carry_out
+
+    def slowly(self: swap.Swap, **options: Any) -> Any:
+        swapping.set()
+        go_on.wait(60)
+        return real(self, **options)
+
+    monkeypatch.setattr(swap.Swap, "carry_out", slowly)
+
+    async def script(person: Person) -> None:
+        await person.until(lambda: person.table("#unshared #unshared-list").keys == [str(one)], "the environment")
+        person.table("#unshared #unshared-list").focus()
+        await person.press("A")
+        await person.answers("go")
+        await person.until(swapping.is_set, "the swap")
+        await person.press("r")
+        await person.has_looked()
+        await person.until(lambda: str(one) in person.table("#environments").keys, "the row")
+        person.table("#environments").put_cursor(str(one))
+        await person.sees("◐ one", "changing 1", "· changing")
+        assert "broken" not in person.screen
+        listed = owner.pepip("projects", folder=tmp_path).stdout
+        assert "changing" in next(line for line in listed.splitlines() if "one" in line)
+        go_on.set()
+        assert (await person.has_done()).state == DONE
+        await person.until(lambda: "changing" not in person.screen, "the end of the change")
+
+    use(store, script, pane="projects", size=(160, 48))
+
+    assert is_linked(one)
 
 
 def test_an_adoption_that_costs_space_says_so(

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 import pytest
 
-from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
+from pepip.operations.reporting import Progress, Summary
 from pepip.store import trash
 from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of
@@ -293,8 +293,8 @@ def test_all_screens_show_the_same_freed_space(player: Machine, store: Path, tmp
         return float(amount) * {"B": 1, "kB": 1000, "MB": 1_000_000}[unit]
 
     async def script(person: Person) -> None:
-        await person.sees("kB unused", "more in uv's cache")
-        in_all = figure("", person.screen, " unused")
+        await person.sees("kB to prune", "more in uv's cache")
+        in_all = figure("", person.screen, " to prune")
         person.table("#entries").put_cursor(next(key for key in person.table("#entries").keys if "skin" in key))
         await person.sees("a removal: ")
         of_one = figure("a removal: ", person.screen, " free at once")
@@ -384,7 +384,10 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         assert (await person.has_done()).state == DONE
         await person.until(lambda: "horn" in person.table("#entries").keys[0], "the damaged entry at the top")
         await person.sees("damaged 1", "✗")
-        await person.press("g", "R")
+        await person.press("4")
+        await person.sees("! verify the whole store", "damaged")
+        assert "✓" not in person.screen
+        await person.press("1", "g", "R")
         await person.sees("renews the links of 1 environment", str(environment))
         await person.answers("go")
         job = await person.has_done(2)

@@ -203,7 +203,7 @@ def test_a_removed_project_is_noticed(keeper: Machine, store: Path, tmp_path: Pa
     async def script(person: Person) -> None:
         await person.sees("nothing to prune")
         shutil.rmtree(tmp_path / "code" / "one")
-        await person.sees("○", "it was deleted or moved", "kB unused")
+        await person.sees("○", "it was deleted or moved", "kB to prune")
 
     use(store, script, pane="projects", size=(160, 40))
 
@@ -241,7 +241,7 @@ def test_entries_that_differ_from_their_record_are_counted_and_shown(
     async def script(person: Person) -> None:
         await person.press("V")
         job = await person.has_done()
-        assert job.outcome == "4 entries checked, 1 not as RECORD lists: R fetches and compares"
+        assert job.outcome == "4 entries checked, 1 unproven: R fetches and compares"
         await person.write("#filter", "clock")
         await person.sees("✗", "unproven: 1 problem", "RECORD differs", "clock/face.txt")
 

@@ -16,8 +16,8 @@ from typing import NamedTuple, NoReturn
 import pytest
 
 from pepip.errors import UvError
-from pepip.model import Progress, Summary
 from pepip.operations import entry_details, entry_files, prune, reclaim, undo, why
+from pepip.operations.reporting import Progress, Summary
 from pepip.store.check import Flaw
 from pepip.store.root import Store
 from pepip.tui import adoption_jobs, previews, reports, screenshot

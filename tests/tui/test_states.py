@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui.dialogs import MessageDialog
 from pepip.tui.job_queue import CANCELLED, DONE, Job, once
 from pepip.uv import program

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Environment, Interpreter, Request
+from pepip.model import Environment, Interpreter
 from pepip.uv import asked_interpreter
+from pepip.uv.request import Request
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 

@@ -16,11 +16,11 @@ import pytest
 
 from eval.bench.index import read_wheel, served
 from pepip import urls
-from pepip.host import locks
-from pepip.model import ProjectRequest
+from pepip.host import folder_use
 from pepip.uv import interpreter as interpreters
 from pepip.uv import known_plans
 from pepip.uv.answer_cache import AnswerCache
+from pepip.uv.request import ProjectRequest
 from tests.support.machines import Machine, site_packages_of
 from tests.support.projects import UV_BUILD
 from tests.support.told import commands_of_uv
@@ -200,7 +200,7 @@ def test_a_known_plan_is_not_carried_out_in_an_environment_that_came_meanwhile(
     orchard.sync("first")
     second, variables = orchard.tree("second"), orchard.variables
     words = [sys.executable, "-m", "pepip", "sync", "--frozen"]
-    with locks.in_use(str(second), alone=True, inside=True):
+    with folder_use.in_use(str(second), alone=True, inside=True):
         process = orchard.machine.start(words, folder=second, variables=variables)
         deadline = time.monotonic() + 60
         while f" {process.pid} " not in _waiting_for_locks() and time.monotonic() < deadline:

@@ -9,10 +9,12 @@ from pepip import paths
 from pepip.environment import contents, eject_links, provenance, venv_id
 from pepip.errors import CorruptEntryError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks
-from pepip.model import Progress, Request
+from pepip.host import folder_use, locks
 from pepip.operations import recover, scan, venvs
+from pepip.operations.adoption import find_venvs
+from pepip.operations.reporting import Progress
 from pepip.store import entries, leases
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,11 +31,44 @@ class Ejected(NamedTuple):
     distributions: tuple[tuple[str, str], ...]
 
 
+class Linking(NamedTuple):
+    """An environment that links the store: the number of packages that are links, and the bytes of their files.
+
+    With clones, or with files that are hard links already, real files take less than `size_bytes`.
+    """
+
+    environment: str
+    packages: int
+    size_bytes: int
+
+
+def find(store: Store, folder: str) -> Generator[Progress, None, list[Linking]]:
+    """Find the environments below `folder` that link the store, yielding progress."""
+    found = yield from find_venvs.discover([folder], left_out={os.path.realpath(store.root)})
+    return [row for row in (linking(store, root) for root in found.environments) if row.packages]
+
+
+def linking(store: Store, root: str) -> Linking:
+    """Return the packages that an environment links. An environment that can't be read has none."""
+    with contextlib.suppress(OSError):
+        linked = {item.store_id for item in contents.distributions_below(root, store.known_roots)} - {""}
+        return Linking(root, len(linked), sum(_size_bytes(store, entry_id) for entry_id in linked))
+    return Linking(root, 0, 0)
+
+
+def _size_bytes(store: Store, entry_id: str) -> int:
+    try:
+        return entries.read(store, entry_id).size_bytes
+    except (FileNotFoundError, CorruptEntryError):
+        return 0
+
+
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    Raises VenvError, before anything is changed, if the store has lost an entry that it links. Raises OSError if the
-    disk is full: then each distribution either is linked or has real files, and the next run continues.
+    A change of a killed run is completed first, and lost entries are stored again. If the environment still links a
+    lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full: then each
+    distribution either is linked or has real files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
@@ -42,7 +77,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     if recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     done = []
-    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
         known = _linked_entries(store, environment)
         found = eject_links.linked(environment, store.known_roots, known)
         for number, entry in enumerate(known):

@@ -8,7 +8,7 @@ import os
 from pepip.environment import project_venv
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import links
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -22,33 +22,44 @@ _MARKED = frozenset((".tox", ".nox"))  # tools mark these as caches, but they ho
 _FOLDERS_PER_STEP = 200
 
 
+class Redirect(NamedTuple):
+    """A project's `.venv` that is a link or a file with a path, and the environment to which it leads."""
+
+    place: str
+    environment: str
+
+
 class VenvSearch(NamedTuple):
     """The result of a search: roots of environments, roots of conda environments, and folders that can't be read.
 
     `other_folders` are folders of packages that are in no environment: what `pip install --target` and `--user` make,
-    `__pypackages__`, and the packages of an installed Python.
+    `__pypackages__`, and the packages of an installed Python. `redirects` lead out of the searched folders.
     """
 
     environments: list[str]
     conda: list[str]
     other_folders: list[str]
     unreadable: list[str]
+    redirects: list[Redirect]
 
 
 def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Generator[Progress, None, VenvSearch]:
     """Find the environments below `folders`, each once, ordered by path, and return a VenvSearch.
 
-    The environment of a project may be elsewhere: `.venv` may be a link, or a file with a path. No other link is
-    followed, and environments are not entered. Folders on other file systems, and folders that a tool marks as its
-    cache (CACHEDIR.TAG, except `.tox` and `.nox`), are entered only if they are among `folders`.
+    The environment of a project may be outside of `folders`: `.venv` may be a link, or a file with a path. Such an
+    environment is found only if the project is itself one of `folders`, because a `.venv` deeper inside may come with
+    another person's checkout. No other link is followed, and environments are not entered. Folders on other file
+    systems, and folders that a tool marks as its cache (CACHEDIR.TAG, except `.tox` and `.nox`), are entered only if
+    they are among `folders`.
     Subfolders in `left_out` are never entered.
     """
     environments: set[str] = set()
     conda: set[str] = set()
     other_folders: set[str] = set()
     unreadable: list[str] = []
-    for folder in folders:
-        start = os.path.realpath(folder)
+    redirects: set[Redirect] = set()
+    starts = [os.path.realpath(folder) for folder in folders]
+    for start in starts:
         pending, seen = [(start, os.stat(start).st_dev)], 0
         while pending:
             current, device = pending.pop()
@@ -68,7 +79,7 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
             if "pyvenv.cfg" in names:
                 environments.add(current)
                 continue
-            environments.update(_environment_elsewhere(current, names))
+            redirects.update(_redirect(current, names))
             other_folders.update(_folders_of_packages(current, names))
             if current != start and "CACHEDIR.TAG" in names and os.path.basename(current) not in _MARKED:
                 continue
@@ -78,20 +89,27 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
                 if _device(child) == device:
                     pending.append((child.path, device))
     outermost = [path for path in other_folders if other_folders.isdisjoint(_folders_above(path))]
-    return VenvSearch(sorted(environments), sorted(conda), sorted(outermost), unreadable)
+    leading_out = {item for item in redirects if not any(_is_below(item.environment, start) for start in starts)}
+    named = {item for item in leading_out if os.path.dirname(item.place) in starts}
+    environments.update(item.environment for item in (redirects - leading_out) | named)
+    return VenvSearch(sorted(environments), sorted(conda), sorted(outermost), unreadable, sorted(leading_out))
 
 
-def _environment_elsewhere(folder: str, names: Collection[str]) -> Iterator[str]:
-    """Yield the environment of the project in `folder` if its `.venv` is a link or a file that leads there."""
+def _is_below(path: str, folder: str) -> bool:
+    return path == folder or path.startswith(f"{folder.rstrip('/')}/")
+
+
+def _redirect(folder: str, names: Collection[str]) -> Iterator[Redirect]:
+    """Yield the redirect of the project in `folder` if its `.venv` leads to an environment elsewhere."""
     place = f"{folder}/.venv"
     if ".venv" in names and (links.read_link(place) or not os.path.isdir(place)):
         root = os.path.realpath(project_venv.meant_by(place))
         if interpreter.is_environment(root):
-            yield root
+            yield Redirect(place, root)
 
 
 def _folders_of_packages(folder: str, names: Collection[str]) -> Iterator[str]:
-    """Yield `folder` if packages are installed in it, and its `site-packages` if they are there."""
+    """Yield `folder` if packages are installed in it. Yield its `site-packages` if packages are installed there."""
     if any(name.endswith(_METADATA) for name in names):
         yield folder
     if _SITE_PACKAGES in names:

@@ -15,10 +15,10 @@ from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, overlays, permissions, running_processes
-from pepip.model import Progress
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
-from pepip.store import entries
+from pepip.operations.reporting import Progress
+from pepip.store import entries, listing
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pepip.host.running_processes import Process
+    from pepip.operations.adoption.find_venvs import Redirect
     from pepip.operations.adoption.freed_space import FreedSpace
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
@@ -54,13 +55,15 @@ class AdoptionPreview(NamedTuple):
     """All environments that were found, and the space that linking them would free.
 
     `conda` environments are left alone, and so are `other_folders` of packages, which are in no environment.
-    `linkable` is the number of distributions that would be linked.
+    `redirects` lead out of the folders: their environments are among `venvs`, or are left alone. `linkable` is the
+    number of distributions that would be linked.
     """
 
     venvs: list[FoundVenv]
     conda: list[str]
     other_folders: list[str]
     unreadable: list[str]
+    redirects: list[Redirect]
     freed_space: FreedSpace
     linkable: int
 
@@ -124,7 +127,8 @@ def preview(
         venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
     candidates = _candidates(venvs, choice)
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
-    places = found.conda, found.other_folders, found.unreadable
+    redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
+    places = found.conda, found.other_folders, found.unreadable, redirects
     return AdoptionPreview(venvs, *places, freed_space, len(candidates))
 
 
@@ -161,9 +165,9 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
 
 
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
-    """Return the contents of the store's entries of these names, as far as RECORD tells them."""
+    """Return the `Copy.content` (a digest of the rows of RECORD) of each sound entry with one of these names."""
     found = set()
-    for item in (*entries.stored(store, memory), *entries.stored_in_layers(store)):
+    for item in (*listing.stored(store, memory), *listing.stored_in_layers(store)):
         if item.name in names and item.state == "ok":
             entry = entries.read(store, item.id)
             with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb") as file:
@@ -184,7 +188,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
 
 
 def _without_lower_layers(root: str, survey: Survey) -> Survey:
-    """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
+    """Return the survey, with `LOWER_LAYER` as the reason of distributions in a lower layer of overlayfs to stay."""
     infos = {
         f"{folder}/{copy.dist_info}": copy
         for folder in surveys.read_by_python(root)

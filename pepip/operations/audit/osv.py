@@ -1,7 +1,7 @@
-"""Advisories in files of OSV records, and which versions of a distribution they concern. Asks no network.
+"""Advisories in files of OSV records, and which versions of a distribution they concern. Uses no network.
 
-Source: the OSV schema (https://ossf.github.io/osv-schema/), whose ranges of a Python ecosystem follow the order of
-versions in the version specifiers specification.
+Source: the OSV schema (https://ossf.github.io/osv-schema/). Its ranges for PyPI follow the order of versions in
+PyPA's specification of version specifiers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_FILE_BYTES = 1 << 28
 class Advisory(NamedTuple):
     """A published weakness of some versions of a distribution.
 
-    `fixed` are the versions that end it, oldest first. `link` is a page about it, empty if none is known.
+    `fixed` are the versions without the weakness, oldest first. `link` is a page about it, empty if none is known.
     """
 
     id: str
@@ -94,8 +94,8 @@ def concerns(affected: dict[str, Any], version: Version) -> bool:
 def _is_in(item: Any, version: Version) -> bool:
     """Tell whether a version lies in a range. Events that can't be parsed are left out.
 
-    `introduced` 0 is before every version. A version is out from `fixed` on, after `last_affected`, and from every
-    `limit` on, if there are limits.
+    `introduced` 0 is before every version. A version is out from `fixed` on, and after `last_affected`. If there are
+    limits, it is also out from the highest `limit` on.
     """
     if not isinstance(item, dict) or item.get("type") != "ECOSYSTEM":
         return False
@@ -171,7 +171,7 @@ def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
 
 
 def merged(found: Sequence[Advisory]) -> list[Advisory]:
-    """Return the advisories, with one in place of those that name each other: databases share weaknesses.
+    """Return the advisories, with one in place of those that name each other: databases describe the same weakness.
 
     The merged advisory has the id of the first one, and the first summary and link that is not empty.
     """

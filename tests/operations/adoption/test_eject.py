@@ -99,7 +99,9 @@ def test_eject_names_the_ejected_distributions(attic: Attic) -> None:
     first = attic.machine.pepip("eject", "--json", environment, folder=attic.folder)
     second = attic.machine.pepip("eject", environment, folder=attic.folder)
 
-    assert json.loads(first.stdout)["distributions"] == [{"name": "single", "version": "1.0"}]
+    assert json.loads(first.stdout)["environments"] == [
+        {"environment": str(environment), "distributions": [{"name": "single", "version": "1.0"}]}
+    ]
     assert second.stderr == f"Nothing to do: {environment} links nothing\n"
 
 

@@ -78,23 +78,55 @@ def test_dry_run_finds_each_environment_and_changes_nothing(
     assert 500_000 < document["freed_bytes"] < 700_000
 
 
-@pytest.mark.parametrize("leads", ["link", "file", "link to nothing"])
-def test_dry_run_finds_the_environment_of_a_project_elsewhere(
-    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...], leads: str
+def _lead(project: Path, environment: Path, by: str) -> None:
+    """Let a project's `.venv` lead to an environment."""
+    if by == "file":
+        (project / ".venv").write_text(f"{os.path.relpath(environment, project)}\n")
+    else:
+        (project / ".venv").symlink_to(environment)
+
+
+@pytest.mark.parametrize("by", ["link", "file"])
+def test_environment_elsewhere_is_adopted_for_its_project_alone(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...], by: str
 ) -> None:
-    """`.venv` may be a link to the environment, or a file that holds its path. It is found once."""
+    """A project's `.venv` leads out of the folder: its environment is included if the folder is the project itself.
+
+    Otherwise it is left alone, since any checkout may have such a `.venv`. The preview names it in both cases.
+    """
     environment = make(machine, tmp_path / "kept" / "site", interpreter, *supply, "tripod", "--link-mode", "copy")
     projects = [machine.make_folder(tmp_path / "code" / name) for name in ("one", "two")]
     for project in projects:
-        if leads == "file":
-            (project / ".venv").write_text("../../kept/site\n")
-        else:
-            (project / ".venv").symlink_to(environment if leads == "link" else tmp_path / "nothing")
+        _lead(project, environment, by)
 
-    document = preview(machine, tmp_path / "code", folder=tmp_path)
+    document = preview(machine, "code", folder=tmp_path)
+    left = machine.pepip("adopt", "--yes", "code", folder=tmp_path)
+    untouched = not (site_packages_of(environment) / "tripod").is_symlink()
+    adopted = machine.pepip("adopt", "--yes", "code/one", folder=tmp_path)
 
-    found = [item["environment"] for item in document["environments"]]
-    assert found == ([] if leads == "link to nothing" else [str(environment)])
+    assert document["environments"] == []
+    assert document["redirects"] == [
+        {"place": str(project / ".venv"), "environment": str(environment)} for project in projects
+    ]
+    assert "/.venv leads to kept/site, outside of the folder: left alone unless you name it.\n" in left.stdout
+    assert untouched
+    assert "kept/site is outside of the folder. It is included since code/one/.venv leads there.\n" in adopted.stdout
+    assert (site_packages_of(environment) / "tripod").is_symlink()
+
+
+@pytest.mark.parametrize("leads", ["inside", "to nothing"])
+def test_environment_in_the_folder_needs_no_word(
+    machine: Machine, tmp_path: Path, interpreter: Path, supply: tuple[str | Path, ...], leads: str
+) -> None:
+    """A `.venv` that leads to another place in the folder, or to nothing, is no news."""
+    code = tmp_path / "code"
+    environment = make(machine, code / "kept" / "site", interpreter, *supply, "tripod")
+    _lead(machine.make_folder(code / "one"), environment if leads == "inside" else tmp_path / "nothing", "link")
+
+    document = preview(machine, code, folder=tmp_path)
+
+    assert [item["environment"] for item in document["environments"]] == [str(environment)]
+    assert document["redirects"] == []
 
 
 def test_dry_run_says_why_a_distribution_stays(
