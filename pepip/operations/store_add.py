@@ -89,14 +89,21 @@ def _environment(store: Store, python: str) -> Iterator[str]:
 
 
 def _is_made(root: str, known: AnswerCache) -> bool:
-    """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there."""
+    """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there.
+
+    Only this user may enter it, whatever the umask is. If all users could write it before, it is made anew.
+    """
+
+    def must_be_replaced() -> bool:
+        return was_open or not _has_interpreter(root)
+
     try:
+        was_open = permissions.close_folder(root)
         with contextlib.suppress(VenvError):  # anything else there is replaced below: the folder is the store's own
             venvs.make(root, "", known)
-        if not _has_interpreter(root):
-            venv_creation.make(
-                root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
-            )
+        if must_be_replaced():
+            venv_creation.make(root, lambda: stage.make_environment(root, ""), must_be_replaced=must_be_replaced)
+            permissions.close_folder(root)
     except (VenvError, PermissionError):  # the folder belongs to another user
         return False
     return True

@@ -173,7 +173,7 @@ def test_an_adoption_that_costs_space_says_so(
     make(owner, tmp_path / "code" / "one", interpreter, wheelhouse)
 
     async def script(person: Person) -> None:
-        await person.sees("Adopting 1 environment would free nothing now", "Not yet shared")
+        await person.sees("Adopting 1 environment frees nothing now", "Not yet shared")
         await person.press("A")
         await person.sees("Links 2 packages: this takes ", "until other environments share")
         await person.answers("go")
