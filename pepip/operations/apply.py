@@ -73,11 +73,9 @@ def carry_out(
     `make` makes the environment if it is missing, and returns whether it did. With `is_shown`, a progress step then
     reports the new environment; that of a script is not shown. `job` is called with the environment, which the caller
     may have `opened` already. `asked` is the command's question. If possible, a note is written that it is met, so
-    that the same command has nothing to do the next time. Raises PepipError.
-
-    After an error, an environment that this run made is removed again, unless it holds
-    distributions; any other environment is as it was; published entries stay. If a run is killed, the next command on
-    that environment completes the change or takes it back.
+    that the same command has nothing to do the next time. Raises PepipError. After an error, an environment that this
+    run made is removed again, unless it holds distributions; any other environment is as it was; published entries
+    stay. If a run is killed, the next command on that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
@@ -166,10 +164,10 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 
 def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
-    for sentence in decision.work.changes.warnings:
-        yield Progress("warning", sentence, is_of_uv=True)
     from pepip.operations import registering
 
+    for sentence in decision.work.changes.warnings:
+        yield Progress("warning", sentence, is_of_uv=True)
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
         registering.register(store, decision.environment.root, linked)

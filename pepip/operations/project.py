@@ -254,9 +254,8 @@ class _Sync(NamedTuple):
     @property
     def builds_with_others(self) -> bool:
         """Whether builds of private distributions may need the other distributions of the environment."""
-        return bool(self.request.script) or asked_interpreter.builds_in_environment(
-            project.staging_request(self.request)
-        )
+        staging = project.staging_request(self.request)
+        return bool(self.request.script) or asked_interpreter.builds_in_environment(staging)
 
 
 def _job(
