@@ -247,6 +247,6 @@ def _open_once(path: str, mode: int, *, create: bool) -> int:
         return -1
     if mode and sys.platform != "win32" and stat.S_ISREG(status.st_mode):
         if status.st_uid == os.geteuid() and mode != stat.S_IMODE(status.st_mode):
-            with suppress(PermissionError):  # vfat and some network file systems keep no modes
+            with suppress(OSError):  # vfat and some network file systems keep no modes
                 os.fchmod(descriptor, mode)
     return descriptor

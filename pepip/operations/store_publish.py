@@ -8,7 +8,7 @@ from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
 from pepip.operations.reporting import Progress
-from pepip.store import check, entries, layers, leases, listing, promotion, publish, staging
+from pepip.store import check, entries, leases, listing, promotion, publish, staging
 from pepip.store.root import Store
 
 TYPE_CHECKING = False
@@ -40,7 +40,7 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
         place = "is" if os.path.realpath(layer.root) == own else "lies in"
         raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
-    if layers.enclosing(own, [layer.root]):
+    if own.startswith(f"{os.path.realpath(layer.root)}/packages/"):
         raise UsageError(f"your own store, {store.root}, lies among the entries of {layer_root}", hint=_APART)
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):

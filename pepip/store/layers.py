@@ -50,14 +50,22 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
         if real not in known:
             known.add(real)
             found.append(path)
-    for root in (store_root, *found) if found else ():
-        outer = enclosing(root, (store_root, *found))
-        if outer:
-            raise UsageError(
-                f"the store {root} lies among the entries of the store {outer}",
-                hint=f"name another folder in {'PEPIP_HOME' if root == store_root else source}",
-            )
+    if found:
+        _refuse_nested((store_root, *found), source)
     return tuple(found)
+
+
+def _refuse_nested(roots: tuple[str, ...], source: str) -> None:
+    """Raise UsageError if one of the stores lies among the entries of another. The first is the user's own."""
+    real_roots = {root: os.path.realpath(root) for root in roots}
+    for outer in roots:
+        entries = f"{os.path.realpath(paths.packages(outer))}/"
+        for root, real in real_roots.items():
+            if real.startswith(entries):
+                raise UsageError(
+                    f"the store {root} lies among the entries of the store {outer}",
+                    hint=f"name another folder in {'PEPIP_HOME' if root == roots[0] else source}",
+                )
 
 
 def store_above(path: str) -> str:
@@ -70,12 +78,6 @@ def store_above(path: str) -> str:
         if name == "packages" and os.path.isdir(paths.projects(root)) and os.path.isdir(paths.staging(root)):
             return root
     return ""
-
-
-def enclosing(store_root: str, others: Iterable[str]) -> str:
-    """Return the root of the store among whose entries another store lies, empty if it lies in none of `others`."""
-    real = os.path.realpath(store_root)
-    return next((other for other in others if real.startswith(f"{os.path.realpath(paths.packages(other))}/")), "")
 
 
 def _listed(store_root: str) -> list[str]:

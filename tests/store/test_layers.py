@@ -443,6 +443,19 @@ def test_a_publish_removes_the_rest_of_a_killed_one(site: Site) -> None:
     assert entries_of(site.layer) == ["drum-1.0", "horn-1.0"]
 
 
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_store_is_not_published_around_itself(site: Site, tmp_path: Path) -> None:
+    """The layer would count the store as an entry."""
+    outer = tmp_path / "outer"
+    site = replace(site, reader=replace(site.reader, store=outer / "packages" / "mine"))
+    site.install("drum==1.0", variables={})
+
+    refused = site.read("store", "publish", "drum", "--to", outer, check=False)
+
+    assert_refused(refused, f"your own store, {site.reader.store}, lies among the entries of {outer}", "PEPIP_HOME")
+    assert [path.name for path in outer.iterdir()] == ["packages"]
+
+
 def test_a_reader_may_not_publish_to_a_layer_of_another(site: Site) -> None:
     """The system refuses, and the message names the layer."""
     if not site.reader.prefix:
