@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import paths
+from pepip import early_imports, paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
@@ -91,7 +91,7 @@ def carry_out(
 
             yield from purges.look(store, environment)
         change_job = job(environment)
-        first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
+        first = None if made else deciding.decide_first(store, change_job, environment, load_modules)
         if first is not None and first.work.changes.are_none:
             summary = yield from _change_nothing(store, first, asked)
         else:
@@ -142,11 +142,9 @@ def _prepare(store: Store, environment: Environment) -> None:
     venvs.check_writable(environment)
 
 
-def get_ready() -> None:
-    """Import the modules of a change, while uv works on another processor: then the user does not wait for this."""
-    from pepip.operations import relinking, supplying
-
-    del relinking, supplying
+def load_modules() -> None:
+    """Import the modules of a change, which most runs need once uv has planned it."""
+    early_imports.load("pepip.operations.relinking", "pepip.operations.supplying")
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:

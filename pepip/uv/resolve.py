@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
+from pepip import early_imports
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
@@ -171,11 +173,11 @@ def _compile(
 
     options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
     if not pins and not settings.mention("output-file"):
-        output = _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
+        output = _run_compile(request, options, requirements, files, environment, meanwhile=_load_readers_of_locks)
         return _shareable(request, _read_lock(output, os.getcwd(), environment, request))
     with temp_dirs.folder() as folder:
         options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
-        _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
+        _run_compile(request, options, requirements, files, environment, meanwhile=_load_readers_of_locks)
         with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
             return _shareable(request, _read_lock(file.read(), folder, environment, request))
 
@@ -301,14 +303,9 @@ def artifacts_of_lock(
     return _shareable(request, _matching(artifacts, wanted))
 
 
-def _prepare_to_read_lock() -> None:
-    """Import the modules that read a lock."""
-    import sys
-
-    from pepip.uv import markers, pylock, shareable  # noqa: F401
-
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: F401
+def _load_readers_of_locks() -> None:
+    toml = "tomllib" if sys.version_info >= (3, 11) else "tomli"
+    early_imports.load("pepip.uv.markers", "pepip.uv.pylock", "pepip.uv.shareable", toml)
 
 
 def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
