@@ -141,8 +141,8 @@ def _listed_files(
     for row in rows:
         if _is_of_installer(row, distribution.dist_info):
             continue
-        path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")
-        if row.path.startswith("/") or not paths.is_inside(path):
+        path = record.in_environment(row.path, environment.interpreter.site_packages)
+        if not path:
             raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
         if not links.is_reached(environment.root, path, is_real):
             raise OwnFilesError(survey.LINKED_BY_OTHERS, (row.path,))

@@ -177,7 +177,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     for path, hash_value, size in rows:
         if path in skipped:
             continue
-        inside = f"{base}/{path}" if not path.startswith((".", "/")) else _inside(base, path)
+        inside = f"{base}/{path}" if not path.startswith((".", "/")) else record.in_environment(path, base)
         if not inside:
             reason = reason or f"its RECORD lists {path}, outside of the environment"
             continue
@@ -252,14 +252,6 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
         if not shown.startswith(data):
             rows.append(f"{shown},{hash_value}")
     return digests.hexadecimal("\n".join([f"{name} {version}", *sorted(rows)]).encode("utf-8", "surrogateescape"))
-
-
-def _inside(base: str, path: str) -> str:
-    """Return a path of RECORD relative to the environment, or an empty string if the path leads out."""
-    if path.startswith("/"):
-        return ""
-    place = os.path.normpath(f"{base}/{path}").replace(os.sep, "/")
-    return place if paths.is_inside(place) else ""
 
 
 def _is_below_link(path: str, tree: FileTree) -> bool:
