@@ -238,7 +238,7 @@ def _link(
 
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
@@ -274,7 +274,7 @@ def _link_after_private(
 
     environment, private = decision.environment, {item.name for item in supply.work.private}
     additions = _installations(supply)
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
@@ -283,7 +283,7 @@ def _link_after_private(
         if job.install_first:
             yield from job.install_first(supply.work)
         yield Progress("link", "", 0, len(additions))
-        with locks.held(f"{environment.root}/.lock"):  # the store's lock is held already
+        with locks.held(paths.environment_lock(environment.root)):  # the store's lock is held already
             present = contents.installed(environment, store.known_roots)
             is_alone = {item.name for item in present} == private  # otherwise another tool was at work
             if not (is_alone and _are_there(supply)):

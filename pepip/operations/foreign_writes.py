@@ -76,7 +76,7 @@ def _time_of_change(root: str) -> list[venv_times.VenvTime]:
 
     The list is empty while the environment is locked: uv may still be writing into entries.
     """
-    if locks.is_held(f"{root}/.lock"):
+    if locks.is_held(paths.environment_lock(root)):
         return []
     try:
         folders = contents.site_packages_of(root)
@@ -165,7 +165,7 @@ def _keep_there(store: Store, root: str) -> bool:
         if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = venvs.open_environment(root, store)
-        with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        with folder_use.in_use(root), venvs.locked(store, root):
             present = contents.installed(environment, store.known_roots)
             private = [item for item in present if not item.store_id and contents.has_own_metadata(environment, item)]
             files = {path for item in private for path in contents.files_of(environment, item)}

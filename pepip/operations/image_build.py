@@ -96,7 +96,7 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
         if store.exists():
             held.enter_context(store.linking())
         is_own = files.owner_id(root) == files.user_id()
-        held.enter_context(locks.held(f"{root}/.lock", shared=True, writes=is_own))
+        held.enter_context(locks.held(paths.environment_lock(root), shared=True, writes=is_own))
         scratch = held.enter_context(temp_dirs.folder())
         run = _Build(store, environment, options, scratch)
         yield from run.collect(without=[output, lock])

@@ -9,7 +9,7 @@ import os
 from pepip import paths
 from pepip.environment import layout_check, makers, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import machine, permissions
+from pepip.host import locks, machine, permissions
 from pepip.model import Environment
 from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
@@ -158,6 +158,13 @@ def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
     stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
+
+
+@contextlib.contextmanager
+def locked(store: Store, root: str) -> Iterator[None]:
+    """Hold the locks of a change: the store's, so that no prune removes entries, and that of the environment."""
+    with store.linking(), locks.held(paths.environment_lock(root)):
+        yield
 
 
 @contextlib.contextmanager
