@@ -11,7 +11,7 @@ import stat
 from pepip import digests, paths
 from pepip.environment import file_modes, survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, launchers, links, permissions
+from pepip.host import files, launchers, links, rights
 from pepip.plan.merge import data_path
 from pepip.wheel import content_identity, record, scripts
 
@@ -156,7 +156,7 @@ def _listed_files(
             continue  # virtualenv lists files that it has not made
         if status is None and links.read_link(f"{environment.root}/{path}"):
             raise OwnFilesError(survey.LINKED_BY_OTHERS)
-        if status is not None and permissions.gives_rights(f"{environment.root}/{path}", status):
+        if status is not None and rights.gives_rights(f"{environment.root}/{path}", status):
             raise OwnFilesError(survey.SPECIAL, (row.path,))
         yield _Listed(row, path, shown, status)
 

@@ -14,7 +14,7 @@ from pepip import digests, names, paths
 from pepip.environment import contents, makers
 from pepip.environment.file_tree import FileTree
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems, links, permissions, reflinks
+from pepip.host import disk_usage, files, filesystems, links, reflinks, rights
 from pepip.wheel import footprint, record, scripts
 
 TYPE_CHECKING = False
@@ -184,7 +184,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         status = tree.files.get(inside)
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
-        if status is not None and permissions.gives_rights(f"{root}/{inside}", status):
+        if status is not None and rights.gives_rights(f"{root}/{inside}", status):
             reason = reason or SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made

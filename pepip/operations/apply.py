@@ -14,7 +14,7 @@ from pepip import early_imports, paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, folder_use, locks, permissions
+from pepip.host import files, folder_use, locks, rights
 from pepip.host.transfer import COPY
 from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
 from pepip.operations.reporting import Progress, Summary
@@ -151,7 +151,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
     """Warn root if other users can reach a new environment, but not the store that its links lead to."""
     if files.user_id() or not hasattr(os, "geteuid"):
         return
-    closed = permissions.closed_to_others(store.root)
+    closed = rights.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
         packages = f"the packages that {environment.root} links from there"

@@ -12,7 +12,7 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import folder_use, links, locks, permissions
+from pepip.host import folder_use, links, locks, rights
 from pepip.operations import venvs
 from pepip.operations.reporting import Progress
 from pepip.store import registry, venv_times
@@ -162,7 +162,7 @@ def _keep_there(store: Store, root: str) -> bool:
 
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
-        if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+        if not (venvs.is_own(root) and rights.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = venvs.open_environment(root, store)
         with folder_use.in_use(root), venvs.locked(store, root):

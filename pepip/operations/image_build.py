@@ -22,7 +22,7 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, folder_use, locks, permissions, tar_stream, temp_dirs
+from pepip.host import files, filesystems, folder_use, locks, rights, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
 from pepip.model import Environment
 from pepip.operations import recover, venvs
@@ -133,7 +133,7 @@ def _place_of(output: str) -> str:
             if not stat.S_ISLNK(status.st_mode):
                 break
             if status.st_uid not in {0, files.user_id()}:
-                owner = permissions.name_of(status.st_uid)
+                owner = rights.name_of(status.st_uid)
                 raise UsageError(f"{place} is a link that belongs to {owner}", hint="name the file itself with -o")
             place = os.path.join(os.path.dirname(place), os.readlink(place))
     return os.path.realpath(place)

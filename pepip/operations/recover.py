@@ -10,7 +10,7 @@ from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, permissions
+from pepip.host import folder_use, rights
 from pepip.host.transfer import LINK
 from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
@@ -237,7 +237,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
 
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
-        if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
+        if entry_ids.isdisjoint(item.entries or ()) or not rights.is_own(item.environment):
             continue
         with contextlib.suppress(OSError, PepipError):
             environment = venvs.open_environment(item.environment, store)
@@ -245,7 +245,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             names = {name for name, entry in state.linked.items() if entry.id in entry_ids}
             if not (names and outdated.has_any(environment, state, names)):
                 continue
-            if permissions.may_change(environment.site_packages):
+            if rights.may_change(environment.site_packages):
                 with folder_use.in_use(environment.root), venvs.locked(store, environment.root):
                     state = link_state(store, contents.installed(environment, store.known_roots))
                     outdated.replace(environment, state, names)

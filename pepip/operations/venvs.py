@@ -9,7 +9,7 @@ import os
 from pepip import paths
 from pepip.environment import layout_check, makers, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import locks, machine, permissions
+from pepip.host import locks, machine, rights
 from pepip.model import Environment
 from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
@@ -208,7 +208,7 @@ def is_own(root: str) -> bool:
     """
     program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
     inside = ("pyvenv.cfg", os.path.dirname(program), program)
-    return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
+    return rights.is_own(root) and all(rights.owns(f"{root}/{path}") for path in inside)
 
 
 def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
@@ -227,6 +227,6 @@ def open_environment(root: str, store: Store, *, is_new: bool = False) -> Enviro
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
     folder = environment.site_packages
-    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    obstacle = rights.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
     if obstacle:
         raise VenvError(f"cannot change {environment.root}: {obstacle}")
