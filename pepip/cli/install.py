@@ -134,7 +134,7 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
     return (
         settings.is_on("UV_SYSTEM_PYTHON")
         or venvs.is_conda(dict(os.environ))
-        or any(value for name in ("system", "target", "prefix", "python") for value in settings.values(name))
+        or any(settings.values("system", "target", "prefix", "python"))
     )
 
 

@@ -92,7 +92,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
-    writable_cache.ensure()
+    if [command, *words[:1]] != ["image", "run"]:  # starts no uv, and often many nodes start it at once
+        writable_cache.ensure()
     is_own = command in _UPDATING or _is_own(command)
     if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()

@@ -300,7 +300,23 @@ def fail_in_system(error: OSError) -> int:
     place = error.filename2 or error.filename
     reason = error.strerror or str(error)
     _tell("error:", "1;31", f"{reason}{f': {place}' if place else ''}")
+    layer = _layer_of(place) if isinstance(place, str) else ""
+    if layer:
+        said = f"it lies in the layer {layer}: make that available, or `pepip store repair` stores its packages"
+        _tell("hint:", "1;36", f"{said} in your own store")
     return 1
+
+
+def _layer_of(place: str) -> str:
+    """Return the root of the layer in which a path lies, empty if it lies in none."""
+    from pepip import paths
+    from pepip.store import layers
+
+    try:
+        roots = layers.named(os.environ, paths.known_store_root(os.environ))
+    except PepipError:
+        return ""
+    return next((root for root in roots if place.startswith(f"{root}/")), "")
 
 
 def _complaint(output: str) -> str:

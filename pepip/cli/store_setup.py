@@ -57,7 +57,8 @@ def run_init(words: Sequence[str]) -> int:
     else:
         output.say(f"{made.home} is a store for one user")
     if made.is_layer:
-        said = f"leases count for {made.lease_days} days" if made.lease_days else "it takes no leases"
+        days = humanized.count(made.lease_days, "day")
+        said = f"leases count for {days}" if made.lease_days else "it takes no leases"
         output.say(f"It is a layer that others may link: {said}")
     return 0
 

@@ -82,6 +82,7 @@ def linked_entry(path: str, store_roots: StoreRoots) -> str:
     target = links.read_link(path)
     if not target:
         return ""
+    target = os.path.join(os.path.dirname(path), target)
     return (
         _entry_of(target, store_roots)
         or _entry_of(os.path.realpath(target), store_roots)

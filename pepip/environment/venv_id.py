@@ -13,7 +13,6 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
-from pepip.urls import without_password
 
 _MOST_BYTES = 1 << 14
 _LONGEST_LABEL = 120
@@ -54,6 +53,8 @@ def note_label(root: str, label: str) -> None:
 
     Passwords in URLs are left out, because other users may read the file.
     """
+    from pepip.urls import without_password
+
     _add(root, " ".join(without_password(label).split())[:_LONGEST_LABEL])
 
 

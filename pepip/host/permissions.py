@@ -55,8 +55,11 @@ def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> N
     try:
         os.mkdir(path)
     except FileExistsError:
-        if stat.S_ISLNK(os.lstat(path).st_mode):
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        if kind == stat.S_IFLNK:
             raise StoreError(f"{path} is a link", hint="name the folder itself") from None
+        if kind != stat.S_IFDIR:
+            raise StoreError(f"{path} is no folder", hint="remove it") from None
     if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -70,6 +73,18 @@ def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> N
             os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+def close_folder(path: str) -> bool:
+    """Make a folder if it is missing, and let only this user enter it. Return whether all users could write it."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        mode = os.stat(path).st_mode
+        if sys.platform != "win32" and mode & 0o077:
+            os.chmod(path, 0o700)
+            return bool(mode & stat.S_IWOTH)
+    return False
 
 
 def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:

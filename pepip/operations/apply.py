@@ -16,7 +16,7 @@ from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, folder_use, locks, rights
 from pepip.host.transfer import COPY
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
+from pepip.operations import deciding, foreign_writes, venvs
 from pepip.operations.reporting import Progress, Summary
 from pepip.uv import interpreter
 
@@ -63,6 +63,7 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
+    opened: Environment | None = None,
     asked: Question | None = None,
     compile_bytecode: bool = False,
     is_shown: bool = True,
@@ -70,9 +71,11 @@ def carry_out(
     """Change the environment at `root`, yielding progress, and return the summary.
 
     `make` makes the environment if it is missing, and returns whether it did. With `is_shown`, a progress step then
-    reports the new environment; that of a script is not shown. `job` is called with the environment. `asked` is the
-    command's question. If possible, a note is written that it is met, so that the same command has nothing to do the
-    next time. Raises PepipError. After an error, an environment that this run made is removed again, unless it holds
+    reports the new environment; that of a script is not shown. `job` is called with the environment, which the caller
+    may have `opened` already. `asked` is the command's question. If possible, a note is written that it is met, so
+    that the same command has nothing to do the next time. Raises PepipError.
+
+    After an error, an environment that this run made is removed again, unless it holds
     distributions; any other environment is as it was; published entries stay. If a run is killed, the next command on
     that environment completes the change or takes it back.
     """
@@ -83,7 +86,7 @@ def carry_out(
     with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
         if made:
             store.create()
-        environment = venvs.open_environment(root, store, is_new=made)
+        environment = opened or venvs.open_environment(root, store, is_new=made)
         if made and is_shown:
             yield venvs.of_making(root, environment, "remake" if was_there else "make")
         if "PEPIP_PURGE_AFTER" in os.environ:
@@ -144,7 +147,7 @@ def _prepare(store: Store, environment: Environment) -> None:
 
 def load_modules() -> None:
     """Import the modules of a change, which most runs need once uv has planned it."""
-    early_imports.load("pepip.operations.relinking", "pepip.operations.supplying")
+    early_imports.load("pepip.operations.registering", "pepip.operations.relinking", "pepip.operations.supplying")
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
@@ -163,6 +166,8 @@ def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, 
     """Pass on uv's warnings, and register the environment if it links entries."""
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence, is_of_uv=True)
+    from pepip.operations import registering
+
     linked = {item.store_id for item in decision.present if item.store_id}
     if linked:
         registering.register(store, decision.environment.root, linked)
@@ -208,6 +213,8 @@ def _change(
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         if not is_new:  # a new environment may never be changed again
+            from pepip.operations import linked_entries
+
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
@@ -316,6 +323,8 @@ def _are_there(supply: Supply) -> bool:
 
 def _register(store: Store, decision: Decision, supply: Supply) -> bool:
     """Register the environment before the first link, while pruning must wait, so that no prune misses it."""
+    from pepip.operations import registering
+
     linked = {item.store_id for item in decision.present if item.store_id}
     coming = {entry.id for entry in supply.acquired.entries.values()}
     return registering.register(store, decision.environment.root, linked | coming)

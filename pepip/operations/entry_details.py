@@ -169,12 +169,19 @@ _WEB = re.compile(r"https?://[!-~]{1,500}")
 
 
 def _licence(metadata: Message) -> str:
-    """Return the licence as an expression, or else in the words of the metadata; empty if it names none."""
-    expression = metadata.get("License-Expression", "") or metadata.get("License", "").strip().partition("\n")[0]
-    if expression and expression != "UNKNOWN" and len(expression) <= _LONGEST_LICENCE:
+    """Return the licence as an expression, or else in the words of the metadata; empty if it names none.
+
+    Some distributions give the whole text of their licence. Its first line is often the name of an author, so the
+    classifiers count more.
+    """
+    words = metadata.get("License", "").strip()
+    expression, _, rest = (metadata.get("License-Expression", "") or words).partition("\n")
+    if len(expression) > _LONGEST_LICENCE or expression == "UNKNOWN":
+        expression, rest = "", words
+    if expression and not rest:
         return expression
     classifiers = [line for line in metadata.get_all("Classifier", []) if line.startswith("License ::")]
-    return ", ".join(line.rpartition("::")[2].strip() for line in classifiers)
+    return ", ".join(line.rpartition("::")[2].strip() for line in classifiers) or expression
 
 
 _LONGEST_LICENCE = 80

@@ -143,6 +143,8 @@ def _check_output(output: str) -> None:
     folder = os.path.dirname(output)
     if os.path.isdir(output) or (os.path.lexists(output) and not os.path.isfile(output)):
         raise UsageError(f"{output} is no file, and can't be replaced by an image", hint="name a file with -o")
+    if os.path.lexists(output) and not squashfs.may_be_replaced(output):
+        raise UsageError(f"{output} is no image, and is not replaced by one", hint="remove it, or name another file")
     if not os.path.isdir(folder):
         raise UsageError(f"the folder {folder} does not exist", hint="make it, or name another file with -o")
     if not os.access(folder, os.W_OK | os.X_OK):

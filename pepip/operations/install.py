@@ -85,7 +85,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
             return deciding.work_of(Changes((), added), artifacts, required_hashes.of(request))
-        changes = resolve.changes(request, executable, meanwhile)
+        changes = resolve.changes(request, environment, meanwhile)
         artifacts = resolve.locate(request, changes.added, environment, known) if changes.added else []
         return deciding.work_of(changes, artifacts, required_hashes.of(request))
 

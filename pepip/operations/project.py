@@ -19,7 +19,7 @@ from pepip.host import files
 from pepip.operations import apply, deciding, linked_entries, scripts, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.operations.reporting import Progress, Summary
-from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
+from pepip.uv import asked_interpreter, interpreter, known_plans, project, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -254,7 +254,9 @@ class _Sync(NamedTuple):
     @property
     def builds_with_others(self) -> bool:
         """Whether builds of private distributions may need the other distributions of the environment."""
-        return bool(self.request.script) or shareable.builds_in_environment(project.staging_request(self.request))
+        return bool(self.request.script) or asked_interpreter.builds_in_environment(
+            project.staging_request(self.request)
+        )
 
 
 def _job(

@@ -8,7 +8,7 @@ import os
 from pepip import paths
 from pepip.errors import VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, rights
+from pepip.host import folder_use, permissions, rights
 from pepip.operations import acquire, deciding, recover, venv_creation, venvs
 from pepip.operations.reporting import Progress
 from pepip.store import staging
@@ -67,7 +67,7 @@ def _decide(request: Request, environment: Environment) -> Work:
     demands = required_hashes.of(request)
     is_for_uv = required_hashes.are_required(request) or any(map(arguments.is_lock, request.requirement_files))
     if is_for_uv:  # a resolution reads no lock, and accepts requirements without a hash
-        changes = resolve.changes(request, environment.executable)
+        changes = resolve.changes(request, environment)
         return deciding.work_of(changes, resolve.locate(request, changes.added, environment), demands)
     artifacts = resolve.resolve(request, environment)
     added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
@@ -89,14 +89,21 @@ def _environment(store: Store, python: str) -> Iterator[str]:
 
 
 def _is_made(root: str, known: AnswerCache) -> bool:
-    """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there."""
+    """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there.
+
+    Only this user may enter it, whatever the umask is. If all users could write it before, it is made anew.
+    """
+
+    def must_be_replaced() -> bool:
+        return was_open or not _has_interpreter(root)
+
     try:
+        was_open = permissions.close_folder(root)
         with contextlib.suppress(VenvError):  # anything else there is replaced below: the folder is the store's own
             venvs.make(root, "", known)
-        if not _has_interpreter(root):
-            venv_creation.make(
-                root, lambda: stage.make_environment(root, ""), must_be_replaced=lambda: not _has_interpreter(root)
-            )
+        if must_be_replaced():
+            venv_creation.make(root, lambda: stage.make_environment(root, ""), must_be_replaced=must_be_replaced)
+            permissions.close_folder(root)
     except (VenvError, PermissionError):  # the folder belongs to another user
         return False
     return True

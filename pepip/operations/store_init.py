@@ -50,11 +50,7 @@ def initialize(
     group_id = _group_id(group) if group else -1
     users = frozenset(_user_id(name) for name in trusted if name not in {trust.MEMBERS, trust.OWNER})
     _check_owner(store)
-    if not os.path.isdir(store.root):
-        try:
-            os.makedirs(store.root, mode=0o755)
-        except OSError as error:
-            raise StoreError(f"cannot make the store {store.root}: {error.strerror}") from error
+    store.make_root()
     root = os.path.realpath(store.root)
     owner_id, mode = os.stat(root).st_uid, _OF_A_GROUP
     if not group:  # users who could not read the store before still can't

@@ -55,6 +55,7 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     _make(layer)
     if os.name != "nt" and not layer.like.st_mode & _OTHERS_READ:
         yield Progress("warning", f"only you can read the layer {layer.root}: {_OPENING.format(layer.root)}")
+    staging.remove_abandoned(layer)
     published: list[str] = []
     present = []
     with layer.linking(), staging.area(layer) as area:

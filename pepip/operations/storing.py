@@ -17,7 +17,7 @@ from pepip.humanized import count
 from pepip.operations.preparing import Batch, Need, Preparer
 from pepip.operations.reporting import Progress
 from pepip.store import publish, staging, trash
-from pepip.uv import archives, arguments, cacheable, readahead, stage
+from pepip.uv import archives, arguments, asked_interpreter, cacheable, readahead, stage
 from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
@@ -164,7 +164,7 @@ class _Run:
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named([*batch.artifacts.values()])],
-                self._need.environment.executable,
+                asked_interpreter.for_facts(request, self._need.environment),
                 prefix=prefix,
                 lock=f"{self._area}/pylock.{self._number}.toml",
                 indexes=self._need.indexes.urls,

@@ -29,9 +29,10 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 class Removal(NamedTuple):
     """The distributions that an uninstall would remove, and the requested names that are not installed.
 
-    `fingerprint` is the state of the environment at that time: see `contents.fingerprint`.
+    `fingerprint` is the state of the `environment` at that time: see `contents.fingerprint`.
     """
 
+    environment: Environment
     removed: tuple[Change, ...]
     absent: tuple[str, ...]
     fingerprint: tuple[int, frozenset[str]]
@@ -56,12 +57,12 @@ def preview(store: Store, root: str, request: Request) -> Removal:
             linked_entries.entry_of(store, item)
         apply.load_modules()
 
-    removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
+    removed = resolve.removals(request, environment, read_ahead)
     going = {item.name for item in removed}
     present = {item.name for item in installed}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
     absent = tuple(name for name in named if normalize_name(name) not in going | present)
-    return Removal(removed, absent, fingerprint)
+    return Removal(environment, removed, absent, fingerprint)
 
 
 def uninstall(
@@ -78,11 +79,11 @@ def uninstall(
     def job(environment: Environment) -> ChangeJob:
         def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
             del present
-            if previewed and contents.fingerprint(environment) == previewed.fingerprint:
+            if previewed and _holds(previewed):
                 meanwhile()
                 removed = previewed.removed
             else:
-                removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
+                removed = resolve.removals(request, environment, meanwhile)
             return deciding.work_of(Changes(removed, ()), [])
 
         def install_private(work: Work) -> Generator[Progress, None, None]:
@@ -95,5 +96,11 @@ def uninstall(
 
         return ChangeJob(request, decide, install_private, lay_out_private)
 
-    summary = yield from apply.carry_out(store, root, make=lambda: False, job=job)
+    opened = previewed.environment if previewed and _holds(previewed) else None
+    summary = yield from apply.carry_out(store, root, make=lambda: False, job=job, opened=opened)
     return summary._replace(seconds=time.monotonic() - started)
+
+
+def _holds(previewed: Removal) -> bool:
+    """Tell whether the environment is as it was when its removals were previewed."""
+    return contents.fingerprint(previewed.environment) == previewed.fingerprint

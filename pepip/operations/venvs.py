@@ -7,12 +7,12 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check, makers, project_venv
+from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
 from pepip.host import locks, machine, rights
 from pepip.model import Environment
 from pepip.operations.reporting import Progress
-from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
+from pepip.uv import answer_cache, cacheable, interpreter, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
 
 def _check_python(root: str, request: str) -> None:
     """Raise UsageError if the environment's Python does not satisfy the request, as uv reads it."""
+    from pepip.environment import makers
+
     own = interpreter.executable(root)
     facts = makers.settings_of(root)
     version = ".".join(makers.python_of(facts).split(".")[:2])  # `home` may hold Pythons of several versions
@@ -136,6 +138,7 @@ def make_skeleton(
     depends on more than these, `prompt` is that prompt, and files that contain the prompt are not kept.
     """
     from pepip.environment import skeleton
+    from pepip.uv import python_choice
 
     question = python_choice.question(python) if skeleton.is_plain(root) else None
     if question is None:

@@ -175,16 +175,17 @@ def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_resul
             if os.path.lexists(place):
                 os.rename(place, f"{grave}/{flaw.path}")
         elif not os.path.isdir(place):
-            if flaw.path in executables:
-                os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
-            status = os.lstat(place)
-            shares_inode = document.modes_are_uvs and status.st_nlink > 1
-            if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
-                permissions.seal_file(place, like=like)
-            else:
-                permissions.share_file(
-                    place, status, like=like, shares_inode=shares_inode, serves_others=serves_others
-                )
+            with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
+                if flaw.path in executables:
+                    os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
+                status = os.lstat(place)
+                shares_inode = document.modes_are_uvs and status.st_nlink > 1
+                if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
+                    permissions.seal_file(place, like=like)
+                else:
+                    permissions.share_file(
+                        place, status, like=like, shares_inode=shares_inode, serves_others=serves_others
+                    )
     _set_folders(path, read_only, like=like)
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 # link of an environment; if that adds, removes or replaces a file, the time of its folder changes.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
-_MINUTE_NS = 60 * 1_000_000_000
+_HOUR_NS = 3600 * 1_000_000_000
 
 
 def read(store: Store, entry_id: str) -> Entry:
@@ -169,13 +169,13 @@ def hashes_of(entry: Entry) -> dict[str, str]:
 def note_linked(store: Store, entry: Entry) -> None:
     """Note that an environment links the entry now, in the modification time of the document.
 
-    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again. For an entry of
-    a layer nothing is noted: see `leases`.
+    The time is exact to an hour: an entry that was noted less than an hour ago is not noted again. Each note makes
+    the copies of the entry in caches useless. For an entry of a layer nothing is noted: see `leases`.
     """
     if paths.is_layered(entry.id):
         return
     known = store.known_entries.get(entry.id)
-    if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
+    if known and 0 <= time.time_ns() - known.changed_at_ns < _HOUR_NS:
         return
     now_ns = time.time_ns()
     with contextlib.suppress(OSError):  # another user's entry: only its owner's links are noted

@@ -60,6 +60,18 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+def store_above(path: str) -> str:
+    """Return the root of the store among whose entries a path lies, empty if it lies in none.
+
+    A store is recognized by its folders.
+    """
+    for folder in paths.upward(os.path.realpath(path)):
+        root, name = os.path.split(folder)
+        if name == "packages" and os.path.isdir(paths.projects(root)) and os.path.isdir(paths.staging(root)):
+            return root
+    return ""
+
+
 def enclosing(store_root: str, others: Iterable[str]) -> str:
     """Return the root of the store among whose entries another store lies, empty if it lies in none of `others`."""
     real = os.path.realpath(store_root)
@@ -112,17 +124,21 @@ def away(layer_roots: Iterable[str]) -> dict[str, str]:
 
     Such a layer may come back: it may be mounted again, or the user may get permission or a Kerberos ticket again.
     """
-    found = {root: _absence(paths.packages(root)) for root in layer_roots}
+    found = {root: _absence(root) for root in layer_roots}
     return {root: reason for root, reason in found.items() if reason}
 
 
-def _absence(folder: str) -> str:
-    """Return the reason why a folder of entries can't be used, empty if it can."""
+def _absence(root: str) -> str:
+    """Return the reason why a layer can't be used, empty if it can."""
+    folder = paths.packages(root)
     try:
-        is_there = stat.S_ISDIR(os.stat(folder).st_mode)
-        is_closed = is_there and not os.access(folder, os.X_OK)
+        if stat.S_ISDIR(os.stat(folder).st_mode):
+            return "" if os.access(folder, os.X_OK) else "can't be read"
     except PermissionError:
-        is_there = is_closed = True
+        return "can't be read"
     except OSError:
-        is_there = is_closed = False
-    return "can't be read" if is_closed else "" if is_there else "is not there"
+        pass
+    with contextlib.suppress(OSError):
+        if os.listdir(root):  # an empty folder may be a mount point
+            return "is no store: it has no `packages` folder"
+    return "is not there"

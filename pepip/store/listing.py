@@ -45,7 +45,7 @@ class Stored(NamedTuple):
     def last_used_at(self) -> int:
         """The time when an environment last linked the entry, or when it was stored if that is later.
 
-        The later time counts, since links are noted only to the minute, and the clocks of two machines may differ.
+        The later time counts, since links are noted only to the hour, and the clocks of two machines may differ.
         """
         return max(self.last_linked_at, self.stored_at)
 

@@ -209,19 +209,34 @@ class Store:
 
     def create(self) -> None:
         """Make the missing folders of the store. Raises StoreError if this user may not."""
-        if not os.path.isdir(self.root):
-            try:
-                os.makedirs(self.root, mode=0o755)
-            except OSError as error:
-                raise StoreError(
-                    f"cannot make the store {self.root}: {error.strerror}",
-                    hint="set PEPIP_HOME to a folder that you may write",
-                ) from error
+        self.make_root()
         self.make_directory(paths.packages(self.root))
         if not os.path.isdir(paths.projects(self.root)) and os.listdir(paths.packages(self.root)):
             self._note_lost_registry()
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.root))
+
+    def make_root(self) -> None:
+        """Make the root folder if it is missing. Raises StoreError if this user may not.
+
+        Raises StoreError also if it would lie among the entries of another store: that one would count it as damage.
+        """
+        if os.path.isdir(self.root):
+            return
+        outer = layers.store_above(self.root)
+        if outer:
+            raise StoreError(
+                f"{self.root} lies among the entries of the store {outer}", hint="name a folder outside of it"
+            )
+        try:
+            os.makedirs(self.root, mode=0o755)
+        except OSError as error:
+            if os.path.isdir(self.root):
+                return  # another process was first
+            raise StoreError(
+                f"cannot make the store {self.root}: {error.strerror}",
+                hint="set PEPIP_HOME to a folder that you may write",
+            ) from error
 
     def _note_lost_registry(self) -> None:
         """Note that the store has entries but no registry: a new registry lacks the environments that link them."""

@@ -32,8 +32,8 @@ _TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANC
 COLUMNS = (
     Column("state", "", 1),
     Column("title", "Operation", 0),
-    Column("outcome", "Outcome", 0, from_width=96),
-    Column("state", "State", 10, from_width=70),
+    Column("outcome", "Outcome", 0, from_width=80),
+    Column("state", "State", 10, from_width=48),
     Column("seconds", "Seconds", 7, is_right=True, from_width=40),
     Column("bytes", "Bytes", 10, is_right=True, from_width=46),
     Column("when", "When", 11, from_width=54),

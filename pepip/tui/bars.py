@@ -245,12 +245,14 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit, always with those of the help, the palette and quitting."""
+        of_focus = getattr(self.screen.focused, "shown_keys", ())
+        wanted = {*self.wanted, *of_focus}
         shown = {
             active.binding.action: active.binding
             for active in reversed(
                 self.screen.active_bindings.values()
             )  # of several keys for one action, show the first
-            if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+            if (active.binding.show or active.binding.key in wanted) and active.enabled
         }
         found = [
             (binding.key, self.app.get_key_display(binding), label_of(binding, self.screen))
@@ -258,6 +260,7 @@ class Keys(Line):
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]
+        first.sort(key=lambda item: item[0] not in of_focus)
         room = self.size.width - sum(self._width(item) for item in last)
         text = Text(no_wrap=True, end="")
         self.click_targets = []

@@ -64,7 +64,7 @@ class Listing(NamedTuple):
             "projects": lambda index: len(self.users[index]),
             "stored": lambda index: self.stored[index].stored_at,
             "used": lambda index: self.stored[index].last_used_at,
-            "version": lambda index: self.stored[index].version,
+            "version": lambda index: formatting.natural(self.stored[index].version),
             "python": lambda index: self.stored[index].bucket,
             "state": lambda index: ranks[self.states[index]],
             "name": lambda index: self.stored[index].name,

@@ -116,7 +116,8 @@ class EntryActions(BaseActions):
         text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
         if len(names) > 12:
             text.append(f"\n  and {len(names) - 12} more")
-        text.append(f"\n\nThe trash keeps them until {formatting.moment(grave.kept_until)}.")
+        them = "them" if len(names) > 1 else "it"
+        text.append(f"\n\nThe trash keeps {them} until {formatting.moment(grave.kept_until)}.")
         job = jobs.undo(self.session.store)
 
         def decided(answer: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 
 from pepip import humanized, paths
 from pepip.humanized import count as count
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pepip.operations.reporting import Summary
+
+
+_NUMBER = re.compile(r"([0-9]+)")
 
 
 @functools.lru_cache(4096)
@@ -52,6 +56,11 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def natural(text: str) -> list[str | int]:
+    """Return a key that sorts versions by their numbers: 1.9 comes before 1.10."""
+    return [int(part) if part.isdecimal() else part for part in _NUMBER.split(text)]
 
 
 def short_path(path: str, home: str = "") -> str:

@@ -228,7 +228,7 @@ class Matrix(ScrolledRows):
     def _cell(self, row: int, key: str, column: int) -> Segment:
         place = (key, self.grid.columns[column][0])
         cell = self.grid.cells.get(place)
-        mark = "●" if place in self.marks else " "
+        mark = "✓" if place in self.marks else " "
         text = mark + sized(cell.text if cell else "", self._column_width - 3) + "  "
         if (row, column) == (self._row, self._column):
             return Segment(text, self._style("cursor" if self.has_focus else "resting"))

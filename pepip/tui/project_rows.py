@@ -121,7 +121,7 @@ def order_by(key: str, unmet: Collection[str], used_at: Mapping[str, float]) -> 
     orders: dict[str, Callable[[VenvShare], Any]] = {
         "name": lambda share: _name_and_folder(share.known)[0],
         "path": lambda share: share.known.environment,
-        "python": lambda share: share.known.python,
+        "python": lambda share: formatting.natural(share.known.python),
         "packages": lambda share: len(share.known.entries or ()),
         "alone": lambda share: share.alone_bytes,
         "own": lambda share: share.own_bytes,
@@ -151,7 +151,7 @@ def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: 
     rows = []
     orders: dict[str, Callable[[Installed], Any]] = {
         "name": lambda package: package.name,
-        "version": lambda package: package.version,
+        "version": lambda package: formatting.natural(package.version),
         "size": lambda package: sizes.get(package.store_id, 0),
         "others": lambda package: len(catalog.users.get(package.store_id, ())),
     }

@@ -47,9 +47,7 @@ class ProjectsPane(FilteredPane):
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
         Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
-        Binding(
-            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
-        ),
+        Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
         Binding("E", "eject", "Eject", show=False, tooltip="Give this environment real files in place of all links"),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
@@ -62,7 +60,7 @@ class ProjectsPane(FilteredPane):
         ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
-        Binding("h,left,escape", "to_projects", "To the projects", show=False),
+        Binding("h,left,escape", "to_projects", "Back", show=False, tooltip="To the projects"),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -92,6 +90,10 @@ class ProjectsPane(FilteredPane):
                     project_rows.PACKAGES, can_mark=True, keeps_cursor=False, verb="In the store", id="packages"
                 )
         yield UnsharedList(id="unshared")
+
+    def on_mount(self) -> None:
+        """Show the key that leads back from the packages: without room for both lists, a click can't."""
+        self.packages.shown_keys = ("escape",)
 
     @property
     def table(self) -> Table:

@@ -196,10 +196,13 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def _row(self, bundle: Bundle) -> TableRow:
-        root = bundle.environment
-        where = (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
-        cells = (formatting.size(bundle.freed_bytes), formatting.printable(bundle.title), where, bundle.cost)
+        title, where = formatting.printable(bundle.title), self._where(bundle)
+        cells = (formatting.size(bundle.freed_bytes), title, where, bundle.cost)
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
+
+    def _where(self, bundle: Bundle) -> str:
+        root = bundle.environment
+        return (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
 
     def on_reclaim_dialog_measured(self, event: Measured) -> None:
         """Show the gain. If pepip picked the bundles for a typed size, tick them and set the options."""
@@ -320,10 +323,11 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the cost of the bundle under the cursor. A narrow list has no column for it."""
+        """Show place and cost of the bundle under the cursor. A narrow list has no columns for them."""
         event.stop()
         bundle = self.bundle_of(event.key)
-        self.query_one("#cost", Static).update(Text(f"  {bundle.cost}" if bundle else "", no_wrap=True))
+        place = f"{self._where(bundle)}: " if bundle and bundle.environment else ""
+        self.query_one("#cost", Static).update(Text(f"  {place}{bundle.cost}" if bundle else "", no_wrap=True))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Show the preview of a bundle, or tick it."""

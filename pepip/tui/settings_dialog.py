@@ -51,7 +51,7 @@ class SettingsDialog(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the list, and the line for a new filter."""
-        yield Table(_COLUMNS, verb="Change", id="settings")
+        yield Table(_COLUMNS, is_quick=True, verb="Change", id="settings")
         yield Static(Text("A new named filter; @name in a filter line applies it"), classes="dialog--label")
         line = Input(placeholder="big = >100MB -torch", id="new-filter")
         line.cursor_blink = False

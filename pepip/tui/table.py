@@ -15,42 +15,21 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from pepip.tui.columns import Column as Column
+from pepip.tui.columns import FittedColumns
 from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from textual import events
 
 
-_LEAST = 8
-"""The least width of a column that takes the space that is left."""
-
-_LEGIBLE = 20
-"""A column of width 0 that is always shown gets so much room, if it needs that, before optional columns get any."""
-
-_USUAL = 0.95
-"""The share of the texts of a column that decides whether the column fits. A few longer ones may be cut."""
+_MARK = "✓"
 
 _MOST_STRIPS = 300
 """Number of rendered lines that a table keeps, a few screens. Each takes some kB."""
-
-
-class Column(NamedTuple):
-    """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
-
-    The column is shown if a row has room for at least `from_width` characters, and if the columns with a smaller
-    `from_width` keep enough room for most of their texts. A text that is too long loses its end or, with `keeps_end`,
-    its start.
-    """
-
-    key: str
-    title: str
-    width: int
-    is_right: bool = False
-    from_width: int = 0
-    keeps_end: bool = False
 
 
 class TableRow(NamedTuple):
@@ -64,7 +43,8 @@ class TableRow(NamedTuple):
 class Table(ScrolledRows):
     """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    With `keeps_cursor`, the cursor stays visible without the focus. `verb` is the label of Enter, which chooses.
+    A click at the left edge of the titles marks all rows. With `keeps_cursor`, the cursor stays visible without the
+    focus. `verb` is the label of Enter, which chooses a row. So does a double click or, with `is_quick`, a click.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,7 +65,7 @@ class Table(ScrolledRows):
             return self.table
 
     class Chosen(Moved):
-        """A row was chosen by Enter or a double click."""
+        """A row was chosen by Enter or a click."""
 
     class Marked(Moved):
         """The marks changed."""
@@ -99,6 +79,7 @@ class Table(ScrolledRows):
         *,
         can_mark: bool = False,
         keeps_cursor: bool = True,
+        is_quick: bool = False,
         verb: str = "Detail",
         id: str | None = None,  # noqa: A002 - textual's name
     ) -> None:
@@ -106,6 +87,7 @@ class Table(ScrolledRows):
         self.keeps_cursor = keeps_cursor
         self.columns = columns
         self.can_mark = can_mark
+        self.is_quick = is_quick
         self.sort_key = ""
         self.is_descending = False
         self.marks: set[str] = set()
@@ -113,9 +95,7 @@ class Table(ScrolledRows):
         self._rows: Sequence[TableRow] = ()
         self._indices: dict[str, int] = {}
         self._view: Sequence[int] = ()
-        self._widths: list[int] = []  # unknown until the first rows come
-        self._needs: list[int] = []
-        self._usual: list[int] = []
+        self._fit: FittedColumns | None = None  # unknown until the first rows come
         self._was_at_top = True
         self._heir = ""  # the key of the row that gets the cursor, if its own row is gone
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
@@ -141,13 +121,7 @@ class Table(ScrolledRows):
             self._heir = next((key for key in nearest if key in self._indices), "")
         self.marks &= self._indices.keys()
         self._strips.clear()
-        lengths = [sorted(len(row.cells[number]) for row in rows) for number in range(len(self.columns))]
-        self._needs = [_needed(column, found[-1:]) for column, found in zip(self.columns, lengths, strict=True)]
-        self._usual = [
-            _needed(column, found[int(len(found) * _USUAL) :][:1])
-            for column, found in zip(self.columns, lengths, strict=True)
-        ]
-        self._widths = [min(column.width, need) for column, need in zip(self.columns, self._needs, strict=True)]
+        self._fit = FittedColumns(self.columns, [row.cells for row in rows])
         self._view, self._row_count = (), 0
 
     def set_view(self, view: Sequence[int]) -> None:
@@ -178,38 +152,7 @@ class Table(ScrolledRows):
     @property
     def shown_columns(self) -> list[tuple[int, Column, int]]:
         """The columns that fit, each with its index and its current width. Empty until the first rows come."""
-        if not self._widths:
-            return []
-        room = self.width - self._margin
-        chosen = self._fitting(room)
-        widths = {number: self._least(number, column) for number, column in chosen}
-        spare = room + 1 - sum(width + 2 for width in widths.values())
-        wanting = {number: self._needs[number] - widths[number] for number, column in chosen if not column.width}
-        free = spare - sum(max(0, lack) for lack in wanting.values())
-        for number, column in chosen:  # what the others do not need completes the cut texts of this column
-            more = max(0, min(free, self._widths[number] - widths[number])) if column.width else 0
-            widths[number], free, spare = widths[number] + more, free - more, spare - more
-        widths |= _shared(spare, {number: widths[number] for number in wanting}, self._needs)
-        return [(number, column, widths[number]) for number, column in chosen]
-
-    def _fitting(self, room: int) -> list[tuple[int, Column]]:
-        """Return the columns that have room, each with its index.
-
-        Optional columns give way, the last ones first, until the other columns are legible.
-        """
-        chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
-        while sum(self._least(number, column) + 2 for number, column in chosen) - 1 > room:
-            optional = [item for item in chosen if item[1].from_width]
-            if not optional:
-                break
-            chosen.remove(max(optional, key=lambda item: item[1].from_width))
-        return chosen
-
-    def _least(self, number: int, column: Column) -> int:
-        """Return the least width of a column."""
-        if column.width:
-            return min(self._widths[number], self._usual[number])
-        return max(_LEAST, min(self._usual[number], _LEAST if column.from_width else _LEGIBLE))
+        return self._fit.shown(self.width - self._margin) if self._fit else []
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
@@ -259,10 +202,13 @@ class Table(ScrolledRows):
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the clicked row, or sort by the clicked title.
 
-        A click at the left edge also marks the row; a double click chooses it.
+        A click at the left edge also marks the row, or all rows. A double click chooses a row.
         """
         offset = event.get_content_offset(self)
         if offset is None:
+            return
+        if offset.y == 0 and self.can_mark and offset.x < self._margin:
+            self.action_mark_all()
             return
         if offset.y == 0:
             column = self._column_at(offset.x)
@@ -273,10 +219,10 @@ class Table(ScrolledRows):
         if row >= self._row_count:
             return
         self._go(row)
-        if self.can_mark and offset.x < 2:
+        if self.can_mark and offset.x < self._margin:
             self.marks ^= {self.cursor_key}
             self._tell_marks()
-        elif event.chain == 2:
+        elif event.chain == 2 or self.is_quick:
             self.action_choose()
 
     def _column_at(self, x: int) -> Column | None:
@@ -319,9 +265,10 @@ class Table(ScrolledRows):
 
     def _titles(self) -> Strip:
         style = self._style("title")
-        if not self._widths:
+        if self._fit is None:
             return Strip.blank(self.width, style)
-        segments = [Segment(" " * self._margin, style)]
+        mark = _MARK if self.can_mark else " "
+        segments = [Segment(f"{mark:<{self._margin}}", style)]
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key
             arrow = ("↓" if self.is_descending else "↑") if is_sorted else " "  # beside the title, between columns
@@ -336,38 +283,13 @@ class Table(ScrolledRows):
             over = self._style("cursor" if self.has_focus else "resting")
         plain = over or self.rich_style
         segments = []
-        mark = "●" if row.key in self.marks else " "
+        mark = _MARK if row.key in self.marks else " "
         segments.append(Segment(f"{mark:<{self._margin}}", over or self._style("key")))
         for number, column, width in self.shown_columns:
             tone = row.tones[number]
             style = over if over is not None else (self._style(tone) if tone else plain)
             segments.append(Segment(_cell(row.cells[number], width, column) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, plain)
-
-
-def _needed(column: Column, lengths: Sequence[int]) -> int:
-    """Return the width that a column needs for texts of these lengths and for its title."""
-    return max(*lengths, len(column.title), 1)
-
-
-def _shared(spare: int, widths: Mapping[int, int], needs: Sequence[int]) -> dict[int, int]:
-    """Share spare room among columns with these widths, in equal parts, as far as they need it.
-
-    If all of them have what they need, they become equally wide. If there is too little room for all, the last ones
-    become narrower.
-    """
-    room = spare + sum(widths.values())
-    part = room // (len(widths) or 1)
-    if all(needs[number] <= part for number in widths):
-        return dict.fromkeys(widths, part)
-    found: dict[int, int] = {}
-    left = sorted(widths, key=lambda number: needs[number] - widths[number])
-    for place, number in enumerate(left, 1):
-        part = spare // (len(left) - place + 1)
-        more = part if place == len(left) else min(part, max(0, needs[number] - widths[number]))
-        found[number] = max(_LEAST, widths[number] + more)
-        spare -= more
-    return found
 
 
 def _cell(text: str, width: int, column: Column) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from pepip.uv import answer_cache, program, python_choice, settings, writable_cache
+from pepip.uv import answer_cache, program, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,6 +86,8 @@ def files_of_project(request: ProjectRequest) -> list[str]:
     )
     if not is_plain:
         return []
+    from pepip.uv import python_choice
+
     if request.script:
         return [*map(os.path.abspath, (request.script, lock_path)), *python_choice.version_files()]
     names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")

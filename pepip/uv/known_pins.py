@@ -10,7 +10,6 @@ the same page again, as indexes without validators do, the id changes, too.
 
 from __future__ import annotations
 
-import binascii
 import json
 import os
 
@@ -185,6 +184,8 @@ def _digest_of(places: Iterable[str], read: Callable[[int, int], bytes]) -> str:
 
 def _read_page(path: str, read: Callable[[int, int], bytes]) -> str:
     """Return a digest of one part of a page; empty if the page has another format."""
+    import binascii  # only plain requests have pages, and this loads a library
+
     descriptor = files.open_regular(path)
     try:
         size = os.fstat(descriptor).st_size

@@ -16,7 +16,16 @@ from pepip import digests, paths, urls
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
 from pepip.model import Artifact
-from pepip.uv import answer_cache, cacheable, interpreter, known_pins, project, python_choice, settings, shareable
+from pepip.uv import (
+    answer_cache,
+    asked_interpreter,
+    cacheable,
+    interpreter,
+    known_pins,
+    project,
+    python_choice,
+    settings,
+)
 from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
@@ -104,7 +113,9 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
         return None
     files = cacheable.files_of_project(request)
     python = python_choice.question(request.python or os.environ.get("UV_PYTHON", "")) if files else None
-    is_elsewhere = settings.mention("find-links") or shareable.builds_in_environment(project.staging_request(request))
+    is_elsewhere = settings.mention("find-links") or asked_interpreter.builds_in_environment(
+        project.staging_request(request)
+    )
     if python is None or is_elsewhere:
         return None
     options = [*request.common_options, "", *request.selection_options, "", *request.sync_options]

@@ -19,6 +19,7 @@ from pepip.names import normalize_name
 from pepip.uv import (
     answer_cache,
     arguments,
+    asked_interpreter,
     cacheable,
     dry_run_output,
     known_pins,
@@ -37,35 +38,30 @@ if TYPE_CHECKING:
     from pepip.uv.request import Request
 
 
-def changes(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> Changes:
-    """Return the changes that `uv pip install`, or `sync`, would make in the environment of `executable`.
+def changes(request: Request, environment: Environment, meanwhile: Callable[[], None] | None = None) -> Changes:
+    """Return the changes that `uv pip install`, or `sync`, would make in an environment.
 
     `meanwhile` is called while uv works: see `process.run`.
     Raises UvError with uv's message if the request can't be met.
     """
     command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--output-format", "json"]
-    command += ["--color", "never", "--python", executable, *arguments.as_given(request)]
+    command += ["--color", "never", *asked_interpreter.options_of_environment(request, environment)]
+    command += arguments.as_given(request)
     result = versions.ask(command, meanwhile)
     with versions.readable():
         reported = json.loads(result.stdout)["changes"]
     return dry_run_output.read(reported, result.stderr)
 
 
-def removals(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> tuple[Change, ...]:
-    """Return the distributions that `uv pip uninstall` would remove from the environment of `executable`.
+def removals(
+    request: Request, environment: Environment, meanwhile: Callable[[], None] | None = None
+) -> tuple[Change, ...]:
+    """Return the distributions that `uv pip uninstall` would remove from an environment.
 
     `meanwhile` is called while uv works. Raises UvError.
     """
-    command = [
-        "pip",
-        "uninstall",
-        "--dry-run",
-        "--color",
-        "never",
-        "--python",
-        executable,
-        *arguments.as_given(request),
-    ]
+    command = ["pip", "uninstall", "--dry-run", "--color", "never"]
+    command += [*asked_interpreter.options_of_environment(request, environment), *arguments.as_given(request)]
     return dry_run_output.read_removals(versions.ask(command, meanwhile).stderr)
 
 
@@ -193,7 +189,8 @@ def _run_compile(question: _Question, options: Sequence[str], meanwhile: Callabl
     from pepip.uv import process
 
     request, requirements = question.request, question.requirements
-    command = ["pip", "compile", "--quiet", "--no-header", "--python", question.environment.executable]
+    python = asked_interpreter.for_facts(request, question.environment)
+    command = ["pip", "compile", "--quiet", "--no-header", "--python", python]
     command += [*request.common_options, *request.resolver_options]
     for path in request.constraint_files:
         command += ["-c", path]

@@ -34,11 +34,11 @@ def mention(*settings: str) -> bool:
     return any(setting.encode() in text for text in map(content, places()) if text for setting in settings)
 
 
-def values(setting: str) -> Iterator[Any]:
-    """Yield the values of `setting` in settings files, for uv or its pip interface; None if a file is invalid."""
+def values(*settings: str) -> Iterator[Any]:
+    """Yield the values of `settings` in settings files, for uv or its pip interface; None if a file is invalid."""
     for path in places():
         text = content(path)
-        if not (_has_word(text, setting.encode()) and _may_have_table(path, text)):
+        if not (any(_has_word(text, setting.encode()) for setting in settings) and _may_have_table(path, text)):
             continue  # most files end here, and need no parser
         from pepip import toml
 
@@ -53,8 +53,8 @@ def values(setting: str) -> Iterator[Any]:
         for table in tables:
             if not isinstance(table, dict):
                 yield None
-            elif setting in table:
-                yield table[setting]
+            else:
+                yield from (table[setting] for setting in settings if setting in table)
 
 
 def is_on(variable: str) -> bool:

@@ -77,15 +77,6 @@ def _has_build_settings(request: Request) -> bool:
     )
 
 
-def builds_in_environment(request: Request) -> bool:
-    """Tell whether a build may run without isolation: with the distributions of the environment."""
-    return (
-        any(word.startswith("--no-build-isolation") for word in request.common_options)
-        or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
-        or settings.mention("build-isolation")
-    )
-
-
 def _reaches_builds(variable: str) -> bool:
     is_of_builds = "BUILD" in variable or "CONFIG_SETTING" in variable
     return variable.startswith("UV_") and is_of_builds and variable not in _HARMLESS_VARIABLES

@@ -97,6 +97,12 @@ def check(image: str) -> None:
         raise ImageError(f"{image} is incomplete: it has {size} of {used} bytes", hint="copy or build it again")
 
 
+def may_be_replaced(path: str) -> bool:
+    """Tell whether an existing file is an image, the start of one, or empty. Raises OSError if it can't be read."""
+    with open(files.open_regular(path), "rb") as file:
+        return file.read(len(_MAGIC)) in {_MAGIC, b""}
+
+
 def mount(image: str, folder: str) -> Mounted:
     """Mount an image at an empty folder, read-only.
 

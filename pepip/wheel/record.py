@@ -8,7 +8,6 @@ from __future__ import annotations
 import codecs
 import functools
 import os
-from binascii import b2a_base64
 
 from pepip import digests, paths
 from pepip.fast_namedtuple import NamedTuple
@@ -299,6 +298,8 @@ def own_metadata(dist_info: str) -> set[str]:
 
 def _encoded(found: bytes) -> str:
     """Return a digest as RECORD writes it: URL-safe Base64 without padding (PEP 376)."""
+    from binascii import b2a_base64  # few commands compare hashes, and this loads a library
+
     return b2a_base64(found, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 

@@ -392,13 +392,13 @@ def test_the_error_names_the_program_that_is_missing(machine: Machine, linked: P
 def test_a_failed_build_leaves_the_image_that_was_there(machine: Machine, linked: Path, tmp_path: Path) -> None:
     """On a full disk, and after a kill -9. The next build succeeds, and removes what was left."""
     with mounted("tmpfs", tmp_path / "small", mebibytes=1) as small:
-        (small / "env.sqfs").write_text("old")
+        (small / "env.sqfs").write_text("hsqs old")
         (linked / ".venv" / "big").write_bytes(os.urandom(2_000_000))
         failed = machine.pepip("image", "build", "-o", small / "env.sqfs", folder=linked, check=False)
         assert_refused(failed, "mksquashfs could not make the image", "make room")
         assert [path.name for path in small.iterdir()] == ["env.sqfs"]
-        assert (small / "env.sqfs").read_text() == "old"
-    (linked / "env.sqfs").write_text("old")
+        assert (small / "env.sqfs").read_text() == "hsqs old"
+    (linked / "env.sqfs").write_text("hsqs old")
     slow = tmp_path / "slow"
     slow.mkdir()
     real = shutil.which("mksquashfs")
@@ -415,7 +415,7 @@ def test_a_failed_build_leaves_the_image_that_was_there(machine: Machine, linked
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
-    assert (linked / "env.sqfs").read_text() == "old"
+    assert (linked / "env.sqfs").read_text() == "hsqs old"
     build(machine, linked)
     assert sorted(path.name for path in linked.iterdir()) == [".venv", "env.sqfs"]
     assert problems_of(machine.store) == []
@@ -528,7 +528,7 @@ def test_an_image_is_written_through_a_link(machine: Machine, linked: Path, tmp_
     """As by mksquashfs: the link stays, and the file that it leads to is replaced, or made."""
     disk = machine.make_folder(tmp_path / "disk")
     if target == "a file":
-        (disk / "real.sqfs").write_text("old")
+        (disk / "real.sqfs").write_text("")
     (disk / "second").symlink_to("real.sqfs")
     (linked / "env.sqfs").symlink_to(disk / "second")
 
@@ -584,3 +584,47 @@ def test_an_image_may_have_the_longest_name(machine: Machine, linked: Path) -> N
     assert_refused(refused, "is too long", "name another file")
     assert image.read_bytes()[:4] == b"hsqs"
     assert sorted(path.name for path in linked.iterdir()) == [".venv", longest]
+
+
+def test_links_through_linked_folders_become_files(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """As all links into the store do, whether their targets are absolute or relative."""
+    packages = site_packages_of(linked / ".venv")
+    (packages / "relative.txt").symlink_to("camera/lenses/glass.txt")
+    (packages / "absolute").symlink_to(packages / "camera" / "lenses")
+
+    image = build(machine, linked)
+
+    with mounted_image(image, tmp_path / "mounted") as place:
+        found = site_packages_of(place)
+        assert (found / "relative.txt").read_text() == (found / "absolute" / "glass.txt").read_text() == "clear\n"
+        assert [path for path in (found / "relative.txt", found / "absolute") if path.is_symlink()] == []
+
+
+def test_a_run_makes_no_cache_for_uv(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """Even where uv's cache can't be written: a run needs no uv, and its program gets the user's own settings."""
+    require_mounts()
+    image, temporary = build(machine, linked), tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "file").write_text("")
+    variables = {"TMPDIR": str(temporary), "UV_CACHE_DIR": f"{tmp_path}/file/cache"}
+    words = ("image", "run", image, "--", "sh", "-c", f"ls {temporary}; echo $UV_CACHE_DIR")
+
+    said = machine.pepip(*words, folder=tmp_path, variables=variables).stdout
+
+    assert said.split() == [f"pepip-images-{os.geteuid()}", f"{tmp_path}/file/cache"]
+    assert left_by_runs(temporary) == []
+
+
+@pytest.mark.parametrize("is_linked", [False, True], ids=["itself", "behind a link"])
+def test_a_file_that_is_no_image_is_not_replaced(machine: Machine, linked: Path, is_linked: bool) -> None:
+    """A slip such as `-o train.py` costs nothing, nor does `-o .venv/bin/python`, a link to the interpreter."""
+    program = linked / "train.py"
+    program.write_text("import camera\n")
+    (linked / "link").symlink_to(program)
+
+    output = "link" if is_linked else "train.py"
+    refused = machine.pepip("image", "build", "-o", output, folder=linked, check=False)
+
+    assert_refused(refused, f"{program} is no image, and is not replaced", "name another file")
+    assert program.read_text() == "import camera\n"
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "link", "train.py"]

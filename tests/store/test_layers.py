@@ -428,6 +428,21 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
     assert sorted(path.name for path in other.iterdir()) == ["letter.txt"]
 
 
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_publish_removes_the_rest_of_a_killed_one(site: Site) -> None:
+    """Nobody else may ever store something in that layer."""
+    site.install("drum==1.0", "horn", variables={})
+    site.read("store", "publish", "horn", "--to", site.layer)
+    left = site.layer / "staging" / "1-1"
+    (left / "0").mkdir(parents=True)
+    left.with_name("1-1.lock").touch()
+
+    site.read("store", "publish", "drum", "--to", site.layer)
+
+    assert list((site.layer / "staging").iterdir()) == []
+    assert entries_of(site.layer) == ["drum-1.0", "horn-1.0"]
+
+
 def test_a_reader_may_not_publish_to_a_layer_of_another(site: Site) -> None:
     """The system refuses, and the message names the layer."""
     if not site.reader.prefix:
@@ -685,6 +700,27 @@ def test_a_layers_owner_waits_for_readers_that_link(site: Site) -> None:
         holding.communicate()
 
     assert site.plays() == "1.0"
+
+
+def test_a_layer_may_vanish_while_a_command_waits_for_its_lock(site: Site) -> None:
+    """The command then stores the packages in the reader's store, and its environment is whole."""
+    site.fill("drum==1.0", "horn")
+    lock = site.layer / ".lock"
+    holding = site.owner.start(["flock", lock, "sh", "-c", "echo held; read _"], folder=site.owner.home)
+    assert holding.stdout is not None
+    assert holding.stdout.readline() == "held\n"
+    with ThreadPoolExecutor(1) as pool:
+        linked = pool.submit(site.install, "drum==1.0", "horn")
+        time.sleep(2)
+        assert not linked.done()
+        site.layer.rename(site.layer.with_name("away"))
+        holding.communicate("\n")
+        said = linked.result().stderr
+
+    assert f"warning: the layer {site.layer} is not there: its packages are stored in {site.reader.store}" in said
+    assert site.plays() == "1.0"
+    assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
+    assert problems_of(site.reader.store) == []
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.real_world)])

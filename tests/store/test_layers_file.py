@@ -64,3 +64,19 @@ def test_a_store_among_the_entries_of_another_is_refused(
     assert caught.value.hint == f"name another folder in {'PEPIP_HOME' if 'site' in own else 'PEPIP_LAYERS'}"
     variables = {"PEPIP_LAYERS": f"{tmp_path}/site:{tmp_path}/own/layer"}
     assert layers.named(variables, f"{tmp_path}/own") == (f"{tmp_path}/site", f"{tmp_path}/own/layer")
+
+
+def test_a_layer_that_is_no_store_is_told_from_one_that_is_away(tmp_path: Path) -> None:
+    """An empty folder may be where a layer is mounted."""
+    (tmp_path / "store" / "packages").mkdir(parents=True)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "other" / "things").mkdir(parents=True)
+    (tmp_path / "file").write_text("")
+    roots = [f"{tmp_path}/{name}" for name in ("store", "empty", "other", "file", "missing")]
+
+    assert layers.away(roots) == {
+        f"{tmp_path}/empty": "is not there",
+        f"{tmp_path}/other": "is no store: it has no `packages` folder",
+        f"{tmp_path}/file": "is not there",
+        f"{tmp_path}/missing": "is not there",
+    }

@@ -162,3 +162,26 @@ def test_a_layer_that_only_its_owner_can_read_is_named(workbench: Workbench, tmp
     assert problems_of(layer) == []
     shared = [layer / name for name in (".lock", "layer.json", "packages")] + list((layer / "packages").rglob("*"))
     assert [path for path in shared if not path.is_symlink() and not path.stat().st_mode & stat.S_IROTH] == []
+
+
+@pytest.mark.parametrize("umask", [0o000], indirect=True)
+@pytest.mark.usefixtures("umask")
+def test_nobody_else_can_enter_the_environment_of_the_store(workbench: Workbench) -> None:
+    """Its interpreter is started where no project has one. One that all users could write is made anew."""
+    environment = workbench.store / "global-venv"
+    workbench.machine.make_folder(workbench.project)
+    variables = {"UV_PYTHON": str(workbench.interpreter)}
+    workbench.pepip("store", "add", "horn", *workbench.from_wheelhouse, variables=variables)
+    first = mode_of(environment)
+    environment.chmod(0o777)
+    (environment / "bin" / "python").unlink()
+    (environment / "bin" / "python").symlink_to(workbench.project / "evil")
+    (workbench.project / "evil").write_text(f"#!/bin/sh\ntouch '{workbench.project}/started'\n")
+    (workbench.project / "evil").chmod(0o755)
+
+    workbench.pepip("store", "add", "drum", *workbench.from_wheelhouse, variables=variables)
+
+    assert first == mode_of(environment) == 0o700
+    assert not (workbench.project / "started").exists()
+    assert (environment / "bin" / "python").resolve() == workbench.interpreter.resolve()
+    assert sorted(workbench.entries()) == ["drum-2.0", "horn-1.0"]

@@ -164,7 +164,7 @@ def test_an_adoption_that_costs_space_says_so(owner: Workbench, store: Path, tmp
     make(owner.at("code/one"))
 
     async def script(person: Person) -> None:
-        await person.sees("Adopting 1 environment would free nothing now", "Not yet shared")
+        await person.sees("Adopting 1 environment frees nothing now", "Not yet shared")
         await person.press("A")
         await person.sees("Links 2 packages: this takes ", "until other environments share")
         await person.answers("go")

@@ -131,7 +131,12 @@ def test_upgrading_a_package(player: Workbench, store: Path, tmp_path: Path) -> 
     async def script(person: Person) -> None:
         await person.press("2", "enter", "space", "U")
         await person.sees("drum 2.0", "was 1.0")
-        await person.answers("go")
+        assert person.focus == "answer-go"
+        await person.press("right")
+        assert person.focus == "answer-"
+        await person.press("left")
+        assert person.focus == "answer-go"
+        await person.press("enter")
         assert (await person.has_done()).state == DONE
 
     use(store, script, size=(130, 36))

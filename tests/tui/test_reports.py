@@ -7,12 +7,17 @@ import os
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
 from pepip.operations import preferences, undo
+from pepip.operations.growth import PERIODS
+from pepip.store import growth_log
+from pepip.store.growth_log import SECONDS_A_DAY as DAY
+from pepip.store.root import Store
 from pepip.tui import bell
 from pepip.tui.compare_dialog import CompareDialog
 from pepip.tui.facets import Facets
@@ -366,3 +371,45 @@ def test_the_plot_shows_the_growth_of_the_last_days(desk: Desk) -> None:
     days = json.loads(desk.shown(copied[0], "--json").stdout)
     assert len(days) == 4
     assert [len(day["prunes"]) for day in days] == [0, 0, 0, 1]
+
+
+def test_the_growth_of_a_year_is_shown_at_every_size(desk: Desk) -> None:
+    """Each period has its first day, its prunes and its notches, as on the command line.
+
+    On a low screen, `w` shows the plot in place of the figures, and after the last period the figures again.
+    """
+    desk.pepip("savings")
+    store = Store(str(desk.store))
+    (today,) = growth_log.read(store).samples
+    ages = [age for age in range(380, 0, -1) if age % 7]
+    samples = [
+        today._replace(taken_at=today.taken_at - age * DAY, on_disk_bytes=900_000 - 2000 * age) for age in ages
+    ]
+    prunes = [growth_log.Prune(today.taken_at - age * DAY, 9, 40_000) for age in (364, 150, 80, 12, 3)]
+    growth_log._write(store, growth_log.Growth((*samples, today), tuple(prunes)))
+    known = {
+        days: json.loads(desk.pepip("savings", "--growth", "--days", str(days), "--json").stdout) for days in PERIODS
+    }
+    assert [sum(len(day["prunes"]) for day in known[days]) for days in PERIODS] == [2, 3, 5]
+
+    async def script(person: Person) -> None:
+        plot = person.app.query_one(GrowthPlot)
+        for size in ((80, 24), (120, 36), (160, 48), (50, 20)):
+            await person.pilot.resize_terminal(*size)
+            is_low = size[1] < 24
+            await person.until(lambda is_low=is_low: plot.display != is_low, "the size")  # type: ignore[misc]
+            for days in PERIODS:
+                if is_low or days != PERIODS[0]:
+                    await person.press("w")
+                await person.until(lambda days=days: plot.display and plot.period == days, f"{days} days")  # type: ignore[misc]
+                shown = str(plot.render())
+                first = date.fromtimestamp(today.taken_at) - timedelta(days=days - 1)
+                number = sum(len(day["prunes"]) for day in known[days])
+                assert f"{first.isoformat()} " in shown
+                assert shown.splitlines()[-1].count("╵") == number
+                assert size[0] < 60 or f"{number} prunes freed" in shown
+                assert all(len(line) <= size[0] for line in shown.splitlines())
+            await person.press("w")
+            await person.until(lambda is_low=is_low: plot.display != is_low, "the figures")  # type: ignore[misc]
+
+    use(desk.store, script, pane="savings")
