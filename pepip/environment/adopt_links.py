@@ -12,11 +12,11 @@ import os
 import stat
 
 from pepip import paths
-from pepip.environment import contents, file_modes
+from pepip.environment import contents, file_modes, reasons
 from pepip.environment.as_wheel import OwnFilesError, state_of
 from pepip.environment.placement import placer_for
 from pepip.environment.swap import Swap, is_begun
-from pepip.host import files, links, transfer
+from pepip.host import attributes, files, links, transfer
 from pepip.plan.merge import merge
 from pepip.wheel import record
 
@@ -53,25 +53,25 @@ def plan(
 
 
 def _folders_with_others(environment: Environment, known: set[str]) -> set[str]:
-    """Return the folders, relative to site-packages, that hold files outside `known`, with all their ancestors.
+    """Return the folders, relative to site-packages, that hold more than the files in `known`, with their ancestors.
 
-    `known` paths are relative to the environment.
+    `known` paths are relative to the environment. Bytecode does not count, but a folder without any known file does.
     """
     found: set[str] = set()
     base = environment.interpreter.site_packages
+    folders = {above for path in known for above in paths.ancestors(path)}
     pending = [""]
     while pending:
         folder = pending.pop()
         with os.scandir(f"{environment.site_packages}/{folder}") as children:
             for child in children:
                 path = f"{folder}/{child.name}" if folder else child.name
-                if f"{base}/{path}" in known or _is_cached(path):
+                if f"{base}/{path}" in known or _is_cached(f"{path}/"):
                     continue
-                if child.is_dir(follow_symlinks=False):
-                    if folder or not child.name.endswith(".dist-info"):
-                        pending.append(path)
-                else:
-                    found.update(paths.ancestors(path))
+                if f"{base}/{path}" in folders and child.is_dir(follow_symlinks=False):
+                    pending.append(path)
+                    continue
+                found.update(above for above in paths.ancestors(path) if not above.endswith(".dist-info"))
     return found
 
 
@@ -122,9 +122,14 @@ def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
 
 
 def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
-    """Raise OwnFilesError if a folder holds anything but bytecode and unchanged files of `wheel`."""
+    """Raise OwnFilesError if a folder holds anything but bytecode and the files of `wheel`, unchanged.
+
+    Raise it also if another user owns a folder, since a new folder would be this user's.
+    """
     for folder, folders, names in os.walk(f"{environment.root}/{path}"):
         relative = folder[len(environment.root) + 1 :]
+        if os.lstat(folder).st_uid != files.user_id():
+            raise OwnFilesError(reasons.OF_OTHERS, (relative,))
         for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
             if not _is_cached(f"{relative}/{name}") or f"{relative}/{name}" in wheel.states:
                 _check_file(environment, f"{relative}/{name}", wheel)
@@ -167,19 +172,28 @@ def _build_metadata(
                 elif folder or child.name != "RECORD":
                     _take(child, target)
         os.chmod(place + folder, stat.S_IMODE(os.stat(source).st_mode))
-    own_modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
+        attributes.write(place + folder, attributes.read(source))
+    rows = []
+    note = _note_of(environment, info, wheel, own)
+    if note.modes or note.attributes:
+        content = file_modes.dump(note)
+        files.create(f"{place}/{file_modes.NOTE}", content)
+        rows.append(record.row_of(f"{entry.dist_info}/{file_modes.NOTE}", content))
+    _write_record(environment, entry, own, rows, f"{place}/RECORD")
+
+
+def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str, Link]) -> file_modes.Note:
+    """Return the modes and attributes that links hide, of the files of `wheel` and of the folders in `own`."""
+    modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
     for path, item in own.items():
         if item.is_directory:
             for folder, _, _ in os.walk(f"{environment.root}/{path}"):
                 if os.path.basename(folder) != paths.PYCACHE:
-                    own_modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
-    unusual = file_modes.unusual(own_modes, environment.site_packages)
-    rows = []
-    if unusual:
-        note = file_modes.dump(unusual)
-        files.create(f"{place}/{file_modes.NOTE}", note)
-        rows.append(record.row_of(f"{entry.dist_info}/{file_modes.NOTE}", note))
-    _write_record(environment, entry, own, rows, f"{place}/RECORD")
+                    modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
+    found = {path: attributes.read(f"{environment.root}/{path}") for path in modes}
+    modes[f"{info}/RECORD"] = stat.S_IMODE(os.lstat(f"{environment.root}/{info}/RECORD").st_mode)
+    unusual = file_modes.unusual(modes, environment.site_packages)
+    return file_modes.Note(unusual, {path: some for path, some in found.items() if some})
 
 
 def _take(child: os.DirEntry[str], target: str) -> None:
@@ -192,10 +206,11 @@ def _take(child: os.DirEntry[str], target: str) -> None:
 def _write_record(
     environment: Environment, entry: Entry, own: dict[str, Link], rows: list[record.Row], target: str
 ) -> None:
-    """Write the rows for folders that are linked whole, then the existing RECORD unchanged, then `rows`."""
+    """Write the rows for folders that are linked whole, then `rows`, then the existing RECORD unchanged."""
     source = f"{environment.site_packages}/{entry.dist_info}/RECORD"
     before = files.read_regular(source, most_bytes=_MOST_BYTES)
     base = environment.interpreter.site_packages + "/"
     folders = [path.removeprefix(base) for path, item in own.items() if item.is_directory]
-    files.create(target, *record.of_environment(folders, before, rows))
+    files.create(target, *record.of_environment(folders, b"", rows), before)
     os.chmod(target, stat.S_IMODE(os.lstat(source).st_mode))
+    attributes.write(target, attributes.read(source))

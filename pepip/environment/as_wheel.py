@@ -9,7 +9,7 @@ import os
 import stat
 
 from pepip import digests, paths
-from pepip.environment import file_modes, survey
+from pepip.environment import file_modes, reasons
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, launchers, links, rights
 from pepip.plan.merge import data_path
@@ -106,10 +106,10 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         else:
             found.append(intact)
     if changed:
-        raise OwnFilesError("its files are not as RECORD says", tuple(sorted(changed)))
+        raise OwnFilesError(reasons.CHANGED, tuple(sorted(changed)))
     wheel = _wheel_of(distribution, found, declared)
     if f"{wheel.dist_info}/METADATA" not in wheel.files or f"{wheel.dist_info}/WHEEL" not in wheel.files:
-        raise OwnFilesError(survey.NO_WHEEL)
+        raise OwnFilesError(reasons.NO_WHEEL)
     return wheel
 
 
@@ -120,12 +120,12 @@ def _metadata(environment: Environment, distribution: Installed) -> tuple[list[r
     """
     place = f"{environment.site_packages}/{distribution.dist_info}"
     if links.read_link(f"{place}/METADATA"):
-        raise OwnFilesError(survey.LINKED_BY_OTHERS)
+        raise OwnFilesError(reasons.LINKED_BY_OTHERS)
     try:
         content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
         return record.rows_of(content), dict(_declared(place))
     except FileNotFoundError as error:
-        raise OwnFilesError(survey.NO_RECORD) from error
+        raise OwnFilesError(reasons.NO_RECORD) from error
     except (OSError, ValueError) as error:
         raise OwnFilesError(f"its metadata can't be read: {error}") from error
 
@@ -142,22 +142,25 @@ def _listed_files(
         if _is_of_installer(row, distribution.dist_info):
             continue
         path = record.in_environment(row.path, environment.interpreter.site_packages)
-        if not path:
-            raise OwnFilesError(f"its RECORD lists {row.path}, outside of the environment")
+        obstacle = reasons.of_path(row.path, path)
+        if obstacle:
+            raise OwnFilesError(obstacle)
         if not links.is_reached(environment.root, path, is_real):
-            raise OwnFilesError(survey.LINKED_BY_OTHERS, (row.path,))
+            raise OwnFilesError(reasons.LINKED_BY_OTHERS, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:
             continue
         if shown.startswith(_RESERVED):
             raise OwnFilesError(f"it has a file named {row.path}", (row.path,))
         status = _status(f"{environment.root}/{path}")
+        if status is None and links.read_link(f"{environment.root}/{path}"):
+            raise OwnFilesError(reasons.LINKED_BY_OTHERS)
         if status is None and not row.hash_value:
             continue  # virtualenv lists files that it has not made
-        if status is None and links.read_link(f"{environment.root}/{path}"):
-            raise OwnFilesError(survey.LINKED_BY_OTHERS)
+        if status is not None and status.st_uid != files.user_id():
+            raise OwnFilesError(reasons.OF_OTHERS, (row.path,))
         if status is not None and rights.gives_rights(f"{environment.root}/{path}", status):
-            raise OwnFilesError(survey.SPECIAL, (row.path,))
+            raise OwnFilesError(reasons.SPECIAL, (row.path,))
         yield _Listed(row, path, shown, status)
 
 

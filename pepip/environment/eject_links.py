@@ -15,7 +15,7 @@ from pepip import paths
 from pepip.environment import contents, file_modes
 from pepip.environment.swap import Swap
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, links
+from pepip.host import attributes, files, links
 from pepip.host.transfer import Transfer
 from pepip.wheel import record
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, StoreRoots
 
 _MOST_BYTES = 1 << 28
+_MOST_MODE_OF_FILE = 0o777  # a note from another person's checkout must not give rights to whoever runs a file
+_MOST_MODE_OF_FOLDER = 0o3777
 
 
 class Linked(NamedTuple):
@@ -82,12 +84,13 @@ def eject(environment: Environment, entry: Entry, found: Linked) -> None:
     The caller holds the environment's lock. Raises OSError if the disk is full; the environment is then unchanged.
     """
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
-    copier = _Copier(environment, file_modes.noted(f"{environment.root}/{info}"))
+    note = file_modes.noted(f"{environment.root}/{info}")
+    copier = _Copier(environment, note, (*found.folders, *found.files))
     swap = Swap(environment.root)
     try:
         for path in (*found.folders, *found.files):
             if not path.startswith(f"{info}/"):
-                swap.prepare(path, functools.partial(copier.copy, f"{environment.root}/{path}", path))
+                swap.prepare(path, functools.partial(copier.copy, path))
         if os.path.isdir(f"{environment.root}/{info}"):
             swap.prepare(info, functools.partial(copier.copy_metadata, info, found))
     except BaseException:
@@ -108,11 +111,11 @@ def make_real(environment: Environment, store_roots: StoreRoots, paths_below: It
     linked = [path for path in folders if path and contents.linked_entry(f"{environment.root}/{path}", store_roots)]
     if not linked:
         return
-    copier = _Copier(environment, {})
+    copier = _Copier(environment, file_modes.Note({}, {}), linked)
     swap = Swap(environment.root)
     try:
         for path in sorted(linked):
-            swap.prepare(path, functools.partial(copier.copy, f"{environment.root}/{path}", path))
+            swap.prepare(path, functools.partial(copier.copy, path))
     except BaseException:
         swap.give_up()
         raise
@@ -120,35 +123,52 @@ def make_real(environment: Environment, store_roots: StoreRoots, paths_below: It
 
 
 class _Copier:
-    """Copies linked files. A file gets its mode in `noted`, by path, or else the mode that an installer gives."""
+    """Copies the `linked` files and folders of an environment. All other files are the environment's own, and stay.
 
-    def __init__(self, environment: Environment, noted: dict[str, int]) -> None:
+    A copy gets the mode and attributes in `note`, by path, or else the mode that an installer gives.
+    """
+
+    def __init__(self, environment: Environment, note: file_modes.Note, linked: Iterable[str]) -> None:
         self._environment = environment
-        self._real_root = os.path.realpath(environment.root)
-        self._noted = noted
+        self._note = note
+        self._linked = set(linked)
         self._transfer = Transfer(may_link=False)
         self._plain, self._program, self._folder = file_modes.usual(environment.site_packages)
         major, minor = environment.interpreter.version.split(".")[:2]
         self._tag = f".{environment.interpreter.implementation.lower()}-{major}{minor}."
 
-    def copy(self, source: str, path: str, target: str) -> None:
-        """Copy the file or tree at `source` to `target`. The copy will replace `path` in the environment."""
-        status = os.stat(source)
-        if not stat.S_ISDIR(status.st_mode):
-            mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
-            if status.st_nlink == 1 and not links.read_link(source) and source.endswith(path):
-                mode = stat.S_IMODE(status.st_mode)  # the file is no link: it is the environment's own
-            self._transfer.file(os.path.realpath(source), target, self._noted.get(path, mode))
+    def copy(self, path: str, target: str, *, is_linked: bool = False) -> None:
+        """Copy the file or tree at `path` to `target`. `is_linked` tells whether it lies in a linked folder."""
+        source = f"{self._environment.root}/{path}"
+        is_linked = is_linked or path in self._linked
+        if os.path.isdir(source) and (is_linked or not links.read_link(source)):
+            self._copy_folder(path, target, is_linked=is_linked)
+        elif not is_linked and links.share_inode(source, target):
             return
+        elif not is_linked and links.read_link(source):
+            links.symbolic_link(os.readlink(source), target)
+        else:
+            status = os.stat(source)
+            mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
+            mode = self._note.modes.get(path, mode) if is_linked else stat.S_IMODE(status.st_mode)
+            self._transfer.file(os.path.realpath(source), target, mode & _MOST_MODE_OF_FILE)
+            attributes.write(target, self._note.attributes.get(path, {}))
+
+    def _copy_folder(self, path: str, target: str, *, is_linked: bool) -> None:
+        source = f"{self._environment.root}/{path}"
         os.mkdir(target)
         is_bytecode = os.path.basename(source) == paths.PYCACHE
         for name in os.listdir(source):
             if self._is_wanted(source, name):
                 # Python writes bytecode under a temporary name first, which may be gone by now.
                 with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
-                    self.copy(f"{source}/{name}", f"{path}/{name}", f"{target}/{name}")
-        is_own = source.endswith(path) and os.path.realpath(source) == f"{self._real_root}/{path}"
-        os.chmod(target, stat.S_IMODE(status.st_mode) if is_own else self._noted.get(path, self._folder))
+                    self.copy(f"{path}/{name}", f"{target}/{name}", is_linked=is_linked)
+        if is_linked:
+            os.chmod(target, self._note.modes.get(path, self._folder) & _MOST_MODE_OF_FOLDER)
+            attributes.write(target, self._note.attributes.get(path, {}))
+        else:
+            os.chmod(target, stat.S_IMODE(os.stat(source).st_mode))
+            attributes.write(target, attributes.read(source))
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:
         """Copy a `.dist-info` folder without the note of modes.
@@ -159,7 +179,7 @@ class _Copier:
         os.mkdir(target)
         for name in os.listdir(place):
             if name not in {"RECORD", file_modes.NOTE}:
-                self.copy(f"{place}/{name}", f"{info}/{name}", f"{target}/{name}")
+                self.copy(f"{info}/{name}", f"{target}/{name}")
         base = self._environment.interpreter.site_packages + "/"
         folders = [path.removeprefix(base) for path in found.folders]
         content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
@@ -167,8 +187,11 @@ class _Copier:
             f"{target}/RECORD",
             record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}"),
         )
-        os.chmod(f"{target}/RECORD", stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600)
+        mode = stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600  # pepip's own RECORD is read-only
+        os.chmod(f"{target}/RECORD", self._note.modes.get(f"{info}/RECORD", mode) & _MOST_MODE_OF_FILE)
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
+        for name in ("RECORD", ""):
+            attributes.write(f"{target}/{name}", attributes.read(f"{place}/{name}"))
 
     def _is_wanted(self, folder: str, name: str) -> bool:
         """Tell whether to copy a file: False for bytecode of another version of Python."""

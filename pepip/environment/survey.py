@@ -11,7 +11,7 @@ import json
 import os
 
 from pepip import digests, names, paths
-from pepip.environment import contents, makers
+from pepip.environment import contents, makers, reasons
 from pepip.environment.file_tree import FileTree
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, links, reflinks, rights
@@ -25,14 +25,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 28
 _MARKS = (1 << 53) - 1  # every JSON reader keeps integers of 53 bits exactly
-LINKED_BY_OTHERS = "its files are links of another tool"
-EGG = "it has an egg's metadata, and no RECORD"
-NO_RECORD = "it has no RECORD"
-SPECIAL = "it has a file that gives special rights to whoever runs it"
-TWICE = "it is installed twice"
-NO_WHEEL = "its RECORD does not list the metadata of a wheel"
-EDITABLE = "it is editable"
-LOWER_LAYER = "it is in a lower layer of overlayfs (a container's image), where links free no space"
 _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
@@ -115,7 +107,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
             elif f"{base}/{item.dist_info}" in tree.folders or not item.dist_info.endswith(".dist-info"):
                 seen = _look(root, base, item.dist_info, tree, name=item.name, version=item.version)
                 if all_names.count(item.name) > 1 and not seen.copy.reason:
-                    seen = seen._replace(copy=seen.copy._replace(reason=TWICE, content=""))
+                    seen = seen._replace(copy=seen.copy._replace(reason=reasons.TWICE, content=""))
                 found.append(seen)
         found += [_Found(copy, []) for copy in _eggs(base, tree)]
         found = _weighed(root, tree, base, found)
@@ -147,7 +139,15 @@ def _eggs(base: str, tree: FileTree) -> Iterator[Copy]:
         if folder == base:
             name, _, version = file_name.removesuffix(".egg").partition("-")
             yield Copy(
-                names.normalize_name(name), version.partition("-")[0], file_name, EGG, (), "", (), (0, 0), (0, 0)
+                names.normalize_name(name),
+                version.partition("-")[0],
+                file_name,
+                reasons.EGG,
+                (),
+                "",
+                (),
+                (0, 0),
+                (0, 0),
             )
 
 
@@ -159,14 +159,14 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
-        return kept(reason_of_egg(dist_info))
+        return kept(reasons.of_egg(dist_info))
     prefix = f"{base}/{dist_info}"
     record_path = f"{prefix}/RECORD"
     if record_path in tree.links or f"{prefix}/METADATA" in tree.links:
         is_of_pepip = _is_in_a_store(links.read_link(f"{root}/{prefix}/METADATA"))
-        return kept("it is linked from another store of pepip" if is_of_pepip else LINKED_BY_OTHERS)
+        return kept("it is linked from another store of pepip" if is_of_pepip else reasons.LINKED_BY_OTHERS)
     if record_path not in tree.files or f"{prefix}/METADATA" not in tree.files:
-        return kept(NO_RECORD if record_path not in tree.files else "it has no METADATA")
+        return kept(reasons.NO_RECORD if record_path not in tree.files else "it has no METADATA")
     try:
         content = files.read_regular(f"{root}/{record_path}", most_bytes=_MOST_BYTES)
     except (OSError, ValueError) as error:
@@ -178,14 +178,17 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         if path in skipped:
             continue
         inside = f"{base}/{path}" if not path.startswith((".", "/")) else record.in_environment(path, base)
-        if not inside:
-            reason = reason or f"its RECORD lists {path}, outside of the environment"
+        obstacle = reasons.of_path(path, inside)
+        if obstacle:
+            reason = reason or obstacle
             continue
         status = tree.files.get(inside)
         if paths.PYCACHE in path and path.endswith(".pyc"):
             continue
+        if status is not None and status.st_uid != files.user_id():
+            reason = reason or reasons.OF_OTHERS
         if status is not None and rights.gives_rights(f"{root}/{inside}", status):
-            reason = reason or SPECIAL
+            reason = reason or reasons.SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made
         listed.append(inside)
@@ -200,19 +203,14 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     if origin or reason:
         return kept(origin or reason, (), listed)
     if farmed:
-        return kept(LINKED_BY_OTHERS, (), listed)
+        return kept(reasons.LINKED_BY_OTHERS, (), listed)
     if changed:
-        return kept("its files are not as RECORD says", sorted(changed), listed)
+        return kept(reasons.CHANGED, sorted(changed), listed)
     if not {f"{prefix}/METADATA", f"{prefix}/WHEEL"} <= set(listed):
-        return kept(NO_WHEEL, (), listed)
+        return kept(reasons.NO_WHEEL, (), listed)
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
     return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
-
-
-def reason_of_egg(file_name: str) -> str:
-    """Return the reason why a distribution without `.dist-info` can't be linked, by the name of its metadata."""
-    return EDITABLE if file_name.endswith(".egg-link") else EGG
 
 
 def _is_in_a_store(target: str) -> bool:
@@ -269,7 +267,7 @@ def _origin(root: str, prefix: str, tree: FileTree) -> str:
     folder = origin.get("dir_info") if isinstance(origin, dict) else None
     if not isinstance(folder, dict):
         return ""
-    return EDITABLE if folder.get("editable") else "it was built from a folder on this machine"
+    return reasons.EDITABLE if folder.get("editable") else reasons.BUILT_HERE
 
 
 def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[_Found]:
@@ -282,6 +280,10 @@ def _weighed(root: str, tree: FileTree, base: str, found: list[_Found]) -> list[
     for path in (*tree.files.keys() - listed_anywhere, *tree.links):
         if paths.PYCACHE not in path and ".dist-info/" not in path:
             for above in paths.ancestors(path):
+                holders[above] = ""
+    for folder in tree.folders.keys() - _folders_above(listed_anywhere):
+        if paths.PYCACHE not in folder and ".dist-info/" not in folder:
+            for above in paths.ancestors(folder):
                 holders[above] = ""
     may_clone = reflinks.may_clone(filesystems.mount_point(root))
     return [item._replace(copy=_weigh(root, tree, base, item, holders, may_clone=may_clone)) for item in found]

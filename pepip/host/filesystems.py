@@ -91,6 +91,11 @@ def mount_point(path: str) -> str:
     return _mount_of(os.path.realpath(path), _mounts()).point
 
 
+def mount_points() -> list[str]:
+    """Return the mount points of this process, sorted. Bind mounts count. Empty except on Linux."""
+    return sorted(_mounts())
+
+
 def kind_of(path: str) -> str:
     """Return the kind of the file system that holds the existing `path`, such as `ext4`. Empty except on Linux."""
     return _mount_of(os.path.realpath(path), _mounts()).kind

@@ -115,7 +115,7 @@ def replace_by_copy(path: str) -> None:
     """Give a file with several hard links an inode of its own, with the same content, times and mode."""
     mode = os.stat(path).st_mode & 0o7777
     for number in range(1 << 16):
-        temporary = f"{path}.{number}~"
+        temporary = f"{os.path.dirname(path)}/{number}~"  # the name of `path` may have no room for more
         try:
             _copy(path, temporary, mode)
         except FileExistsError:

@@ -12,7 +12,9 @@ import stat
 
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError
+from pepip.host import attributes
 from pepip.host import files as host_files
+from pepip.host.transfer import Transfer
 from pepip.model import Artifact
 from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged
 from pepip.store import document as documents
@@ -26,7 +28,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pepip.host.transfer import Transfer
     from pepip.model import Entry
     from pepip.store.document import Document
     from pepip.store.root import Store
@@ -65,6 +66,7 @@ def lay_out(
     os.mkdir(place)
     made = {""}
     rows = []
+    copier = Transfer(may_link=False)
     for path in sorted(sources):
         for folder in paths.ancestors(path):
             if folder not in made:
@@ -74,7 +76,13 @@ def lay_out(
         if path in texts:
             host_files.create(target, texts[path], mode=0o777)
         else:
-            transfer.file(sources[path], target, stat.S_IMODE(os.lstat(sources[path]).st_mode))
+            mode = stat.S_IMODE(os.lstat(sources[path]).st_mode)
+            if attributes.read(
+                sources[path]
+            ):  # an access list may let others write the file: take no hard link of it
+                copier.file(sources[path], target, mode & ~(stat.S_IWGRP | stat.S_IWOTH))
+            else:
+                transfer.file(sources[path], target, mode)
         rows.append(record.Row(path, hashes[path], str(os.lstat(target).st_size)))
     rows.append(record.Row(f"{dist_info}/RECORD", "", ""))
     content = record.render(rows).encode("utf-8", "surrogateescape")

@@ -175,7 +175,7 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
 
 def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
-    """Return a RECORD without the rows for linked folders, and without the last row if that names the file `note`.
+    """Return a RECORD without the rows for linked folders, and without the next row if that names the file `note`.
 
     If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
     """
@@ -187,8 +187,7 @@ def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
         rows = parse(content.decode("utf-8", "surrogateescape"))
         kept = [row for row in rows if row.hash_value or row.path not in gone]
         rest = render(kept).encode("utf-8", "surrogateescape")
-    lines = rest.splitlines(keepends=True)
-    return b"".join(lines[:-1]) if lines and lines[-1].startswith(note.encode() + b",") else rest
+    return rest.partition(b"\n")[2] if rest.startswith(note.encode("utf-8", "surrogateescape") + b",") else rest
 
 
 def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 
-from pepip.environment import adopt_links, as_wheel, contents, survey
+from pepip.environment import adopt_links, as_wheel, contents, reasons
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -173,9 +173,9 @@ class _Run:
             yield Progress("adopt", f"{item.name} in {environment.root}", self._done, self._total)
             try:
                 if names.count(item.name) > 1:
-                    raise OwnFilesError(survey.TWICE)
+                    raise OwnFilesError(reasons.TWICE)
                 if infos[item.name] in lower:
-                    raise OwnFilesError(survey.LOWER_LAYER)
+                    raise OwnFilesError(reasons.LOWER_LAYER)
                 _refuse_own(environment, item)
                 wheels.append(as_wheel.read(environment, item, self._seen))
             except OwnFilesError as error:
@@ -304,12 +304,12 @@ def _kept_if_unfit(wheel: AsWheel, kept: dict[str, Kept]) -> Iterator[None]:
 def _refuse_own(environment: Environment, distribution: Installed) -> None:
     """Raise OwnFilesError for a distribution with an egg's metadata, an editable, or one built from a folder."""
     if not distribution.dist_info.endswith(".dist-info"):
-        raise OwnFilesError(survey.reason_of_egg(distribution.dist_info))
+        raise OwnFilesError(reasons.of_egg(distribution.dist_info))
     origin = contents.direct_url(environment, distribution) or {}
     folder = origin.get("dir_info")
     if isinstance(folder, dict):
         is_editable = folder.get("editable")
-        raise OwnFilesError(survey.EDITABLE if is_editable else "it was built from a folder on this machine")
+        raise OwnFilesError(reasons.EDITABLE if is_editable else reasons.BUILT_HERE)
 
 
 def _cost(entry: Entry) -> Freed:

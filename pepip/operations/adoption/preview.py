@@ -10,11 +10,11 @@ import os
 import stat
 
 from pepip import digests, names, paths
-from pepip.environment import contents, layout_check, makers
+from pepip.environment import contents, layout_check, makers, reasons
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, overlays, rights, running_processes
+from pepip.host import filesystems, links, overlays, rights, running_processes
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
 from pepip.operations.reporting import Progress
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
-_TOPIC = "surveys 3"
+_TOPIC = "surveys 4"
 _TOO_OLD = ("1.", "2.")
 _FOLDER_BYTES = 4096  # of a small folder on a file system where folders occupy blocks
 
@@ -121,10 +121,13 @@ def preview(
     found = yield from find_venvs.discover(folders, left_out=left_out)
     roots = [root for root in found.environments if choice.takes_environment(root)]
     processes = running_processes.users_of(roots)
+    mounts = filesystems.mount_points()
     venvs = []
     for number, root in enumerate(roots):
         yield Progress("scan", root, number, len(roots))
-        venvs.append(_look(store, root, tuple(processes.get(root, ())), memory))
+        mount = next((point for point in mounts if point.startswith(f"{root}/")), "")
+        reason = f"{mount} is a mount of its own" if mount else ""
+        venvs.append(_look(store, root, tuple(processes.get(root, ())), memory, reason))
     candidates = _candidates(venvs, choice)
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
     redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
@@ -175,7 +178,9 @@ def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) ->
     return found
 
 
-def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanCache | None) -> FoundVenv:
+def _look(
+    store: Store, root: str, processes: tuple[Process, ...], memory: ScanCache | None, reason: str
+) -> FoundVenv:
     settings = makers.settings_of(root)
     tool, python = makers.tool_of(root, settings), makers.python_of(settings)
     try:
@@ -183,7 +188,7 @@ def _look(store: Store, root: str, processes: tuple[Process, ...], memory: ScanC
     except OSError as error:
         nothing = Survey((), 0, 0, 0, 0, 0, ())
         return FoundVenv(root, tool, python, f"{error.filename or root}: {error.strerror}", nothing, processes)
-    reason = _obstacle(root, python) or _without_access(store, processes)
+    reason = _obstacle(root, python) or reason or _without_access(store, processes)
     return FoundVenv(root, tool, python, reason, survey, processes)
 
 
@@ -198,7 +203,7 @@ def _without_lower_layers(root: str, survey: Survey) -> Survey:
     lower = {infos[path] for path in overlays.in_lower_layer(infos)}
     if not lower:
         return survey
-    why = surveys.LOWER_LAYER
+    why = reasons.LOWER_LAYER
     copies = (copy._replace(reason=why, content="") if copy in lower else copy for copy in survey.copies)
     return survey._replace(copies=tuple(copies))
 
@@ -218,6 +223,11 @@ def _obstacle(root: str, python: str) -> str:
     outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
     if outside:
         return f"{outside} is a link that leads out of it"
+    for folder in surveys.read_by_python(root):
+        inside = folder[len(root) + 1 :]
+        link = next((above for above in (*paths.ancestors(inside), inside) if links.read_link(f"{root}/{above}")), "")
+        if link:
+            return f"its packages lie behind the link {link}"
     obstacle = rights.obstacle_to_changing(root).replace(root, "it")
     obstacles = (rights.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
     return obstacle or next(filter(None, obstacles), "")

@@ -64,12 +64,48 @@ def _inner_link(environment: Path) -> None:
     text.symlink_to("other.txt")
 
 
+def _list(environment: Path, *rows: str) -> None:
+    with (_info(environment, "camera") / "RECORD").open("a") as file:
+        file.writelines(f"{row}\n" for row in rows)
+
+
+def _settings(environment: Path) -> None:
+    _list(environment, "../../../pyvenv.cfg,,")
+
+
+def _lock(environment: Path) -> None:
+    (environment / ".lock").touch()
+    _list(environment, "../../../.lock,,")
+
+
+def _absolute(environment: Path) -> None:
+    _list(environment, "/etc/hostname,,")
+
+
+def _interpreter(environment: Path) -> None:
+    _list(environment, "../../../bin/python,,")
+
+
+def _of_another_user(environment: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    shutil.chown(site_packages_of(environment) / "camera" / "lenses" / "glass.txt", user=PLAIN_USER_ID)
+
+
 ODDITIES: dict[str, tuple[Callable[[Path], None], str]] = {
     "metadata twice": (_copy_metadata, "it is installed twice"),
     "left by a stopped pip": (_left_by_pip, "its RECORD does not list the metadata of a wheel"),
     "set-user-ID": (_special_mode, "it has a file that gives special rights to whoever runs it"),
     "capability": (_capability, "it has a file that gives special rights to whoever runs it"),
     "link to another file": (_inner_link, "its files are links of another tool"),
+    "settings of the environment": (
+        _settings,
+        "its RECORD lists ../../../pyvenv.cfg, a file of the environment itself",
+    ),
+    "lock of the environment": (_lock, "its RECORD lists ../../../.lock, a file of the environment itself"),
+    "absolute path": (_absolute, "its RECORD lists /etc/hostname, an absolute path"),
+    "interpreter": (_interpreter, "its files are links of another tool"),
+    "file of another user": (_of_another_user, "it has files of another user"),
 }
 
 
@@ -115,9 +151,23 @@ def _name_in_other_bytes(environment: Path) -> None:
     os.rename(environment, os.fsencode(environment.parent) + b"/caf\xe9")
 
 
+def _folder_inside(environment: Path) -> None:
+    (environment / "lib64").unlink(missing_ok=True)
+    (environment / "lib").rename(environment / "lib64")
+    (environment / "lib").symlink_to("lib64")
+
+
+def _site_packages_inside(environment: Path) -> None:
+    site_packages = site_packages_of(environment)
+    site_packages.rename(environment / "packages")
+    site_packages.symlink_to("../../packages")
+
+
 WHOLE: dict[str, tuple[Callable[[Path], None], str]] = {
     "lib is a link": (_folder_outside, "/lib is a link that leads out of it"),
     "site-packages is a link": (_site_packages_of_another, "/site-packages is a link that leads out of it"),
+    "lib is a link inside": (_folder_inside, "its packages lie behind the link lib"),
+    "site-packages is a link inside": (_site_packages_inside, "/site-packages"),
     "Python 2": (_old_python, "pepip does not work with Python 2.7.18"),
     "path in other bytes": (_name_in_other_bytes, "its path is not valid UTF-8"),
 }
@@ -141,6 +191,41 @@ def test_preview_names_an_environment_that_can_not_be_adopted(attic: Attic, oddi
     assert shown[str(other)]["reason"] == ""
     assert changes(before, snapshot(attic.code / "one")) == []
     assert attic.linked(other) == {"single"}
+
+
+def test_environment_with_a_mount_inside_is_left_alone(attic: Attic) -> None:
+    """No rename leads from one mount to another, also on one disk. The next environment is adopted."""
+    environment, other = (attic.make(name, "uv copy", "camera", "single") for name in ("one", "two"))
+    package = site_packages_of(environment) / "camera"
+    if subprocess.run(["mount", "--bind", package, package], capture_output=True, check=False).returncode:
+        pytest.skip("nothing can be mounted here")
+    try:
+        shown = previewed(attic)
+        attic.adopt()
+    finally:
+        subprocess.run(["umount", package], check=True)
+
+    assert shown[str(environment)]["reason"] == f"{package} is a mount of its own"
+    assert shown[str(environment)]["freed_bytes"] == 0
+    assert attic.linked(environment) == set()
+    assert attic.linked(other) == {"camera", "single"}
+
+
+def test_package_of_a_former_python_stays_in_its_folder(attic: Attic) -> None:
+    """Where two folders `lib/pythonX.Y` hold the same packages, those of the environment's Python are linked."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    former = environment / "lib" / "python3.1"
+    shutil.copytree(site_packages_of(environment).parent, former)
+    before, left = snapshot(environment), snapshot(former)
+
+    output = attic.adopt("--json")
+
+    (done,) = json.loads(output.stdout)["environments"]
+    assert {item["name"] for item in done["linked"]} == {"camera", "single"}
+    assert changes(left, snapshot(former)) == []
+    attic.machine.pepip("eject", environment, folder=attic.folder)
+    found = changes(before, snapshot(environment))
+    assert [line for line in found if "__pycache__" not in line and "added: .lock" not in line] == []
 
 
 def test_packages_of_a_lower_layer_stay_since_links_free_nothing_there(attic: Attic) -> None:
