@@ -153,6 +153,11 @@ OF_ENVIRONMENTS = frozenset(
 """Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
 
 
+def environment_lock(environment: str) -> str:
+    """Return the lock file of an environment, which uv locks, too, while it changes the environment."""
+    return f"{environment}/.lock"
+
+
 def environment_id(environment: str) -> str:
     """Return the file with the id of an environment. The id tells environments apart that have the same path."""
     return f"{environment}/.pepip-id"

@@ -191,14 +191,10 @@ def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
     """
     import contextlib
 
-    with contextlib.closing(reporter), contextlib.closing(operation):
-        while True:
-            try:
-                step = next(operation)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            reporter.show(step)
+    from pepip.operations import reporting
+
+    with contextlib.closing(reporter):
+        return reporting.follow(operation, reporter.show)
 
 
 def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:

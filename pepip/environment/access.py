@@ -12,7 +12,7 @@ from pepip.environment import contents, metadata, removal, without_record
 from pepip.environment.listings import Listings
 from pepip.environment.tree import Tree
 from pepip.errors import VenvError
-from pepip.host import links, permissions
+from pepip.host import links, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,13 +98,13 @@ class PermissionCheck:
             self._absent.add(folder)
             self._check_folder(folder.rpartition("/")[0])
             return
-        self._refuse(permissions.obstacle_to_changing(path))
+        self._refuse(rights.obstacle_to_changing(path))
 
     def _is_folder(self, folder: str) -> bool:
         return links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(f"{self._root}/{folder}")
 
     def _check_removable(self, place: str) -> None:
-        self._refuse(permissions.obstacle_to_removing(f"{self._root}/{place}"))
+        self._refuse(rights.obstacle_to_removing(f"{self._root}/{place}"))
 
     def _refuse(self, reason: str) -> None:
         if reason:

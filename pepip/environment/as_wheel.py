@@ -11,7 +11,7 @@ import stat
 from pepip import digests, paths
 from pepip.environment import file_modes, reasons
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, launchers, links, permissions
+from pepip.host import files, launchers, links, rights
 from pepip.plan.merge import data_path
 from pepip.wheel import content_identity, record, scripts
 
@@ -141,8 +141,8 @@ def _listed_files(
     for row in rows:
         if _is_of_installer(row, distribution.dist_info):
             continue
-        path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")
-        obstacle = reasons.of_path(row.path, path if paths.is_inside(path) else "")
+        path = record.in_environment(row.path, environment.interpreter.site_packages)
+        obstacle = reasons.of_path(row.path, path)
         if obstacle:
             raise OwnFilesError(obstacle)
         if not links.is_reached(environment.root, path, is_real):
@@ -159,7 +159,7 @@ def _listed_files(
             continue  # virtualenv lists files that it has not made
         if status is not None and status.st_uid != files.user_id():
             raise OwnFilesError(reasons.OF_OTHERS, (row.path,))
-        if status is not None and permissions.gives_rights(f"{environment.root}/{path}", status):
+        if status is not None and rights.gives_rights(f"{environment.root}/{path}", status):
             raise OwnFilesError(reasons.SPECIAL, (row.path,))
         yield _Listed(row, path, shown, status)
 

@@ -304,8 +304,8 @@ def _rows_inside(environment: Environment, distribution: Installed) -> Iterator[
     """
     base = environment.interpreter.site_packages
     for row in _rows(environment.site_packages, distribution):
-        path = os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/")
-        if paths.is_inside(path):
+        path = record.in_environment(row.path, base)
+        if path:
             yield path, row
 
 

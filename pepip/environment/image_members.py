@@ -185,7 +185,7 @@ def record_as_real(environment: Environment, found: Found, store_roots: StoreRoo
 def _with_scripts(content: bytes, base: str, members: dict[str, Member], changed: set[str]) -> bytes:
     rows = record.parse(content.decode("utf-8", "surrogateescape"))
     for number, row in enumerate(rows):
-        path = os.path.normpath(f"{base}/{row.path}") if ".." in row.path else ""
+        path = record.in_environment(row.path, base) if ".." in row.path else ""
         if path in changed and row.hash_value:
             rows[number] = record.row_of(row.path, members[path].content)
     return record.render(rows).encode("utf-8", "surrogateescape")

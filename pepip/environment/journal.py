@@ -135,7 +135,7 @@ def is_in_use(root: str) -> bool:
 
 def is_under_way(root: str) -> bool:
     """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock."""
-    return is_in_use(root) or locks.is_held(f"{root}/.lock")
+    return is_in_use(root) or locks.is_held(paths.environment_lock(root))
 
 
 def wait(root: str) -> None:

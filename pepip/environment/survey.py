@@ -14,7 +14,7 @@ from pepip import digests, names, paths
 from pepip.environment import contents, makers, reasons
 from pepip.environment.file_tree import FileTree
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems, links, permissions, reflinks
+from pepip.host import disk_usage, files, filesystems, links, reflinks, rights
 from pepip.wheel import footprint, record, scripts
 
 TYPE_CHECKING = False
@@ -177,7 +177,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     for path, hash_value, size in rows:
         if path in skipped:
             continue
-        inside = f"{base}/{path}" if not path.startswith((".", "/")) else _inside(base, path)
+        inside = f"{base}/{path}" if not path.startswith((".", "/")) else record.in_environment(path, base)
         obstacle = reasons.of_path(path, inside)
         if obstacle:
             reason = reason or obstacle
@@ -187,7 +187,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
             continue
         if status is not None and status.st_uid != files.user_id():
             reason = reason or reasons.OF_OTHERS
-        if status is not None and permissions.gives_rights(f"{root}/{inside}", status):
+        if status is not None and rights.gives_rights(f"{root}/{inside}", status):
             reason = reason or reasons.SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made
@@ -250,14 +250,6 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
         if not shown.startswith(data):
             rows.append(f"{shown},{hash_value}")
     return digests.hexadecimal("\n".join([f"{name} {version}", *sorted(rows)]).encode("utf-8", "surrogateescape"))
-
-
-def _inside(base: str, path: str) -> str:
-    """Return a path of RECORD relative to the environment, or an empty string if the path leads out."""
-    if path.startswith("/"):
-        return ""
-    place = os.path.normpath(f"{base}/{path}").replace(os.sep, "/")
-    return place if paths.is_inside(place) else ""
 
 
 def _is_below_link(path: str, tree: FileTree) -> bool:

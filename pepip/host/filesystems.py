@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from pepip import early_imports
 from pepip.fast_namedtuple import NamedTuple
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -39,7 +40,7 @@ def flush(path: str) -> None:
 def prepare_to_flush() -> None:
     """Import the module that `flush` needs, so that a flushing thread never holds the lock of an import."""
     if sys.platform == "linux":
-        import ctypes  # noqa: F401
+        early_imports.load("ctypes")
 
 
 def memory_folder() -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
-from pepip import humanized, names, paths
+from pepip import early_imports, humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.operations.reporting import Progress
@@ -103,7 +104,8 @@ def acquire(
             f"the store {store.root} does not hold {names}, and you have no permission to add to it",
             hint="ask its owner to add what is missing, or set PEPIP_HOME to a store of your own",
         )
-    indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
+    load_storing = functools.partial(early_imports.load, "pepip.operations.storing")
+    indexes = resolve.indexes(request, [*missing, *private], environment, load_storing)
     from pepip.operations import preparing, storing
 
     need = preparing.Need(
@@ -111,10 +113,6 @@ def acquire(
     )
     stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
-
-
-def _prepare_to_store() -> None:
-    from pepip.operations import storing  # noqa: F401
 
 
 def folders_of_private(

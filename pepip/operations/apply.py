@@ -10,11 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import paths
+from pepip import early_imports, paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, folder_use, locks, permissions
+from pepip.host import files, folder_use, locks, rights
 from pepip.host.transfer import COPY
 from pepip.operations import deciding, foreign_writes, venvs
 from pepip.operations.reporting import Progress, Summary
@@ -92,7 +92,7 @@ def carry_out(
 
             yield from purges.look(store, environment)
         change_job = job(environment)
-        first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
+        first = None if made else deciding.decide_first(store, change_job, environment, load_modules)
         if first is not None and first.work.changes.are_none:
             summary = yield from _change_nothing(store, first, asked)
         else:
@@ -143,18 +143,16 @@ def _prepare(store: Store, environment: Environment) -> None:
     venvs.check_writable(environment)
 
 
-def get_ready() -> None:
-    """Import the modules of a change, while uv works on another processor: then the user does not wait for this."""
-    from pepip.operations import registering, relinking, supplying
-
-    del registering, relinking, supplying
+def load_modules() -> None:
+    """Import the modules of a change, which most runs need once uv has planned it."""
+    early_imports.load("pepip.operations.registering", "pepip.operations.relinking", "pepip.operations.supplying")
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
     """Warn root if other users can reach a new environment, but not the store that its links lead to."""
     if files.user_id() or not hasattr(os, "geteuid"):
         return
-    closed = permissions.closed_to_others(store.root)
+    closed = rights.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
         packages = f"the packages that {environment.root} links from there"
@@ -245,7 +243,7 @@ def _link(
 
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
@@ -281,7 +279,7 @@ def _link_after_private(
 
     environment, private = decision.environment, {item.name for item in supply.work.private}
     additions = _installations(supply)
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
@@ -290,7 +288,7 @@ def _link_after_private(
         if job.install_first:
             yield from job.install_first(supply.work)
         yield Progress("link", "", 0, len(additions))
-        with locks.held(f"{environment.root}/.lock"):  # the store's lock is held already
+        with locks.held(paths.environment_lock(environment.root)):  # the store's lock is held already
             present = contents.installed(environment, store.known_roots)
             is_alone = {item.name for item in present} == private  # otherwise another tool was at work
             if not (is_alone and _are_there(supply)):

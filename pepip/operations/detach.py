@@ -9,7 +9,7 @@ from pepip.environment import contents, detached_copies
 from pepip.environment.metadata import Installation
 from pepip.errors import NoStoreError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, locks
+from pepip.host import folder_use
 from pepip.names import normalize_name
 from pepip.operations import recover, registering, relinking, venvs
 from pepip.store import entries, listing
@@ -50,7 +50,7 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     if not store.exists():
         raise NoStoreError(store.root)
     detached = []
-    with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.store_id), None)
@@ -81,7 +81,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
         present = contents.installed(environment, store.known_roots)
         for name in names:
             _installation(store, environment, _find(environment, present, name))  # raises VenvError
-    with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]

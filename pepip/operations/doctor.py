@@ -8,7 +8,7 @@ import shutil
 from pepip import humanized, paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, links, lock_kinds, permissions
+from pepip.host import disk_usage, files, links, lock_kinds, rights
 from pepip.operations import census
 from pepip.store import leases, listing, staging, trash, trust
 from pepip.uv import link_mode, process, program
@@ -142,7 +142,7 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
             content = humanized.count(len(listing.stored_ids(layer)), "entry", "entries")
         except PermissionError:
             content = "its entries can't be listed"
-        owner = permissions.name_of(layer.like.st_uid)
+        owner = rights.name_of(layer.like.st_uid)
         sentence = f"{layer.root}: {content}, linked by {users} of yours; its owner {owner} can run code as you"
         weakness = trust.weakness(layer.root, layer.like)
         if weakness:
@@ -258,7 +258,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
             "of single files"
         )
     yield HealthCheck("this folder", OK, sentence)
-    closed = permissions.closed_to_others(store.root)
+    closed = rights.closed_to_others(store.root)
     if files.user_id() or not closed:
         yield from _in_container()
     elif not f"{here}/".startswith(f"{closed}/"):

@@ -12,7 +12,7 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import folder_use, links, locks, permissions
+from pepip.host import folder_use, links, locks, rights
 from pepip.operations import venvs
 from pepip.operations.reporting import Progress
 from pepip.store import registry, venv_times
@@ -76,7 +76,7 @@ def _time_of_change(root: str) -> list[venv_times.VenvTime]:
 
     The list is empty while the environment is locked: uv may still be writing into entries.
     """
-    if locks.is_held(f"{root}/.lock"):
+    if locks.is_held(paths.environment_lock(root)):
         return []
     try:
         folders = contents.site_packages_of(root)
@@ -162,10 +162,10 @@ def _keep_there(store: Store, root: str) -> bool:
 
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
-        if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+        if not (venvs.is_own(root) and rights.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = venvs.open_environment(root, store)
-        with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        with folder_use.in_use(root), venvs.locked(store, root):
             present = contents.installed(environment, store.known_roots)
             private = [item for item in present if not item.store_id and contents.has_own_metadata(environment, item)]
             files = {path for item in private for path in contents.files_of(environment, item)}

@@ -9,7 +9,7 @@ from pepip import humanized, paths
 from pepip.environment import last_use
 from pepip.environment.purposes import PROJECT, RUN, SCRIPT, TOOL
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions, running_processes
+from pepip.host import rights, running_processes
 from pepip.operations import census
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
         return "uv keeps it in its cache for a project"
     if processes:
         return f"{processes[0].name} ({processes[0].number}) runs from it"
-    if not permissions.is_own(root) or not permissions.may_remove(root):
+    if not rights.is_own(root) or not rights.may_remove(root):
         return "it belongs to another user, or is a link"
     others = sorted(set(os.listdir(root)) - _OF_VENVS - paths.OF_ENVIRONMENTS)
     others = [name for name in others if not name.startswith(".pepip")]

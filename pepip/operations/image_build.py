@@ -22,7 +22,7 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, folder_use, locks, permissions, tar_stream, temp_dirs
+from pepip.host import files, filesystems, folder_use, locks, rights, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
 from pepip.model import Environment
 from pepip.operations import recover, venvs
@@ -96,7 +96,7 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
         if store.exists():
             held.enter_context(store.linking())
         is_own = files.owner_id(root) == files.user_id()
-        held.enter_context(locks.held(f"{root}/.lock", shared=True, writes=is_own))
+        held.enter_context(locks.held(paths.environment_lock(root), shared=True, writes=is_own))
         scratch = held.enter_context(temp_dirs.folder())
         run = _Build(store, environment, options, scratch)
         yield from run.collect(without=[output, lock])
@@ -133,7 +133,7 @@ def _place_of(output: str) -> str:
             if not stat.S_ISLNK(status.st_mode):
                 break
             if status.st_uid not in {0, files.user_id()}:
-                owner = permissions.name_of(status.st_uid)
+                owner = rights.name_of(status.st_uid)
                 raise UsageError(f"{place} is a link that belongs to {owner}", hint="name the file itself with -o")
             place = os.path.join(os.path.dirname(place), os.readlink(place))
     return os.path.realpath(place)

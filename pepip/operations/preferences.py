@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 from pepip import humanized
 from pepip.errors import PepipError, UsageError
@@ -62,12 +61,10 @@ def read(place: str = "") -> Preferences:
         raise _unreadable(place, error.strerror or str(error)) from error
     except ValueError as error:
         raise _unreadable(place, str(error)) from error
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from pepip import toml
+
     try:
-        document = tomllib.loads(content.decode())
+        document = toml.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise _unreadable(place, str(error)) from error
     return _checked(place, document)

@@ -276,7 +276,7 @@ def _job(
 
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    apply.get_ready()
+    apply.load_modules()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
     linked_entries.recall(store, root)

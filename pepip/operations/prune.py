@@ -14,7 +14,7 @@ import time
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, filesystems, freed_space, permissions, running_processes
+from pepip.host import disk_usage, filesystems, freed_space, rights, running_processes
 from pepip.operations import census, idle, registering
 from pepip.operations.reporting import Progress
 from pepip.store import buried, growth_log, leases, listing, registry, staging, trash
@@ -107,7 +107,7 @@ def measure(
     waiting = [*entry_trees]
     device = os.stat(store.root).st_dev
     for known in gone:
-        if known.environment in options.environments and permissions.may_remove(known.environment):
+        if known.environment in options.environments and rights.may_remove(known.environment):
             is_near = os.stat(known.environment).st_dev == device
             (waiting if is_near else others).append(known.environment)
             waiting += registry.files_of(known.registration) if is_near and options.keep_seconds else []
@@ -120,9 +120,7 @@ def measure(
 
 def refusal(orphan: Orphan) -> str:
     """Return in words why this user may not remove an orphan among the `refused` ones."""
-    return (
-        "lies in a store that is read-only" if permissions.is_own(orphan.stored.path) else "belongs to another user"
-    )
+    return "lies in a store that is read-only" if rights.is_own(orphan.stored.path) else "belongs to another user"
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
@@ -203,7 +201,7 @@ def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: st
     """
     for known in gone:
         is_chosen = known.environment in options.environments
-        if not (known.is_abandoned or is_chosen) or not permissions.may_remove(known.environment):
+        if not (known.is_abandoned or is_chosen) or not rights.may_remove(known.environment):
             continue
         try:
             if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
@@ -246,7 +244,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     users = seen.users().keys()
     leased = leases.users(store).keys() - users if policy else frozenset()
     chosen = _choose(options, seen, {*users, *leased})
-    orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
+    orphans = [orphan for orphan in chosen if rights.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
     freed, shared, trashed = measure(store, orphans, gone, options)
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
@@ -313,7 +311,7 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
     ]
     files += [known.environment for known in gone if known.is_abandoned and known.environment not in buried_now]
     graves = trash.contents(store, kept=not options.keep_seconds)
-    return [path for path in (*graves, *files) if permissions.may_remove(path)]
+    return [path for path in (*graves, *files) if rights.may_remove(path)]
 
 
 def unreadable(store: Store, seen: Census) -> str:

@@ -10,7 +10,7 @@ from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, locks, permissions
+from pepip.host import folder_use, rights
 from pepip.host.transfer import LINK
 from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
@@ -91,7 +91,7 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
     """Hold the locks of a change, at a time when uv installs no private distributions into the environment."""
     while True:
         journal.wait(root)
-        with store.linking(), locks.held(f"{root}/.lock"):
+        with venvs.locked(store, root):
             if not journal.is_in_use(root):
                 yield
                 return
@@ -178,7 +178,7 @@ def recover(
     away = store.layers_away()
     waiting = [item for item in missing if paths.layer_of(item.entry_id) in away]
     missing = [item for item in missing if item not in waiting]
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
         linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
@@ -237,7 +237,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
 
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
-        if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
+        if entry_ids.isdisjoint(item.entries or ()) or not rights.is_own(item.environment):
             continue
         with contextlib.suppress(OSError, PepipError):
             environment = venvs.open_environment(item.environment, store)
@@ -245,15 +245,15 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             names = {name for name, entry in state.linked.items() if entry.id in entry_ids}
             if not (names and outdated.has_any(environment, state, names)):
                 continue
-            if permissions.may_change(environment.site_packages):
-                with folder_use.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
+            if rights.may_change(environment.site_packages):
+                with folder_use.in_use(environment.root), venvs.locked(store, environment.root):
                     state = link_state(store, contents.installed(environment, store.known_roots))
                     outdated.replace(environment, state, names)
 
 
 def link_anew(store: Store, environment: Environment) -> None:
     """Make every wrong link of an environment again: entries may have been replaced."""
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
         change_links(store, environment, present, LinkChange(is_recovery=True))
 
@@ -282,7 +282,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
         )
         for item, entry in damaged
     ]
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         relink(store, environment, contents.installed(environment, store.known_roots), additions, ())
     return True
 

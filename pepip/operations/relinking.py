@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pepip import paths
 from pepip.environment import contents, journal, linking, removal, set_aside, without_record
 from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.errors import CorruptEntryError, PepipError, UvError
@@ -111,7 +112,7 @@ class UnfinishedChange:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         root = self._environment.root
-        with self._locks, locks.held(f"{root}/.lock"):
+        with self._locks, locks.held(paths.environment_lock(root)):
             if kind is None:
                 journal.finish(root)
             else:

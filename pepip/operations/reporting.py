@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from pepip.fast_namedtuple import NamedTuple
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+    from typing import TypeVar
+
+    T = TypeVar("T")
 
 
 class Progress(NamedTuple):
@@ -72,3 +81,18 @@ class Summary(NamedTuple):
     seconds: float = 0.0
     download_bytes: int = 0
     downloads: tuple[tuple[str, int], ...] = ()
+
+
+def follow(operation: Generator[Progress, None, T], show: Callable[[Progress], None]) -> T:
+    """Run an operation to its end, pass each step to `show`, and return the result.
+
+    If either raises an error, the operation is closed, so that it can clean up.
+    """
+    with contextlib.closing(operation):
+        while True:
+            try:
+                step = next(operation)
+            except StopIteration as end:
+                result: T = end.value
+                return result
+            show(step)

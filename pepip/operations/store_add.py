@@ -8,7 +8,7 @@ import os
 from pepip import paths
 from pepip.errors import VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, permissions
+from pepip.host import folder_use, permissions, rights
 from pepip.operations import acquire, deciding, recover, venv_creation, venvs
 from pepip.operations.reporting import Progress
 from pepip.store import staging
@@ -79,7 +79,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
     """Yield the environment for whose interpreter the request is resolved."""
     root = paths.global_environment(store.root)
     # Never start another user's program, nor one that other members of a team may write.
-    is_usable = not store.is_shared and (permissions.is_own(root) or not os.path.lexists(root))
+    is_usable = not store.is_shared and (rights.is_own(root) or not os.path.lexists(root))
     if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
         with folder_use.in_use(root):
             yield root

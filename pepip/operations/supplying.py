@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from pepip import early_imports
 from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import acquire
 from pepip.operations.reporting import Progress
@@ -55,7 +56,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         private=work.private,
         began_at_ns=job.began_at_ns,
         is_checked=work.has_open_demands,
-        meanwhile=_prepare_to_link,
+        meanwhile=_load_modules_of_linking,
     )
     if acquired.stored:
         from pepip.operations import recover
@@ -85,8 +86,6 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     return Supply(work, acquired, reserved, mode)
 
 
-def _prepare_to_link() -> None:
-    """Import the modules that the end of an install needs, while uv still fetches files."""
-    from pepip.environment import outdated  # noqa: F401
-    from pepip.operations import recover, relinking  # noqa: F401
-    from pepip.store import leases  # noqa: F401
+def _load_modules_of_linking() -> None:
+    early_imports.load("pepip.environment.outdated", "pepip.operations.recover", "pepip.operations.relinking")
+    early_imports.load("pepip.store.leases")

@@ -55,7 +55,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
         linked_entries.recall(store, root)
         for item in installed:
             linked_entries.entry_of(store, item)
-        apply.get_ready()
+        apply.load_modules()
 
     removed = resolve.removals(request, environment, read_ahead)
     going = {item.name for item in removed}

@@ -14,7 +14,7 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pepip.environment import purposes
 from pepip.errors import PepipError, StoreError, UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions
+from pepip.host import rights
 from pepip.names import normalize_name
 from pepip.operations import census, install, needs, own_requirements, project, tools
 from pepip.operations.reporting import Progress, Summary
@@ -160,7 +160,7 @@ def way_of(known: KnownVenv) -> str:
     if known.purpose.kind == purposes.SCRIPT:
         return BY_SCRIPT
     # Another user of the store could write that an environment belongs to a project with harmful dependencies.
-    is_certain = known.name == known.environment or permissions.owns(known.registration.file)
+    is_certain = known.name == known.environment or rights.owns(known.registration.file)
     return BY_LOCK if is_certain and project.syncs_by_lock(known.name) else BY_PIP
 
 

@@ -9,7 +9,7 @@ import os
 from pepip import paths
 from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import machine, permissions
+from pepip.host import locks, machine, rights
 from pepip.model import Environment
 from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, cacheable, interpreter, settings
@@ -164,6 +164,13 @@ def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
 
 
 @contextlib.contextmanager
+def locked(store: Store, root: str) -> Iterator[None]:
+    """Hold the locks of a change: the store's, so that no prune removes entries, and that of the environment."""
+    with store.linking(), locks.held(paths.environment_lock(root)):
+        yield
+
+
+@contextlib.contextmanager
 def existing_or_temporary(root: str, python: str) -> Iterator[str]:
     """Yield the environment for a dry run: the one at `root` if there is one, otherwise a temporary one.
 
@@ -204,7 +211,7 @@ def is_own(root: str) -> bool:
     """
     program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
     inside = ("pyvenv.cfg", os.path.dirname(program), program)
-    return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
+    return rights.is_own(root) and all(rights.owns(f"{root}/{path}") for path in inside)
 
 
 def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
@@ -223,6 +230,6 @@ def open_environment(root: str, store: Store, *, is_new: bool = False) -> Enviro
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
     folder = environment.site_packages
-    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    obstacle = rights.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
     if obstacle:
         raise VenvError(f"cannot change {environment.root}: {obstacle}")

@@ -8,7 +8,7 @@ import os
 
 from pepip.errors import PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, permissions
+from pepip.host import folder_use, rights
 from pepip.operations import acquire, census, recover, venvs
 from pepip.operations.reporting import Progress
 from pepip.store import check, entries, listing, trash, verdicts
@@ -241,7 +241,7 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
-    if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
+    if not rights.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it belongs to another user, who may repair it")
     certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
     # While root repairs an entry, its owner could turn a folder of it into a link: replace it instead.
@@ -334,7 +334,7 @@ def _link_anew(
         return False
     environment = venvs.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
-        if not permissions.may_change(environment.site_packages):
+        if not rights.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
         with folder_use.in_use(known.environment):
             if recovers:

@@ -9,7 +9,7 @@ from pepip.operations.needs_graph import ITSELF, Graphs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pepip.operations.census import KnownVenv
     from pepip.operations.needs_graph import Edge, Graph
@@ -102,8 +102,3 @@ def _tree(
         if name not in shown:
             shown.add(name)
             pending += [(depth + 1, edge) for edge in reversed(below)]
-
-
-def unneeded_of(reasons: Collection[Reason]) -> list[str]:
-    """Return the distributions that nothing needs, in at least one environment, once the distribution is removed."""
-    return sorted({name for reason in reasons for name in reason.unneeded})

@@ -9,7 +9,7 @@ import stat
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, locks, permissions
+from pepip.host import files, filesystems, locks, permissions, rights
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
 
@@ -165,7 +165,7 @@ class Store:
         """
         if self._layer_at(path):
             return False
-        return permissions.is_own(path) and self.trusts(os.path.dirname(path))
+        return rights.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
         """Return the folders of a bucket in which this user looks for entries: the common one, and the user's own."""

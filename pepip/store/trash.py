@@ -17,7 +17,7 @@ import time
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, folders, locks, permissions, run_dirs
+from pepip.host import files, filesystems, folders, locks, permissions, rights, run_dirs
 from pepip.store import buried
 
 TYPE_CHECKING = False
@@ -106,7 +106,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            if not permissions.is_own(place):  # its owner could put links into it during the removal
+            if not rights.is_own(place):  # its owner could put links into it during the removal
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
@@ -155,7 +155,7 @@ def kept(store: Store) -> list[Grave]:
     for name in run_dirs.present(folder):
         match = _KEPT.fullmatch(name)
         path = f"{folder}/{name}"
-        if match and _is_due_later(name) and permissions.is_own(path):
+        if match and _is_due_later(name) and rights.is_own(path):
             entry_ids = tuple(tree[len(path) + 1 :] for tree in trees_in(path))
             environments = tuple(buried.environments_in(path))
             if entry_ids or environments:
@@ -189,7 +189,7 @@ def empty(store: Store, *, kept: bool = False) -> None:
         for name in run_dirs.present(folder):
             path = f"{folder}/{name}"
             # The owner of a team's trash may rename members' graves. That would end their undo, and free nothing.
-            is_mine = permissions.is_own(path) or files.user_id() == 0
+            is_mine = rights.is_own(path) or files.user_id() == 0
             is_over = is_kept(name) and (kept or not _is_due_later(name))
             if is_over and is_mine and not run_dirs.is_in_use(path):
                 _give_up(path)

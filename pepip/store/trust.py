@@ -16,7 +16,7 @@ import sys
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, permissions
+from pepip.host import files, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def in_words(trust: Trust, like: os.stat_result) -> str:
     """Return words for the entries that each user links: `their own entries, ann's, its owner's and root's`."""
     if trust.everybody:
         return "the entries of all members"
-    others = [permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid})]
+    others = [rights.name_of(number) for number in sorted(trust.users - {0, like.st_uid})]
     return "their own entries, " + ", ".join([*(f"{name}'s" for name in others), "its owner's and root's"])
 
 

@@ -16,6 +16,7 @@ from typing import Generic, TypeVar
 from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.operations import reporting
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting
 from pepip.uv import process
@@ -294,23 +295,21 @@ class JobQueue:
         waits for a program.
         """
         last_told = 0.0
-        with contextlib.closing(job.make()) as operation:
-            while True:
-                try:
-                    step = next(operation)
-                except StopIteration as end:
-                    job.result = end.value
-                    job.report = job.describe(end.value)
-                    job.outcome = job.report.sentence
-                    for line in (*job.report.lines, job.outcome):
-                        job.say(line)
-                    return
-                job.note(step)
-                if job.is_cancelled.is_set():
-                    raise KeyboardInterrupt
-                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
-                    last_told = time.monotonic()
-                    self._tell(job)
+
+        def show(step: Progress) -> None:
+            nonlocal last_told
+            job.note(step)
+            if job.is_cancelled.is_set():
+                raise KeyboardInterrupt
+            if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                last_told = time.monotonic()
+                self._tell(job)
+
+        job.result = reporting.follow(job.make(), show)
+        job.report = job.describe(job.result)
+        job.outcome = job.report.sentence
+        for line in (*job.report.lines, job.outcome):
+            job.say(line)
 
 
 def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:

@@ -13,6 +13,8 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from pepip.operations import reporting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
@@ -91,19 +93,17 @@ class UnsharedSearch:
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
         """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""
         last_told = 0.0
-        with contextlib.closing(operation):
-            while True:
-                try:
-                    step = next(operation)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                if worker.is_cancelled:
-                    raise _SearchEndedError
-                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
-                    last_told = time.monotonic()
-                    self._app.post_message(self.Progressed(step.detail))
-                time.sleep(_SECONDS_TO_REST)
+
+        def show(step: Progress) -> None:
+            nonlocal last_told
+            if worker.is_cancelled:
+                raise _SearchEndedError
+            if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                last_told = time.monotonic()
+                self._app.post_message(self.Progressed(step.detail))
+            time.sleep(_SECONDS_TO_REST)
+
+        return reporting.follow(operation, show)
 
 
 class _SearchEndedError(Exception):

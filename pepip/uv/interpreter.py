@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from pepip import digests, paths
+from pepip import digests, early_imports, paths
 from pepip.errors import UvError, VenvError
 from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
@@ -127,8 +127,7 @@ def prepare_to_inspect(cache: str) -> None:
         return
     import sysconfig
 
-    from packaging import tags  # noqa: F401
-
+    early_imports.load("packaging.tags")
     if sys.prefix != sys.base_prefix:
         sysconfig.get_config_var("SOABI")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 
 from pepip.host import files
 from pepip.paths import upward, user_folder
@@ -41,13 +40,10 @@ def values(*settings: str) -> Iterator[Any]:
         text = content(path)
         if not (any(_has_word(text, setting.encode()) for setting in settings) and _may_have_table(path, text)):
             continue  # most files end here, and need no parser
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
+        from pepip import toml
 
         try:
-            document = tomllib.loads(text.decode())
+            document = toml.loads(text.decode())
             is_inside = path.endswith("pyproject.toml") or path in _scripts
             table = document.get("tool", {}).get("uv", {}) if is_inside else document
             tables = [table, table.get("pip", {})]

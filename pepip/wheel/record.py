@@ -9,7 +9,7 @@ import codecs
 import functools
 import os
 
-from pepip import digests
+from pepip import digests, paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 
@@ -70,6 +70,15 @@ def rows_of(content: bytes) -> list[Row]:
     if os.sep == "/" and not any(sign in f"{text}\n" for sign in _SIGNS_OF_ODD_PATHS):
         return rows
     return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
+
+
+def in_environment(path: str, site_packages: str) -> str:
+    """Return a path of RECORD relative to the environment, empty if it is absolute or leads out of the environment.
+
+    RECORD has it relative to the folder `site_packages`, which is itself relative to the environment.
+    """
+    place = os.path.normpath(f"{site_packages}/{path}").replace(os.sep, "/")
+    return place if paths.is_inside(place) and not path.startswith("/") else ""
 
 
 def _is_plain(path: str) -> bool:

@@ -14,7 +14,7 @@ from pepip.environment import adopt_links, as_wheel, contents, reasons
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, exchange, filesystems, folder_use, locks, overlays, reflinks, running_processes
+from pepip.host import disk_usage, exchange, filesystems, folder_use, overlays, reflinks, running_processes
 from pepip.host.transfer import LINK, Transfer
 from pepip.operations import recover, registering, venvs
 from pepip.operations.adoption.freed_space import Freed
@@ -150,7 +150,7 @@ class _Run:
         coming = {wheel.name: (wheel, entry) for wheel in wheels if (entry := self._entries.get(wheel.identity))}
         if not coming:
             return _Result(freed, is_complete=True)
-        with self._store.linking(), locks.held(f"{environment.root}/.lock"):
+        with venvs.locked(self._store, environment.root):
             if contents.fingerprint(environment) != before:
                 return _Result(freed, is_complete=False)
             for wheel, entry in coming.values():

@@ -9,7 +9,7 @@ from pepip import paths
 from pepip.environment import contents, eject_links, provenance, venv_id
 from pepip.errors import CorruptEntryError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import folder_use, locks
+from pepip.host import folder_use
 from pepip.operations import recover, scan, venvs
 from pepip.operations.adoption import find_venvs
 from pepip.operations.reporting import Progress
@@ -77,7 +77,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     if recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     done = []
-    with folder_use.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         known = _linked_entries(store, environment)
         found = eject_links.linked(environment, store.known_roots, known)
         for number, entry in enumerate(known):

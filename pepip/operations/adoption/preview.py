@@ -14,7 +14,7 @@ from pepip.environment import contents, layout_check, makers, reasons
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, links, overlays, permissions, running_processes
+from pepip.host import filesystems, links, overlays, rights, running_processes
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
 from pepip.operations.reporting import Progress
@@ -216,7 +216,7 @@ def _obstacle(root: str, python: str) -> str:
         return f"pepip does not work with Python {python}"
     if not interpreter.is_readable_by_uv(root):
         return "its path is not valid UTF-8"
-    owner = permissions.other_owner(root)
+    owner = rights.other_owner(root)
     if owner:
         return f"it belongs to {owner}"
     folders = [folder[len(root) + 1 :] for folder in contents.site_packages_of(root)]
@@ -228,8 +228,8 @@ def _obstacle(root: str, python: str) -> str:
         link = next((above for above in (*paths.ancestors(inside), inside) if links.read_link(f"{root}/{above}")), "")
         if link:
             return f"its packages lie behind the link {link}"
-    obstacle = permissions.obstacle_to_changing(root).replace(root, "it")
-    obstacles = (permissions.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
+    obstacle = rights.obstacle_to_changing(root).replace(root, "it")
+    obstacles = (rights.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
     return obstacle or next(filter(None, obstacles), "")
 
 
@@ -238,7 +238,7 @@ def _without_access(store: Store, processes: Iterable[Process]) -> str:
     for process in processes:
         user = running_processes.user_without_access(process.number, os.path.realpath(store.root))
         if user is not None:
-            name = permissions.name_of(user)
+            name = rights.name_of(user)
             return f"{name} runs {process.name} in it, and may not read the store"
     return ""
 
