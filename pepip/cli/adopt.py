@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> int:
     if not arguments.json:
         command = _command(words) if arguments.dry_run else ""
         is_complete = arguments.verbosity > 0
-        adoption_text.show(seen, command=command, is_complete=is_complete, looks_everywhere=arguments.known)
+        adoption_text.show(seen, command=command, is_complete=is_complete, looked_in_tool_folders=arguments.known)
     if arguments.dry_run:
         return 0
     if not arguments.yes and not _agrees(seen, arguments):
@@ -155,7 +155,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         "--exclude", metavar="GLOB", action="append", default=[], help="leave out these distributions or environments"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     return arguments
 
 

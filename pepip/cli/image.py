@@ -78,7 +78,7 @@ def _build(words: Sequence[str]) -> int:
         "--compression", choices=sorted(squashfs.COMPRESSIONS), default="zstd", help="the compression (zstd)"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())
     choice = image_build.Options(
         with_python=arguments.with_python, no_editable=arguments.no_editable, compression=arguments.compression
@@ -117,7 +117,7 @@ def _run(words: Sequence[str]) -> int:
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="the command and its arguments")
     before, rest = options.split(words, values=parser.options_with_value())
     arguments = parser.read([*before, *rest[:1]])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     command = rest[1:]
     command = command[1:] if command[:1] == ["--"] else command
     if not command:

@@ -64,7 +64,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     arguments = parser.read_for_uv(words, ["pip", "install"])
     if is_elsewhere(arguments):
         return process.become(["pip", "install", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not (
         arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolver_options
     ):
@@ -94,7 +94,7 @@ def run_sync(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["pip", "sync"])
     if is_elsewhere(arguments):
         return process.become(["pip", "sync", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         request = Request(
@@ -118,7 +118,7 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the environment must have")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
-    options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
+    options.add_options_for_uv_alone(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
     parser.add_uv_options(options.PIP_OPTIONS)
 
 

@@ -25,14 +25,14 @@ def run(arguments: Sequence[str]) -> int:
         code = _dispatch(arguments)
         sys.stdout.flush()  # finds a write error here, not at the end of the process
         return code
-    except _EndedError as ended:
+    except _TerminationError as ended:
         import signal
 
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
         return 128 + ended.number
     except BrokenPipeError:
-        return _die_of_pipe()
+        return _discard_output()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + 2
@@ -50,13 +50,13 @@ def _fail(error: Exception) -> int | None:
 
     if not isinstance(error, PepipError | OSError):
         return None
-    if not _is_in_folder():  # clearer than uv's message for the same error
+    if not _current_folder_exists():  # clearer than uv's message for the same error
         hint = "it was removed or replaced: change to another directory, or enter this one again"
         return output.fail(PepipError("the current directory does not exist", hint=hint))
     return output.fail(error) if isinstance(error, PepipError) else output.fail_in_system(error)
 
 
-def _is_in_folder() -> bool:
+def _current_folder_exists() -> bool:
     """Tell whether the current directory still exists. Without one, relative paths mean nothing."""
     try:
         return bool(os.getcwd())
@@ -64,7 +64,7 @@ def _is_in_folder() -> bool:
         return False
 
 
-class _EndedError(BaseException):
+class _TerminationError(BaseException):
     """A signal asked this process to end."""
 
     def __init__(self, number: int) -> None:
@@ -84,7 +84,7 @@ def _unwind_when_asked_to_end() -> None:
 
 def _end(number: int, frame: object) -> None:
     del frame
-    raise _EndedError(number)
+    raise _TerminationError(number)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -118,7 +118,7 @@ def _is_own(command: str) -> bool:
     return command in commands.COMMANDS
 
 
-_MEANT = {
+_MEANT_BY = {
     "verify": "store verify",
     "repair": "store repair",
     "gc": "prune",
@@ -147,11 +147,11 @@ def _refuse_misspelled(command: str) -> None:
 
     from pepip.uv import versions
 
-    meant = _MEANT.get(command, "")
+    meant = _MEANT_BY.get(command, "")
     if not meant:
-        known = {*commands.COMMANDS, *commands.OF_UV, *_MEANT, "help"}
+        known = {*commands.COMMANDS, *commands.OF_UV, *_MEANT_BY, "help"}
         near = difflib.get_close_matches(command, known, n=1, cutoff=0.75)
-        meant = _MEANT.get(near[0], near[0]) if near else ""
+        meant = _MEANT_BY.get(near[0], near[0]) if near else ""
     if not meant or (command != "clean" and versions.has_command(command)):
         return
     from pepip.errors import UsageError
@@ -183,7 +183,7 @@ def _repair_written_entries(*, looks_inside: bool) -> None:
     from pepip.operations import foreign_writes
     from pepip.store.root import configured
 
-    output.follow(foreign_writes.look(configured(os.environ)), output.Reporter(verbosity=0))
+    output.follow(foreign_writes.repair_written(configured(os.environ)), output.Reporter(verbosity=0))
 
 
 def _warn_of_weakness() -> None:
@@ -221,7 +221,7 @@ def _note_of(command: str, words: Sequence[str]) -> str | None:
     from pepip.paths import default_store_root
     from pepip.uv import up_to_date
 
-    if not _is_in_folder():
+    if not _current_folder_exists():
         return None  # notes are kept per folder
     store_root = default_store_root(os.environ)
     if command != "run":
@@ -326,7 +326,7 @@ def _without_command(arguments: Sequence[str]) -> int:
     return 2
 
 
-def _die_of_pipe() -> int:
+def _discard_output() -> int:
     """Discard the output, which nobody reads any more, and return the exit code."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())

@@ -212,12 +212,12 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return the arguments in `words`. Positional arguments may stand anywhere among the options."""
         self._take_options_in(words)
-        arguments = self.parse_args(self._sorted(words))
+        arguments = self.parse_args(self._separated(words))
         arguments.json = getattr(arguments, "json", False)
         arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
         return arguments
 
-    def _sorted(self, words: Sequence[str]) -> list[str]:
+    def _separated(self, words: Sequence[str]) -> list[str]:
         """Return the words with all options on one side, because argparse does not accept every mixture."""
         with_value = self.options_with_value()
         given: list[str] = []
@@ -285,7 +285,7 @@ def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
     group.add_argument(*option.names, **keywords)
 
 
-def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
+def add_options_for_uv_alone(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
     """Accept options of uv that pepip does not handle: if one is given, uv runs the whole command.
 
     The argument `elsewhere` is true then.
@@ -296,7 +296,7 @@ def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]
         parser.add_argument(option, dest="elsewhere", action="store_true", help=argparse.SUPPRESS)
 
 
-def take_effect(arguments: argparse.Namespace) -> None:
+def apply_general_options(arguments: argparse.Namespace) -> None:
     """Apply the general options to this process.
 
     `--color` overrides the variables NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE. The folder of `--directory`, or else

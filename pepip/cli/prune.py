@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import census, prune
 
     arguments = _parser().read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     choice = prune.PruneOptions(
         patterns=tuple(arguments.patterns),
         keep=tuple(arguments.keep),
@@ -147,7 +147,7 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
             )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
-    return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
+    return 0.0 if is_for_room else undo.default_trash_seconds(store, os.environ)
 
 
 def _environments(seen: Census, name: str) -> list[str]:

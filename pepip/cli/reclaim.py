@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("-y", "--yes", action="store_true", help="remove the bundles that --free picks")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     idle_seconds = humanized.parse_age(arguments.idle)
     target_bytes = humanized.parse_size(arguments.free) if arguments.free else 0.0
     if idle_seconds is None:

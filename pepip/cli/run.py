@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
         command = ["python", *command]
         words = [*of_run, *command]
     folder, variables = os.getcwd(), dict(os.environ)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     _complete_interrupted(arguments)
     target = "".join(command[:1])
     is_synced = _sync_environment(arguments, target, ["run", *of_run])
@@ -85,7 +85,7 @@ def parser_of_run() -> options.Parser:
     for option in _FLAGS:
         name = option.rpartition("--")[2].replace("-", "_")
         parser.add_argument(*option.split("/"), dest=name, action="store_true")
-    options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
+    options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     return parser
 

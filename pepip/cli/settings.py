@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip settings", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("changes", metavar="KEY=VALUE", nargs="*")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     found = preferences.read()
     if arguments.changes:
         found = preferences.changed(found, arguments.changes)

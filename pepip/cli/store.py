@@ -75,7 +75,7 @@ def _list(words: Sequence[str]) -> int:
     parser.add_argument("--sort", choices=_SORTS, default="name")
     lists.add_options(parser)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
@@ -128,7 +128,7 @@ def _show(words: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME[==VERSION]")
     parser.add_argument("--files", action="store_true", help="its folders and files, the largest first")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
     if arguments.files:
@@ -206,7 +206,7 @@ def _add(words: Sequence[str]) -> int:
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the packages are for")
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not (arguments.packages or arguments.requirements or "--group" in arguments.resolver_options):
         raise UsageError("no packages given", hint="name them, such as `pepip store add torch --python 3.12`")
     request = Request(
@@ -242,7 +242,7 @@ def _remove(words: Sequence[str]) -> int:
     parser.add_argument("--force", action="store_true", help="also an entry that environments link: this breaks them")
     parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     keep_seconds = undo.trash_seconds(os.environ) if arguments.trash else 0.0
     outcome = store_remove.remove(open_store(), arguments.entry, force=arguments.force, keep_seconds=keep_seconds)
     if arguments.json:
@@ -266,7 +266,7 @@ def _verify(words: Sequence[str]) -> int:
     parser = options.Parser("pepip store verify", description="Check every file of the store against its hash.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     verdict = output.follow(verify.verify(open_store(), arguments.patterns), output.reporter(arguments))
     if arguments.json:
         rows = {
@@ -312,7 +312,7 @@ def _repair(words: Sequence[str]) -> int:
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = Request(common_options=tuple(arguments.common_options))
     repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
     code = 1 if repaired.failed or repaired.unproven else 0

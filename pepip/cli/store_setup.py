@@ -42,7 +42,7 @@ def run_init(words: Sequence[str]) -> int:
         help="let all users who can reach the layer note which entries they link; a note counts for N days",
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     is_possible = 0 <= arguments.lease_days <= leases.MOST_DAYS
     if not is_possible or (arguments.lease_days and not arguments.layer):
         raise UsageError(f"--lease-days needs --layer, and a number from 1 to {leases.MOST_DAYS}")
@@ -71,7 +71,7 @@ def run_publish(words: Sequence[str]) -> int:
     parser.add_argument("patterns", metavar="NAME", nargs="+", help="names, or shell patterns such as 'torch==2.9*'")
     parser.add_argument("--to", metavar="LAYER", required=True, help="the layer's folder; a missing one is made")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     operation = store_publish.publish_to(open_store(), arguments.patterns, arguments.to)
     done = output.follow(operation, output.reporter(arguments))
     if arguments.json:
@@ -91,7 +91,7 @@ def run_clean(words: Sequence[str]) -> int:
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
     parser.add_argument("--dry-run", action="store_true", help="show the consequences, and remove nothing")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     store = open_store()
     preview = store_clean.preview(store)
     reporter = output.Reporter(verbosity=arguments.verbosity)

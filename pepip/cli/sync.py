@@ -73,13 +73,13 @@ def run_sync(words: Sequence[str]) -> int:
         "--script", metavar="FILE", default="", help="sync the environment of a script with inline metadata (PEP 723)"
     )
     answers = ("--check", "--no-check", "--show-settings", "--isolated")
-    options.add_elsewhere(parser, values=("--python-platform",), flags=answers)
+    options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
     is_active_script = arguments.script and "--active" in arguments.sync_options
     if arguments.elsewhere or (arguments.frozen and arguments.locked) or is_active_script:
         return process.become(["sync", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = request_of(arguments)
     if arguments.script:
         settings.include_script(os.path.abspath(arguments.script))
@@ -121,7 +121,7 @@ def run_add(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["add"])
     if _is_for_uv_alone(arguments):
         return process.become(["add", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = _edited_request(arguments)
     selection = ["--dev"] if arguments.dev else ["--no-dev"]
     if arguments.group:
@@ -149,7 +149,7 @@ def run_remove(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["remove"])
     if _is_for_uv_alone(arguments):
         return process.become(["remove", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     operation = project.remove(open_store(), _words_of_uv(words), _edited_request(arguments))
     output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0

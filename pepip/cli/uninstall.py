@@ -44,12 +44,12 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, its interpreter or version")
     parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")
-    options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
+    options.add_options_for_uv_alone(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read_for_uv(words, ["pip", "uninstall"])
     if install.is_elsewhere(arguments):
         return process.become(["pip", "uninstall", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not arguments.packages and not arguments.requirements:
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
     store = open_store()

@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME[==VERSION]")
     arguments = parser.read(words)
     named, arguments.project = arguments.project, None
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))

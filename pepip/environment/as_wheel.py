@@ -145,7 +145,7 @@ def _listed_files(
         obstacle = reasons.of_path(row.path, path)
         if obstacle:
             raise OwnFilesError(obstacle)
-        if not links.is_reached(environment.root, path, is_real):
+        if not links.is_below_real_folders(environment.root, path, is_real):
             raise OwnFilesError(reasons.LINKED_BY_OTHERS, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:

@@ -58,7 +58,7 @@ class PlannedChange(NamedTuple):
     are the links of `after` that exist already, and those whose places hold a file that stays. `entries` are the
     entries that will be linked, by distribution name.
 
-    `staying_entries` are linked before and after. `refolded` are those of them whose folders change: other folders
+    `staying_entries` are linked before and after. `with_changed_folders` are those of them for which other folders
     than before are linked whole. `staying_foreign` are the foreign distributions that stay. `whole_before` and
     `whole_after` are the paths at which whole folders are linked, by distribution name.
     """
@@ -70,7 +70,7 @@ class PlannedChange(NamedTuple):
     known: dict[str, Link]
     entries: dict[str, Entry]
     staying_entries: list[Entry]
-    refolded: list[Entry]
+    with_changed_folders: list[Entry]
     staying_foreign: list[Installed]
     whole_before: dict[str, set[str]]
     whole_after: dict[str, set[str]]
@@ -118,7 +118,7 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
         known=known,
         entries=entries,
         staying_entries=list(staying.values()),
-        refolded=[
+        with_changed_folders=[
             entry
             for name, entry in staying.items()
             if not start.is_as_planned or whole_before.get(name) != whole_after.get(name)

@@ -49,7 +49,7 @@ def installed_in(
         if child.name.endswith(".dist-info"):
             item = distribution_of(child.name, linked_entry(f"{child.path}/METADATA", store_roots))
             source = sources.get(child.name)
-            if source and not item.entry_id and provenance.is_of(source, child.path):
+            if source and not item.entry_id and provenance.has_noted_record(source, child.path):
                 item = item._replace(source_id=source.entry_id, mode=source.mode)
             found.append(item)
         elif child.name.endswith((".egg-info", ".egg-link")):

@@ -134,7 +134,7 @@ def _stays_inside(path: str, target: str) -> bool:
     return not target.startswith("/")
 
 
-def start_relatively(members: dict[str, Member], folder: str, skeleton: Iterable[Sequence[str]]) -> set[str]:
+def make_scripts_relocatable(members: dict[str, Member], folder: str, skeleton: Iterable[Sequence[str]]) -> set[str]:
     """Let the scripts in `folder` start the interpreter beside them. Return the paths of the rewritten scripts.
 
     `skeleton` has the files of a relocatable environment that uv made. Its activation scripts replace those of the
@@ -165,7 +165,7 @@ def _script(path: str) -> bytes:
         return b"#!" + file.read()
 
 
-def record_as_real(environment: Environment, found: Found, store_roots: StoreRoots, changed: set[str]) -> None:
+def rewrite_records(environment: Environment, found: Found, store_roots: StoreRoots, changed: set[str]) -> None:
     """Let each RECORD list the files of the image: no links, and the `changed` scripts with their new hashes."""
     base = environment.interpreter.site_packages
     for path, member in found.members.items():
@@ -191,7 +191,7 @@ def _with_scripts(content: bytes, base: str, members: dict[str, Member], changed
     return record.render(rows).encode("utf-8", "surrogateescape")
 
 
-def path_files_leading_out(environment: Environment, found: Found) -> list[tuple[str, str]]:
+def take_path_files(environment: Environment, found: Found) -> list[tuple[str, str]]:
     """Return the `.pth` and `.egg-link` files of site-packages that name a folder outside the environment.
 
     Each file comes with that folder. In the members, absolute paths into the environment become relative.

@@ -82,7 +82,7 @@ class _Run:
         self._placer = placer_for(environment, planned.entries.values())
         self._removed: set[str] = set()
         # Without a recovery, a journal is there only if uv has installed private distributions already.
-        self._has_begun = journal.is_there(environment.root)
+        self._uv_came_first = journal.is_there(environment.root)
 
     def begin(self) -> None:
         """Write the journal. If the disk is full, a change that only removes first makes room for the journal."""
@@ -100,7 +100,7 @@ class _Run:
         try:
             prepared_metadata.prepare(self._environment, additions, self._placer, folders=whole)
         except OSError:
-            if not (self._change.is_recovery or self._has_begun):
+            if not (self._change.is_recovery or self._uv_came_first):
                 journal.finish(self._environment.root)  # nothing was changed: perhaps the disk is full
             raise
 
@@ -111,8 +111,8 @@ class _Run:
         without = without_record.remove(environment, self._change.leaving)
         if without:
             self._note_removed(without)
-        # Before any link changes: if another tool uninstalls a refolded distribution meanwhile, RECORD must list its
-        # linked folders first, so that the tool removes links and not the files behind them.
+        # Before any link changes: if another tool uninstalls a distribution with changed folders meanwhile, RECORD must
+        # list its linked folders first, so that the tool removes links and not the files behind them.
         self._list_folders(planned.whole_before, planned.whole_after)
         try:
             for distribution in self._change.removals:
@@ -199,11 +199,11 @@ class _Run:
         self._tree = Tree(self._environment)
 
     def _list_folders(self, *whole: dict[str, set[str]]) -> None:
-        """Let the RECORD of each refolded entry begin with its linked folders.
+        """Let the RECORD of each entry with changed folders begin with its linked folders.
 
         `whole` has, for each plan, the folders that the plan links whole, by distribution name.
         """
-        for entry in self._planned.refolded:
+        for entry in self._planned.with_changed_folders:
             folders = set[str]().union(*(plan.get(entry.name, ()) for plan in whole))
             metadata.rewrite_leading_rows(self._environment, entry, folders)
 

@@ -48,7 +48,7 @@ class Placer:
         elif is_directory:
             links.link_directory(target, place, ready=self._ready(entry, inside))
         elif inside == f"{entry.dist_info}/METADATA":
-            links.link_name(target, place, ready=self._ready(entry, inside))
+            links.link_by_name(target, place, ready=self._ready(entry, inside))
         elif self.is_near(target) and links.link_file(target, place):
             pass
         elif _is_library_name(inside) or inside.startswith(f"{entry.dist_info}/"):

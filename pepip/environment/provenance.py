@@ -62,7 +62,7 @@ def read(root: str) -> dict[str, Source]:
         return {}
 
 
-def is_of(source: Source, dist_info: str) -> bool:
+def has_noted_record(source: Source, dist_info: str) -> bool:
     """Tell whether the `.dist-info` folder at this path still has the RECORD of a source."""
     return digest(dist_info) == source.record
 
@@ -87,7 +87,7 @@ def add(root: str, sources: Mapping[str, Source]) -> None:
 def tidy(root: str, site_packages: str) -> None:
     """Remove the rows of distributions that are gone or have another RECORD."""
     noted = read(root)
-    kept = {name: source for name, source in noted.items() if is_of(source, f"{site_packages}/{name}")}
+    kept = {name: source for name, source in noted.items() if has_noted_record(source, f"{site_packages}/{name}")}
     if len(kept) < len(noted):
         _write(root, kept)
 

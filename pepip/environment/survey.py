@@ -97,7 +97,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     tree = FileTree(root)
     found: list[_Found] = []
     linked = 0
-    for site_packages in read_by_python(root):
+    for site_packages in site_packages_in_use(root):
         base = site_packages[len(root) + 1 :]
         present = contents.installed_in(site_packages, store_roots)
         all_names = [item.name for item in present]
@@ -124,7 +124,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     )
 
 
-def read_by_python(root: str) -> list[str]:
+def site_packages_in_use(root: str) -> list[str]:
     """Return the site-packages that the environment's Python reads, or the first one if none is of its version."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))

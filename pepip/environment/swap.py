@@ -132,7 +132,7 @@ def _noted(folder: str) -> list[_Step]:
         and paths.is_inside(step.path)
         and isinstance(step.number, int)
         and isinstance(step.inode, int)
-        and links.is_reached(root, step.path, is_real)
+        and links.is_below_real_folders(root, step.path, is_real)
         for step in steps
     )
     return steps if is_ours else []

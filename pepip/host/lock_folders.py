@@ -72,7 +72,7 @@ def acquire(path: str, *, shared: bool, waits: bool = True) -> LockFolder | None
                 new = ""
                 found = LockFolder(place, mark)
                 try:
-                    if not watch.sees(_ALONE) if shared else _are_sharers_gone(watch, waits=waits):
+                    if not watch.sees(_ALONE) if shared else _wait_for_sharers(watch, waits=waits):
                         return found
                 except BaseException:
                     found.release()
@@ -135,7 +135,7 @@ def _take_mark(place: str, new: str, mark: str) -> bool:
     return True
 
 
-def _are_sharers_gone(watch: _Watch, *, waits: bool) -> bool:
+def _wait_for_sharers(watch: _Watch, *, waits: bool) -> bool:
     """Tell whether no process shares the lock. With `waits`, wait for that. This process already has the mark `x`."""
     while any(map(watch.sees, watch.sharers())):
         if not waits:

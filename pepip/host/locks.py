@@ -45,14 +45,14 @@ def held(
         except OSError as error:
             _close(descriptor)
             raise failure(error, path) from error
-        if _is_still(descriptor, path):
+        if _still_leads_to_file(descriptor, path):
             break
         _close(descriptor)  # the file was removed during the wait: another file has its name now
-    folder = _lock_folder(path, shared=shared) if writes and not is_locked else None
+    folder = _take_lock_folder(path, shared=shared) if writes and not is_locked else None
     try:
         yield is_locked or folder is not None
     finally:
-        _let_go(descriptor, path if remove else "")
+        _unlock_and_remove(descriptor, path if remove else "")
         if folder is not None:
             folder.release()
 
@@ -65,7 +65,7 @@ def failure(error: OSError, path: str) -> OSError:
     return OSError(error.errno, f"{error.strerror} while locking", path)
 
 
-def _lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders.LockFolder | None:
+def _take_lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_folders.LockFolder | None:
     """Take the lock on `path` that is made of folders. Return None if that can't be done."""
     from pepip.host import lock_folders
 
@@ -84,18 +84,18 @@ def taken_if_free(path: str) -> Iterator[bool]:
     descriptor = _open(path, create=False)
     is_there = descriptor >= 0
     is_taken = system_locks.attempt(descriptor) if is_there else not os.path.lexists(path)
-    folder = _lock_folder(path, shared=False, waits=False) if is_taken is None else None
-    is_free = (is_taken is True or folder is not None) and (not is_there or _is_still(descriptor, path))
+    folder = _take_lock_folder(path, shared=False, waits=False) if is_taken is None else None
+    is_free = (is_taken is True or folder is not None) and (not is_there or _still_leads_to_file(descriptor, path))
     try:
         yield is_free
     finally:
         if is_there:
-            _let_go(descriptor, path if is_free else "")
+            _unlock_and_remove(descriptor, path if is_free else "")
         if folder is not None:
             folder.release()
 
 
-def _let_go(descriptor: int, remove: str) -> None:
+def _unlock_and_remove(descriptor: int, remove: str) -> None:
     """Close a lock, and remove the file `remove` unless that is empty.
 
     Except on Windows, the file is removed first, so that waiting processes notice its removal.
@@ -109,7 +109,7 @@ def _let_go(descriptor: int, remove: str) -> None:
             os.unlink(remove)
 
 
-def _is_still(descriptor: int, path: str) -> bool:
+def _still_leads_to_file(descriptor: int, path: str) -> bool:
     """Tell whether `path` still leads to the open file.
 
     On a network file system, this machine may remember a file for a second after another machine has removed it. So

@@ -48,7 +48,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
     found: dict[str, Entry] = {}
 
     def look(artifact: Artifact) -> None:
-        known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
+        known = [wheel_tags.bucket(wheel_tags.tag_of_file_name(artifact.wheel))] if artifact.wheel else where
         entry = entries.find(
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
@@ -111,7 +111,7 @@ def acquire(
     need = preparing.Need(
         request, missing, environment, indexes, began_at_ns, is_checked=is_checked, meanwhile=meanwhile
     )
-    stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
+    stored = yield from storing.store_missing(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
 
 

@@ -78,7 +78,7 @@ def carry_out(
     stay. If a run is killed, the next command on that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
-    yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
+    yield from foreign_writes.repair_written(store)  # before `make`, which may remove the traces of another tool
     was_there = interpreter.is_environment(root)
     made = make()
     with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
@@ -90,7 +90,7 @@ def carry_out(
         if "PEPIP_PURGE_AFTER" in os.environ:
             from pepip.operations import purges
 
-            yield from purges.look(store, environment)
+            yield from purges.give_up_purged(store, environment)
         change_job = job(environment)
         first = None if made else deciding.decide_first(store, change_job, environment, load_modules)
         if first is not None and first.work.changes.are_none:
@@ -201,7 +201,7 @@ def _change(
         else:
             linked = yield from _link(store, decision, supply, asked)
         if linked is None:
-            yield from foreign_writes.look(store)
+            yield from foreign_writes.repair_written(store)
             continue
         present = linked.present
         if linked.unfinished:
@@ -285,8 +285,8 @@ def _link_after_private(
         is_registered = _register(store, decision, supply)
         unfinished = relinking.begin(store, environment, additions, private)
     with unfinished:
-        if job.install_first:
-            yield from job.install_first(supply.work)
+        if job.install_private_first:
+            yield from job.install_private_first(supply.work)
         yield Progress("link", "", 0, len(additions))
         with locks.held(paths.environment_lock(environment.root)):  # the store's lock is held already
             present = contents.installed(environment, store.known_roots)

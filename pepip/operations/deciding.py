@@ -52,9 +52,9 @@ class ChangeJob(NamedTuple):
     is called again. `install_private` is called after everything else is linked, and after installed distributions of
     the same names are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where
     their files will be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its
-    settings as for `uv sync`, and those in a `script`. `install_first` lets uv install the private distributions into
-    an environment that has no distributions yet, before the others are linked. It is None if their builds may need
-    the others.
+    settings as for `uv sync`, and those in a `script`. `install_private_first` lets uv install the private
+    distributions into an environment that has no distributions yet, before the others are linked. It is None if their
+    builds may need the others.
     """
 
     request: Request
@@ -64,7 +64,7 @@ class ChangeJob(NamedTuple):
     began_at_ns: int = 0
     is_of_project: bool = False
     script: str = ""
-    install_first: Callable[[Work], Iterator[Progress]] | None = None
+    install_private_first: Callable[[Work], Iterator[Progress]] | None = None
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:

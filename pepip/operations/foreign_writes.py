@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
-def look(store: Store) -> Generator[Progress, None, None]:
+def repair_written(store: Store) -> Generator[Progress, None, None]:
     """Repair entries that other tools wrote into since the last look, with a warning for each.
 
     An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
@@ -109,7 +109,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     """
     from pepip.store import check, trash  # most commands find nothing to repair
 
-    is_kept = store.keeps(path)
+    is_kept = store.owns_entry(path)
     at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
     flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")

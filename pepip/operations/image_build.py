@@ -181,9 +181,11 @@ class _Build:
         self.found = image_members.of_environment(environment, roots, self.base.tag, without=inodes)
         members = self.found.members
         yield from self._take_editables()
-        self._refuse_what_leads_out()
-        changed = image_members.start_relatively(members, environment.interpreter.scripts, self._take_skeleton())
-        image_members.record_as_real(environment, self.found, roots, changed)
+        self._refuse_outside_links()
+        changed = image_members.make_scripts_relocatable(
+            members, environment.interpreter.scripts, self._take_skeleton()
+        )
+        image_members.rewrite_records(environment, self.found, roots, changed)
         folders = [environment.interpreter.site_packages]
         if self._options.with_python:
             folders += self._take_python()
@@ -209,7 +211,7 @@ class _Build:
         wheels = image_members.of_environment(built, self._store.known_roots, self.base.tag)
         image_editables.replace(self.found.members, self._environment, editable, wheels.members)
 
-    def _refuse_what_leads_out(self) -> None:
+    def _refuse_outside_links(self) -> None:
         root = self._environment.root
         for path, target in self.found.outside:
             other = _store_of(target)
@@ -220,7 +222,7 @@ class _Build:
                 f"{root}/{path} is a link that leads out of the environment, to {target}",
                 hint=hint,
             )
-        for path, line in image_members.path_files_leading_out(self._environment, self.found):
+        for path, line in image_members.take_path_files(self._environment, self.found):
             raise ImageError(
                 f"{root}/{path} names {line}, outside of the environment",
                 hint="install its distribution as a wheel, or remove that file",

@@ -72,7 +72,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
 
 def _job(request: Request, environment: Environment, known: AnswerCache) -> ChangeJob:
     executable = environment.executable
-    files_name_index = functools.cache(lambda: required_hashes.name_index(request))
+    files_name_index = functools.cache(lambda: required_hashes.may_name_index(request))
 
     def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
         artifacts = None
@@ -132,5 +132,5 @@ def _needs_uvs_own_check(request: Request) -> bool:
         or any(map(arguments.is_lock, request.requirement_files))
         or required_hashes.are_required(request)
         or required_hashes.of(request).is_unclear
-        or settings.mention(*_SETTINGS_OF_COMPILE)
+        or settings.may_mention(*_SETTINGS_OF_COMPILE)
     )

@@ -87,7 +87,7 @@ class Batch:
         self.following.append(Batch([self.artifacts[name]], is_fresh=True))
 
     @contextlib.contextmanager
-    def unless_cleaned(self, name: str) -> Iterator[None]:
+    def refetching_if_cleaned(self, name: str) -> Iterator[None]:
         """Fetch an artifact anew if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
         try:
             yield
@@ -241,10 +241,10 @@ class Preparer:
         """
         looked = _Looked([], set(), set(), set())
         for item in wheels:
-            with batch.unless_cleaned(item.name):
+            with batch.refetching_if_cleaned(item.name):
                 tree = staged.look(item.wheel)
                 moved_at_ns = self._moved_at_ns(item.wheel)
-                if not moved_at_ns and not any(known.saw(item.wheel) for known in self.archives.values()):
+                if not moved_at_ns and not any(known.noted_arrival(item.wheel) for known in self.archives.values()):
                     looked.undated.add(item.name)
                 if item.name in untouched or self._is_untouched(tree, moved_at_ns):
                     looked.untouched.add(item.name)
@@ -259,7 +259,7 @@ class Preparer:
         read = hash_pool.in_order(looked.trees, self.seen, without=looked.checked)
         with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
-                with batch.unless_cleaned(item.name):
+                with batch.refetching_if_cleaned(item.name):
                     proof = proving.prove(item, tree, self.seen, is_checked=item.name in looked.checked)
                     is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
                     is_uvs = is_recent and item.name in looked.untouched
@@ -268,12 +268,13 @@ class Preparer:
                     is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         if proof.absent or not (is_recent and item.name in looked.undated):  # RECORD may be wrong
-                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                            yield Progress("warning", _difference_in_words(item, proof) + ": fetching it again")
                         batch.fetch_anew(item.name)
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress(
-                            "warning", _differs(item, proof) + ", but the hash of its archive is right: stored"
+                            "warning",
+                            _difference_in_words(item, proof) + ", but the hash of its archive is right: stored",
                         )
                     tasks.add(functools.partial(self._prepare, batch, batch.proven(item, tree, proof)))
                     self._done += 1
@@ -285,7 +286,7 @@ class Preparer:
         If the wheel can't be an entry, the reason is noted in `unshared`.
         """
         item, identity = wheel.staged, wheel.artifact.identity
-        with batch.unless_cleaned(item.name):
+        with batch.refetching_if_cleaned(item.name):
             replaces_adopted = content_identity.is_of_content(identity)
             if replaces_adopted and from_installed.content_of(wheel) != identity:
                 self.unshared[item.name] = f"no index has the adopted files of {item.name} {item.version}"
@@ -345,7 +346,7 @@ def _was_made_since(folder: str, began_at_ns: int) -> bool:
     return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
-def _differs(item: StagedWheel, proof: Proof) -> str:
+def _difference_in_words(item: StagedWheel, proof: Proof) -> str:
     """Return in words how an unpacked wheel differs from its RECORD."""
     first = next(iter((*proof.differing, *proof.absent)))
     more = len(proof.differing) + len(proof.absent) - 1

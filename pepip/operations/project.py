@@ -234,7 +234,7 @@ class _Sync(NamedTuple):
         for arrival in project.install_private(self.request, reinstall=again):
             yield Progress("build", arrival.name)
 
-    def install_first(self, work: Work) -> Iterator[Progress]:
+    def install_private_first(self, work: Work) -> Iterator[Progress]:
         """Let uv install the private distributions into an empty environment, without the shared ones."""
         for arrival in project.install_private(self.request, without=sorted(item.name for item in work.shared)):
             yield Progress("build", arrival.name)
@@ -270,7 +270,7 @@ def _job(
         parts.lay_out_private,
         is_of_project=True,
         script=request.script,
-        install_first=None if parts.builds_with_others else parts.install_first,
+        install_private_first=None if parts.builds_with_others else parts.install_private_first,
     )
 
 

@@ -227,7 +227,7 @@ HINT_BLOCKED = (
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
-    seen = _without(seen, options.environments)
+    seen = _as_if_deleted(seen, options.environments)
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     unregistered = sorted(seen.unregistered)
@@ -269,7 +269,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     )
 
 
-def _without(seen: Census, environments: Collection[str]) -> Census:
+def _as_if_deleted(seen: Census, environments: Collection[str]) -> Census:
     """Return a census in which some environments are as if they were deleted. Raises StoreError for an unfit one."""
     if not environments:
         return seen

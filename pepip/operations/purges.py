@@ -46,7 +46,7 @@ def seconds() -> float:
     return found
 
 
-def look(store: Store, environment: Environment) -> Generator[Progress, None, None]:
+def give_up_purged(store: Store, environment: Environment) -> Generator[Progress, None, None]:
     """Find entries of an environment that have lost files, so that they are stored anew. Touch the files in use.
 
     A warning names each such entry. An entry that only somebody else can repair is named, too, but stays in use. Does
@@ -98,7 +98,7 @@ def _give_up(store: Store, entry_id: str) -> Iterator[Progress]:
     if paths.is_layered(entry_id):
         store.unusable.add(entry_id)
         yield Progress("warning", said)
-    elif store.keeps(path):
+    elif store.owns_entry(path):
         foreign_writes.break_seal(store, path)
         yield Progress("warning", said)
     else:

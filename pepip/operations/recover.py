@@ -184,7 +184,7 @@ def recover(
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
         relink(store, environment, present, additions, going, foreign_files_stay=True)
-    link_elsewhere(store, have.values())
+    replace_outdated_hard_links(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
         advice = f"install into {environment.root} from the original source"
@@ -227,7 +227,7 @@ def is_stale(store: Store, environment: Environment) -> bool:
     return not plan_on_disk.is_as_planned(environment, state.linked, state.foreign)
 
 
-def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
+def replace_outdated_hard_links(store: Store, stored: Iterable[Entry]) -> None:
     """Replace the hard links in this user's environments that still lead to files of replaced entries.
 
     `stored` are the new entries. A file of an old entry may have the damage of that entry. Missing links are not
@@ -251,14 +251,14 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
                     outdated.replace(environment, state, names)
 
 
-def link_anew(store: Store, environment: Environment) -> None:
+def correct_links(store: Store, environment: Environment) -> None:
     """Make every wrong link of an environment again: entries may have been replaced."""
     with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
         change_links(store, environment, present, LinkChange(is_recovery=True))
 
 
-def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
+def replace_damaged_files(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
     """Make those files anew that are hard links to replaced entries. Return whether there were any.
 
     A flaw of the old entry is a flaw of these files, too.

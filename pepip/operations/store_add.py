@@ -53,7 +53,7 @@ def add(store: Store, request: Request, python: str) -> Generator[Progress, None
         acquired = yield from acquire.acquire(
             store, request, work.shared, environment, is_checked=work.has_open_demands
         )
-    recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+    recover.replace_outdated_hard_links(store, (acquired.entries[name] for name in acquired.stored))
     entries = [acquired.entries[name] for name in sorted(acquired.entries)]
     return Added(
         reused=[entry for entry in entries if entry.name not in acquired.stored],
@@ -80,7 +80,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
     root = paths.global_environment(store.root)
     # Never start another user's program, nor one that other members of a team may write.
     is_usable = not store.is_shared and (rights.is_own(root) or not os.path.lexists(root))
-    if not python and is_usable and store.is_writable() and _is_made(root, AnswerCache(paths.cache(store.root))):
+    if not python and is_usable and store.is_writable() and _ensure_made(root, AnswerCache(paths.cache(store.root))):
         with folder_use.in_use(root):
             yield root
         return
@@ -88,7 +88,7 @@ def _environment(store: Store, python: str) -> Iterator[str]:
         yield root
 
 
-def _is_made(root: str, known: AnswerCache) -> bool:
+def _ensure_made(root: str, known: AnswerCache) -> bool:
     """Make the store's own environment if it is missing or has lost its interpreter. Return whether it is there.
 
     Only this user may enter it, whatever the umask is. If all users could write it before, it is made anew.

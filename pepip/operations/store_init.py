@@ -58,9 +58,9 @@ def initialize(
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
         permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
-    _found_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
+    _correct_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
     _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
-    fresh = store.renewed()
+    fresh = store.reread()
     fresh.create()
     with fresh.linking():
         pass  # makes the lock file, which every user must be able to open
@@ -76,7 +76,7 @@ def initialize(
     return InitializedStore(store.root, group, said, policy is not None, days)
 
 
-def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
+def _correct_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
     """Correct the owners and modes of buckets. The owner of a bucket could rename the entries of others in it.
 
     The contents of a bucket stay as they are, and so do buckets of other users, unless root runs this.
@@ -98,7 +98,7 @@ def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) ->
 def _close_entries(store: Store) -> None:
     """Let only this user write the files of this user's entries. Before, the user's group may have been able to."""
     for item in listing.stored(store):
-        if store.keeps(item.path):
+        if store.owns_entry(item.path):
             with contextlib.suppress(OSError, ValueError):  # a damaged entry, which `store verify` names
                 flaws = check.open_files(item.path)
                 if flaws:

@@ -39,7 +39,7 @@ class NewEntries(NamedTuple):
     unshared: dict[str, str]
 
 
-def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
+def store_missing(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
     """Store the artifacts of `need`, and return the new entries.
 
     `already` is the number of distributions that the store had, for progress. `replacing` is the path of an entry

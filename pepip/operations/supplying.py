@@ -61,7 +61,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if acquired.stored:
         from pepip.operations import recover
 
-        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+        recover.replace_outdated_hard_links(store, (acquired.entries[name] for name in acquired.stored))
     if acquired.unshared:
         from pepip.uv import pylock
 
@@ -75,7 +75,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    if job.install_first and not decision.present:
+    if job.install_private_first and not decision.present:
         return Supply(work, acquired, set(), mode, installs_private_first=True)
     reserved = acquire.folders_of_private(
         store,

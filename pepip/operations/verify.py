@@ -228,7 +228,11 @@ class _Repair:
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
     """Give entries that an older pepip stored the modes of today, if this user may."""
     for item in listing.stored(store):
-        if item.id not in damaged and store.keeps(item.path) and (not patterns or listing.matches(item, patterns)):
+        if (
+            item.id not in damaged
+            and store.owns_entry(item.path)
+            and (not patterns or listing.matches(item, patterns))
+        ):
             with contextlib.suppress(OSError, ValueError):
                 check.update_modes(item.path, like=store.like)
 
@@ -245,7 +249,7 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
         raise StoreError("it belongs to another user, who may repair it")
     certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
     # While root repairs an entry, its owner could turn a folder of it into a link: replace it instead.
-    if not store.keeps(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
+    if not store.owns_entry(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
         return flaws
     if certain:
         is_more = any(flaw.kind == "added" for flaw in certain)
@@ -339,10 +343,10 @@ def _link_anew(
         with folder_use.in_use(known.environment):
             if recovers:
                 yield from recover.recover(store, environment, request, without_layers=True)
-            recover.link_anew(store, environment)
+            recover.correct_links(store, environment)
     elif known.state != census.BROKEN and not replaced:
         return False
     if replaced:
         with folder_use.in_use(known.environment):
-            recover.make_anew(store, environment, replaced)
+            recover.replace_damaged_files(store, environment, replaced)
     return True

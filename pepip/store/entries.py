@@ -96,7 +96,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
             if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
             has_others = True
-    equal = _equal(store, name, identity) if has_others else None
+    equal = _find_adopted(store, name, identity) if has_others else None
     if equal is not None or not store.layers:
         return equal
     return _find_in_layers(store, name=name, version=version, identity=identity, buckets=buckets)
@@ -122,7 +122,7 @@ def _find_in_layers(
     return None
 
 
-def _equal(store: Store, name: str, identity: str) -> Entry | None:
+def _find_adopted(store: Store, name: str, identity: str) -> Entry | None:
     """Return the adopted entry that an earlier comparison found equal to an archive, None if there is none."""
     from pepip.store import archive_aliases
 

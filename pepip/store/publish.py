@@ -203,7 +203,7 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
     Raises InvalidWheelError if the WHEEL file has no tag.
     """
     if artifact.wheel:
-        return tags.of_filename(artifact.wheel)
+        return tags.tag_of_file_name(artifact.wheel)
     with open(wheel_file, encoding="utf-8", errors="replace") as file:
         pairs = [line.partition(":")[::2] for line in file]
     found = [value.strip().split("-") for key, value in pairs if key.strip().lower() == "tag"]

@@ -88,7 +88,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str], *, named:
     for path in (*candidates, own):
         known = read(path)
         store.registered[environment] = path
-        if _says(known, wanted):
+        if _is_registered(known, wanted):
             return True
         try:
             is_written = _write(store, path, wanted)
@@ -211,7 +211,7 @@ def read(path: str) -> Registration | None:
     return Registration(path, "", "", 0, "", None, damage=damage)
 
 
-def _says(known: Registration | None, wanted: Registration) -> bool:
+def _is_registered(known: Registration | None, wanted: Registration) -> bool:
     """Tell whether a file already has the wanted registration: the same environment, and at least these entries."""
     if known is None or known.is_damaged or known.entries is None:
         return False

@@ -158,7 +158,7 @@ class Store:
             return True
         return self.trusts(os.path.dirname(path)) and self.trusts(path)
 
-    def keeps(self, path: str) -> bool:
+    def owns_entry(self, path: str) -> bool:
         """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it.
 
         False for an entry of a layer, even if this user owns it: only commands in the layer's own store change it.
@@ -194,7 +194,7 @@ class Store:
             hint="`pepip store init --shared GROUP`, run by root, corrects its owner",
         )
 
-    def renewed(self) -> Store:
+    def reread(self) -> Store:
         """Return the same store with its status read anew, for use after its mode or group was changed."""
         return Store(self.root, [layer.root for layer in self.layers])
 

@@ -21,7 +21,7 @@ _NAME = "seen.json"
 _FORMAT = 4
 _MOST_BYTES = 1 << 28
 
-_RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
+_NAMES_IN = {"weights": "entries", "own": "packages", "links": "links"}
 """Maps a topic to a topic whose rows name all that exists now. `save` drops the rows of other names.
 
 It keeps rows of entries in layers.
@@ -86,7 +86,7 @@ class ScanCache:
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
         topics = {**self._now, **topics}
-        for topic, basis in _RESTS_ON.items():
+        for topic, basis in _NAMES_IN.items():
             if basis in self._now:
                 alive = self._now[basis]
                 topics[basis] = alive
@@ -94,13 +94,13 @@ class ScanCache:
                 topics[topic] = {name: row for name, row in rows if name in alive or paths.layer_of(name)}
         text = json.dumps(_packed(topics)).encode()
         with contextlib.suppress(OSError):  # a lost file only costs the time to read everything again
-            user_cache.write(self._folder, _NAME, _seal(text), b"\n", text)
+            user_cache.write(self._folder, _NAME, _first_line(text), b"\n", text)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
             content = user_cache.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
             seal, _, text = content.partition(b"\n")
-            return _unpacked(files.load_json(text)) if seal == _seal(text) else {}
+            return _unpacked(files.load_json(text)) if seal == _first_line(text) else {}
         except (OSError, ValueError):
             return {}
 
@@ -132,6 +132,6 @@ def _hashable(item: Any) -> Any:
     return tuple(item) if isinstance(item, list) else item
 
 
-def _seal(text: bytes) -> bytes:
+def _first_line(text: bytes) -> bytes:
     """Return the first line of the file: it proves that the text has this format, and is complete."""
     return f"{_FORMAT} {digests.hexadecimal(text)}".encode()

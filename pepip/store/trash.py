@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from pepip.store.root import Store
 
-_AMPLE = 0.2
+_LEAST_FREE_SHARE = 0.2
 """Entries may wait in the trash if at least this share of the disk is free."""
 
 _KEPT = re.compile(r"\d+-\d+\.kept-(\d{1,20})-(\d{1,12})")
@@ -55,7 +55,7 @@ class Restored(NamedTuple):
 
 def has_room(store: Store) -> bool:
     """Tell whether entries may wait in the trash: at least a fifth of the store's disk is free."""
-    return filesystems.free_share(store.root) >= _AMPLE
+    return filesystems.free_share(store.root) >= _LEAST_FREE_SHARE
 
 
 @contextlib.contextmanager
@@ -132,7 +132,7 @@ def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
     Without `kept`, graves whose time is not over are left out.
     """
     folder = paths.trash(store.root)
-    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_due_later(name)]
+    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
     inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
     return [*(path for path in graves if path != own), *inside]
 
@@ -155,7 +155,7 @@ def kept(store: Store) -> list[Grave]:
     for name in run_dirs.present(folder):
         match = _KEPT.fullmatch(name)
         path = f"{folder}/{name}"
-        if match and _is_due_later(name) and rights.is_own(path):
+        if match and _is_time_left(name) and rights.is_own(path):
             entry_ids = tuple(tree[len(path) + 1 :] for tree in trees_in(path))
             environments = tuple(buried.environments_in(path))
             if entry_ids or environments:
@@ -163,7 +163,7 @@ def kept(store: Store) -> list[Grave]:
     return sorted(found, key=lambda item: item.removed_at, reverse=True)
 
 
-def _is_due_later(name: str) -> bool:
+def _is_time_left(name: str) -> bool:
     """Tell whether a name is that of a grave whose time is not over."""
     match = _KEPT.fullmatch(name)
     return match is not None and time.time() < int(match[2])
@@ -190,7 +190,7 @@ def empty(store: Store, *, kept: bool = False) -> None:
             path = f"{folder}/{name}"
             # The owner of a team's trash may rename members' graves. That would end their undo, and free nothing.
             is_mine = rights.is_own(path) or files.user_id() == 0
-            is_over = is_kept(name) and (kept or not _is_due_later(name))
+            is_over = is_kept(name) and (kept or not _is_time_left(name))
             if is_over and is_mine and not run_dirs.is_in_use(path):
                 _give_up(path)
         run_dirs.remove_abandoned(folder, spares=is_kept)
@@ -205,7 +205,7 @@ def _give_up(grave_path: str) -> None:
 def expire(store: Store) -> None:
     """Remove kept graves whose time is over. Only lists the trash if there are none."""
     names = run_dirs.present(paths.trash(store.root))
-    if any(is_kept(name) and not _is_due_later(name) for name in names):
+    if any(is_kept(name) and not _is_time_left(name) for name in names):
         empty(store)
 
 
@@ -216,7 +216,7 @@ def make_room(store: Store, *, is_full: bool = False) -> bool:
     """
     names = [name for name in run_dirs.present(paths.trash(store.root)) if is_kept(name)]
     everything = bool(names) and (is_full or not has_room(store))
-    due = [name for name in names if everything or not _is_due_later(name)]
+    due = [name for name in names if everything or not _is_time_left(name)]
     if due:
         empty(store, kept=everything)
     return bool(due)

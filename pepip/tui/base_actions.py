@@ -54,11 +54,11 @@ class BaseActions:
 
     def ask_why(self, name: str, *, version: str = "", environment: str = "") -> None:
         """Show why a package is in an environment; without one, in all environments that have the package."""
-        from pepip.tui.reasons_view import ReasonsView, WhyQuery
+        from pepip.tui.reasons_view import ReasonsView, WhyQuestion
 
         shares = self.session.catalog.shares if self.session.catalog else {}
         known = [share.known for share in shares.values()]
-        self.app.push_screen(ReasonsView(self.session.store, WhyQuery(name, version, environment), known))
+        self.app.push_screen(ReasonsView(self.session.store, WhyQuestion(name, version, environment), known))
 
     def begin(self, make: Callable[[], PreviewedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.

@@ -252,7 +252,7 @@ class JobQueue:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._queue))
                 job = self._current = self._queue.pop(0)
-                process.allow(threading.get_ident())
+                process.allow_starts(threading.get_ident())
                 job.state, job.started = RUNNING, time.monotonic()
             self._tell(job)
             state = self._run(job)

@@ -114,7 +114,7 @@ class PruneDialog(Dialog):
 
     def _look(self) -> None:
         try:
-            keep_seconds = undo.ample_seconds(self._store, os.environ)
+            keep_seconds = undo.default_trash_seconds(self._store, os.environ)
             self.post_message(self.Previewed(prune.preview(self._store, self._options), keep_seconds))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))

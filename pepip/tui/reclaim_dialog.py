@@ -127,7 +127,7 @@ class ReclaimDialog(Dialog):
         self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
         self._gains: dict[ReclaimChoice, Gain] = {}
-        self._was_picked = False
+        self._is_picked_by_pepip = False
         self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
@@ -161,7 +161,7 @@ class ReclaimDialog(Dialog):
     def _find(self, idle_seconds: float) -> None:
         try:
             found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
-            self.post_message(self.Found(found, undo.ample_seconds(self._store, os.environ)))
+            self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ)))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
@@ -208,7 +208,7 @@ class ReclaimDialog(Dialog):
         """Show the gain. If pepip picked the bundles for a typed size, tick them and set the options."""
         event.stop()
         self._gains[event.choice] = event.gain
-        self._was_picked = event.is_picked
+        self._is_picked_by_pepip = event.is_picked
         if event.is_picked:
             self._table.marks = set(event.choice.keys)
             if event.choice.keys:
@@ -282,7 +282,7 @@ class ReclaimDialog(Dialog):
         gain = self._gains.get(choice)
         wanted = humanized.parse_size(self.query_one("#target", Input).value)
         if not choice.keys and wanted:
-            return _PRUNE_IS_TOO_SMALL if self._was_picked else _NONE
+            return _PRUNE_IS_TOO_SMALL if self._is_picked_by_pepip else _NONE
         if not choice.keys:
             return _NONE
         removed = formatting.count(len(options.only or ()), "entry", "entries")

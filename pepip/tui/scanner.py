@@ -137,14 +137,14 @@ class Scanner:
         number = self._readings
 
         def work() -> None:
-            memory = self._session.take_memory() or ScanCache(paths.cache(self._store.root))
+            memory = self._session.take_scan_cache() or ScanCache(paths.cache(self._store.root))
             remembered = catalogs.recall(self._store, memory) if remembers else None
             if remembered is not None:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             places = _places_read(catalog.shares, memory.in_use("packages"))
-            self._session.put_memory_back(memory)
+            self._session.put_scan_cache_back(memory)
             earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
             self._session.verified = {**self._session.verified, **earlier}
             listing = entries.listing(catalog, self._session.damaged, self._session.touched)

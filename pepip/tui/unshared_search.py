@@ -81,13 +81,13 @@ class UnsharedSearch:
         folders = outermost([self._session.folder, *places, *tool_folders.known(os.environ)])
         with contextlib.suppress(OSError, _SearchEndedError):
             found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
-            taken = self._session.take_memory() if store.exists() else None
+            taken = self._session.take_scan_cache() if store.exists() else None
             memory = taken or survey_cache.load(store)
             roots = [root for root in found.environments if root not in known]
             seen = self._follow(worker, preview.preview(store, roots, memory))
             memory.save()
             if store.exists():
-                self._session.put_memory_back(memory)
+                self._session.put_scan_cache_back(memory)
             self._app.post_message(self.Ended(seen))
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:

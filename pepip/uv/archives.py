@@ -100,7 +100,7 @@ class Archives:
         is_of_move = filled_at_ns < changed_at_ns - _TICK_NS if noted is None else noted == times
         return changed_at_ns if is_of_move else 0
 
-    def saw(self, wheel: str) -> bool:
+    def noted_arrival(self, wheel: str) -> bool:
         """Tell whether the times of the unpacked wheel at this path were noted when it appeared."""
         return self.holds(wheel) and os.path.basename(wheel) in self._times
 

@@ -76,7 +76,7 @@ def wants_no_cache(request: Request) -> bool:
     return (
         not NO_CACHE.isdisjoint(request.common_options)
         or settings.is_on("UV_NO_CACHE")
-        or settings.mention("no-cache")
+        or settings.may_mention("no-cache")
     )
 
 
@@ -88,4 +88,4 @@ def names_index(request: Request) -> bool:
 def link_mode(request: Request) -> str:
     """Return the link mode of the request: empty if it has none, `unknown` if only a settings file may name one."""
     told = next(values_of(request.common_options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
-    return told or (_UNKNOWN if settings.mention("link-mode") else "")
+    return told or (_UNKNOWN if settings.may_mention("link-mode") else "")

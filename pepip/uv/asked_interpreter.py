@@ -33,7 +33,7 @@ def builds_in_environment(request: Request) -> bool:
     return (
         any(word.startswith("--no-build-isolation") for word in request.common_options)
         or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
-        or settings.mention("build-isolation")
+        or settings.may_mention("build-isolation")
     )
 
 

@@ -49,7 +49,7 @@ def is_plain(request: Request) -> bool:
         and are_plain_options((*request.common_options, *request.resolver_options))
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
-        and not settings.mention(*_UNSEEN_SETTINGS)
+        and not settings.may_mention(*_UNSEEN_SETTINGS)
     )
 
 
@@ -82,7 +82,7 @@ def files_of_project(request: ProjectRequest) -> list[str]:
         and are_plain_options(request.common_options)
         and all(line in _OWN_SOURCES or line.startswith('source = { registry = "http') for line in sources)
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
-        and not settings.mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
+        and not settings.may_mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
     )
     if not is_plain:
         return []

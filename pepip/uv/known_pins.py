@@ -125,7 +125,7 @@ def of_project(
 
     The lock alone decides on the files of a distribution, unless uv is told to build it, or not to build it.
     """
-    is_told = request.build_options or settings.mention("no-binary", "no-build")
+    is_told = request.build_options or settings.may_mention("no-binary", "no-build")
     if is_told or not cacheable.are_plain_options(request.common_options):
         return None
     sections: dict[str, str] = {}

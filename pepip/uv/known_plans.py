@@ -113,19 +113,19 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
         return None
     files = cacheable.files_of_project(request)
     python = python_choice.question(request.python or os.environ.get("UV_PYTHON", "")) if files else None
-    is_elsewhere = settings.mention("find-links") or asked_interpreter.builds_in_environment(
+    is_elsewhere = settings.may_mention("find-links") or asked_interpreter.builds_in_environment(
         project.staging_request(request)
     )
     if python is None or is_elsewhere:
         return None
     options = [*request.common_options, "", *request.selection_options, "", *request.sync_options]
     texts = [digests.hexadecimal(settings.content(path)) for path in files if not os.path.isdir(path)]
-    words = [request.lock_mode, *options, "", *texts, "", *python.words, "", *_arrangement(folder)]
+    words = [request.lock_mode, *options, "", *texts, "", *python.words, "", *_relative_places(folder)]
     key = answer_cache.key("plan", *words, *machine.facts(), ignored={"UV_PROJECT", "PATH"})
     return PlanQuestion(answers, key, answer_cache.states(python.places), folder)
 
 
-def _arrangement(folder: str) -> Iterator[str]:
+def _relative_places(folder: str) -> Iterator[str]:
     """Yield the start folder and the places of settings files. Places in or above it are relative to `folder`."""
     yield os.path.relpath(settings.start_folder(), folder)
     above = set(paths.upward(settings.start_folder()))

@@ -34,7 +34,7 @@ def cache_of(options: Sequence[str], *, of_tool: bool = False) -> str:
 
     With `of_tool`, uv reads its settings as `uv tool` does: no settings files of a project.
     """
-    if settings.mention("no-cache") or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(options):
+    if settings.may_mention("no-cache") or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(options):
         return ""
     named = next(arguments.values_of(options, "--cache-dir"), "")
     if named or os.environ.get("UV_CACHE_DIR"):

@@ -63,7 +63,7 @@ def interrupt(thread: int) -> None:
         process.terminate()
 
 
-def allow(thread: int) -> None:
+def allow_starts(thread: int) -> None:
     """Let a thread start programs again."""
     _interrupted.discard(thread)
 

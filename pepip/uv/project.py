@@ -156,7 +156,7 @@ def words_of_environment(request: ProjectRequest) -> list[str]:
     """
     if request.script:
         settings.include_script(os.path.abspath(request.script))
-    if settings.mention("workspace") or "--active" in request.sync_options:
+    if settings.may_mention("workspace") or "--active" in request.sync_options:
         return []
     kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
     return [*kind, *arguments.only(request.common_options, _OF_INTERPRETERS)]

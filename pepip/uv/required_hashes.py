@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 """The hash algorithms that uv knows, and the number of hexadecimal digits of a digest."""
-_ANYTHING = "--require-hashes --hash"
+_MAY_DEMAND_ANYTHING = "--require-hashes --hash"
 """Replaces the lines of a file that pepip can't read as uv reads it. Such a file may demand anything."""
-_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
+_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _MAY_DEMAND_ANYTHING)
 UNREADABLE = "\0"
 """Replaces the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
@@ -109,11 +109,11 @@ def are_required(request: Request) -> bool:
         settings.is_on("UV_REQUIRE_HASHES")
         or any(word.startswith("--require-hashes") for word in request.installer_options)
         or any(line.startswith("--require-hashes") for line in _all_lines(request))
-        or settings.mention("require-hashes")
+        or settings.may_mention("require-hashes")
     )
 
 
-def name_index(request: Request) -> bool:
+def may_name_index(request: Request) -> bool:
     """Tell whether the files of a request may name indexes. uv also searches these indexes for build requirements."""
     return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
 
@@ -151,12 +151,12 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
     seen.add(path)
     text = read(path)
     if not text.replace("\t", " ").replace("\r\n", "\n").replace("\n", " ").isprintable() or "\ufffd" in text:
-        yield _ANYTHING
+        yield _MAY_DEMAND_ANYTHING
         return
     for line in _logical_lines(text):
         target = _included(line)
         if "$" in target:  # uv expands variables there
-            yield _ANYTHING
+            yield _MAY_DEMAND_ANYTHING
         elif target:
             if "://" not in target and not os.path.isabs(target):
                 separator = "/" if "://" in path else os.sep

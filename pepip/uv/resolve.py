@@ -173,7 +173,7 @@ def _compiled(
 
     A temporary file has the pins, if there are any. uv then writes its answer beside it, into a file of this `name`.
     """
-    if not question.pins and not settings.mention("output-file"):
+    if not question.pins and not settings.may_mention("output-file"):
         yield _run_compile(question, options, meanwhile), os.getcwd()
         return
     from pepip.host import temp_dirs

@@ -29,7 +29,7 @@ def include_script(path: str) -> None:
         _read.pop(path, None)
 
 
-def mention(*settings: str) -> bool:
+def may_mention(*settings: str) -> bool:
     """Tell whether a settings file that uv may read from here names one of `settings`."""
     return any(setting.encode() in text for text in map(content, places()) if text for setting in settings)
 

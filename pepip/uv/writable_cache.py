@@ -57,7 +57,7 @@ def named_in_settings(options: Sequence[str] = ()) -> str:
     from pepip.errors import UvError
     from pepip.uv import process, settings
 
-    if not settings.mention("cache-dir"):
+    if not settings.may_mention("cache-dir"):
         return ""
     try:
         found = process.run(["cache", "dir", "--color", "never", *options]).stdout.strip()

@@ -73,14 +73,14 @@ def _moved(path: str, content: bytes, prefix: str, dynamic: DynamicSegment) -> M
                 f"cannot move {path}: its run path {old} has no room for {new}",
                 hint="take a Python that `uv python install` provides",
             )
-        if _names_end_in(dynamic, tag.entry.d_val, tag.entry.d_val + length):
+        if _name_begins_in(dynamic, tag.entry.d_val, tag.entry.d_val + length):
             raise ImageError(f"cannot move {path}: its run path {old} is also the end of a symbol's name")
         changed = changed or bytearray(content)
         changed[start : start + length] = new.encode().ljust(length, b"\0")
     return Moved(tuple(needed), tuple(run_paths), bytes(changed))
 
 
-def _names_end_in(dynamic: DynamicSegment, start: int, end: int) -> bool:
+def _name_begins_in(dynamic: DynamicSegment, start: int, end: int) -> bool:
     """Tell whether the name of a symbol begins inside this part of the table of strings.
 
     Linkers let a name share the bytes of a longer text that ends in this name.

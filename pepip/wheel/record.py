@@ -152,12 +152,12 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
     for name in OF_EACH:  # a wheel may ship these files; the installer overwrites them and adds a row of its own
         path = f"{dist_info}/{name}"
         if path.encode() in content:
-            content = moved(content, path, functools.partial(_unless, path))
+            content = moved(content, path, functools.partial(_drop, path))
     rows = [Row(path, "", str(os.stat(f"{entry}/{path}").st_size)) for path in unlisted]
     return content + render(rows).encode("utf-8", "surrogateescape")
 
 
-def _unless(dropped: str, path: str) -> str:
+def _drop(dropped: str, path: str) -> str:
     """Return `path`, or an empty text if it is the `dropped` one."""
     return "" if path == dropped else path
 

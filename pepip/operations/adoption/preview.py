@@ -196,7 +196,7 @@ def _without_lower_layers(root: str, survey: Survey) -> Survey:
     """Return the survey, with `LOWER_LAYER` as the reason of distributions in a lower layer of overlayfs to stay."""
     infos = {
         f"{folder}/{copy.dist_info}": copy
-        for folder in surveys.read_by_python(root)
+        for folder in surveys.site_packages_in_use(root)
         for copy in survey.copies
         if not copy.reason
     }
@@ -223,7 +223,7 @@ def _obstacle(root: str, python: str) -> str:
     outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
     if outside:
         return f"{outside} is a link that leads out of it"
-    for folder in surveys.read_by_python(root):
+    for folder in surveys.site_packages_in_use(root):
         inside = folder[len(root) + 1 :]
         link = next((above for above in (*paths.ancestors(inside), inside) if links.read_link(f"{root}/{above}")), "")
         if link:

@@ -104,7 +104,7 @@ def _is_in(item: Any, version: Version) -> bool:
     if limits and not any(text == "*" or ((limit := _parsed(text)) and version < limit) for text in limits):
         return False
     is_in = False
-    for is_start, is_last, at in sorted(_steps(events), key=lambda step: (step[2] is not None, step[2] or _NEVER)):
+    for is_start, is_last, at in sorted(_steps(events), key=lambda step: (step[2] is not None, step[2] or _OLDEST)):
         if is_start:
             is_in = is_in or at is None or version >= at
         elif at is not None and (version > at if is_last else version >= at):
@@ -112,7 +112,7 @@ def _is_in(item: Any, version: Version) -> bool:
     return is_in
 
 
-_NEVER = Version("0.dev0")
+_OLDEST = Version("0.dev0")
 
 
 def _steps(events: Sequence[dict[str, Any]]) -> Iterator[tuple[bool, bool, Version | None]]:
@@ -191,7 +191,7 @@ def _as_one(group: Sequence[Advisory]) -> Advisory:
     return first._replace(
         aliases=tuple(sorted(ids)),
         summary=next((item.summary for item in group if item.summary), ""),
-        fixed=tuple(sorted(fixed, key=lambda text: (_parsed(text) or _NEVER, text))),
+        fixed=tuple(sorted(fixed, key=lambda text: (_parsed(text) or _OLDEST, text))),
         link=next((item.link for item in group if item.link), ""),
     )
 
