@@ -111,8 +111,8 @@ class _Run:
         without = without_record.remove(environment, self._change.leaving)
         if without:
             self._note_removed(without)
-        # Before any link changes: if another tool uninstalls a distribution with changed folders meanwhile, RECORD must
-        # list its linked folders first, so that the tool removes links and not the files behind them.
+        # Another tool may uninstall a distribution with changed folders meanwhile. So before any link changes, RECORD
+        # must list the linked folders: the tool then removes links, and not the files behind them.
         self._list_folders(planned.whole_before, planned.whole_after)
         try:
             for distribution in self._change.removals:
