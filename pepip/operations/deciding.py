@@ -5,9 +5,8 @@ A decision holds for one state of an environment. The code that carries it out m
 
 from __future__ import annotations
 
-import contextlib
-
 from pepip.environment import contents, journal
+from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
 from pepip.store import venv_times
@@ -131,9 +130,10 @@ class Decision(NamedTuple):
 def decide_first(
     store: Store, job: ChangeJob, environment: Environment, meanwhile: Callable[[], None]
 ) -> Decision | None:
-    """Return the first decision, or None if the environment must be recovered before uv can be asked.
+    """Return the first decision, or None if uv must be asked again under the lock.
 
-    `meanwhile` is called while uv works, after the environment was found to be whole.
+    That is so if the environment must be recovered first, or if another process changed it while uv read it, and uv
+    failed. `meanwhile` is called while uv works, after the environment was found to be whole. Raises UvError.
 
     If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
     """
@@ -148,9 +148,15 @@ def decide_first(
             raise _LostEntryError
         meanwhile()
 
-    with contextlib.suppress(_LostEntryError):
+    seen = contents.fingerprint(environment)
+    try:
         return decide(store, job, environment, check)
-    return None
+    except _LostEntryError:
+        return None
+    except UvError:
+        if contents.fingerprint(environment) == seen:
+            raise
+        return None
 
 
 class _LostEntryError(Exception):
