@@ -147,12 +147,17 @@ def _any_of(wheels: list[dict[str, Any]], hashes: frozenset[str]) -> bool:
 
 
 def has_several_builds(package: dict[str, Any]) -> bool:
-    """Tell whether two wheels of a package table differ only in their build number. One may be yanked (PEP 592)."""
-    tags = []
+    """Tell whether two wheels of a package table have the same tag. One may be yanked (PEP 592).
+
+    uv lists one file several times if several options or settings name its folder or index.
+    """
+    tags: dict[str, tuple[str, ...]] = {}
     for wheel in package.get("wheels", []):
+        file = (_file_name(wheel), *(sorted(_digests(wheel)) or [str(wheel.get("url") or wheel.get("path"))]))
         with contextlib.suppress(InvalidWheelError):
-            tags.append(wheel_tags.parse(_file_name(wheel)).tag)
-    return len(set(tags)) < len(tags)
+            if tags.setdefault(wheel_tags.parse(_file_name(wheel)).tag, file) != file:
+                return True
+    return False
 
 
 def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: frozenset[str]) -> dict[str, Any] | None:

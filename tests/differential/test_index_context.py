@@ -148,6 +148,8 @@ ROWS = [
     Row("index-of-a-variable", "pip install secret", TWO, variables={"UV_INDEX": "<url private>"}),
     Row("extra-index-of-a-variable", "pip install secret", TWO, variables={"UV_EXTRA_INDEX_URL": "<url private>"}),
     Row("find-links-of-a-variable", "pip install secret", TWO, variables={"UV_FIND_LINKS": "<folder private>"}),
+    Row("find-links-named-twice", "pip install --find-links <folder private> secret", TWO,
+        variables={"UV_FIND_LINKS": "<folder private>"}),
     Row("no-index-of-a-variable", "pip install secret", TWO,
         variables={"UV_NO_INDEX": "1", "UV_FIND_LINKS": "<folder private>,<folder main>"}),
     Row("index-of-uv.toml", "pip install secret", TWO, settings=INDEX_SETTING),

@@ -127,6 +127,13 @@ def test_uv_chooses_between_builds_where_one_may_be_yanked() -> None:
     assert (left.is_shared, left.is_located) == (False, False)
 
 
+def test_a_file_that_is_listed_twice_is_one_file() -> None:
+    """A folder that options and settings name has its files in the lock several times."""
+    table = f"wheels = [{wheel('1' * 64)}, {wheel('1' * 64)}]"
+
+    assert artifact_of(table, may_be_yanked=True).identity == f"sha256:{'1' * 64}"
+
+
 def test_a_package_whose_marker_does_not_hold_is_left_out() -> None:
     """A lock for several systems has such markers."""
     lock = LOCK.replace('name = "paper"', 'marker = "sys_platform == \'win32\'"\nname = "paper"')
