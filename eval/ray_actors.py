@@ -26,7 +26,9 @@ from eval.bench.sets import SETS
 from tests.support.disk import Usage, usage
 
 CLUSTER = """
-import sys
+import os, sys
+os.environ["RAY_TMPDIR"] = sys.argv[1]
+os.mkdir(sys.argv[1] + "/ray")  # Cluster writes its address there, and does not make the folder
 from ray.cluster_utils import Cluster
 cluster = Cluster(
     initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False, "temp_dir": sys.argv[1]}

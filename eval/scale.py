@@ -105,16 +105,9 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
             wheel, artifact = lay_out(staging / str(number), number)
             tree = staged.look(wheel.wheel)
             proof = proving.prove(wheel, tree, digest_cache)
+            proven = proving.ProvenWheel(wheel, tree, proof, artifact, {})
             prepared = publish.prepare(
-                store,
-                wheel,
-                tree,
-                proof,
-                artifact,
-                launchers={},
-                workshop=f"{area}/{number}",
-                digest_cache=digest_cache,
-                transfer=transfer,
+                store, proven, workshop=f"{area}/{number}", digest_cache=digest_cache, transfer=transfer
             )
             published.append(publish.publish(store, prepared))
             shutil.rmtree(wheel.wheel)

@@ -22,10 +22,10 @@ def main() -> int:
 
 
 def start() -> "NoReturn":
-    """Run the command line and end the process. Modules in the current folder or PYTHONPATH are ignored.
+    """Run the command line and end the process. `_distrust_path` keeps foreign modules out.
 
-    A garbage collection, and the interpreter's clean-up at its end, would take as long as most commands. So
-    collection is put off. If no other thread runs, the process ends at once and the system cleans up.
+    Garbage collection, and the clean-up when the interpreter ends, would take as long as most commands. So
+    collection is put off, and if no other thread runs, the process ends without the clean-up.
     """
     _distrust_path()
     _read_names_as_utf8()
@@ -83,8 +83,8 @@ def _distrust_path() -> None:
     A file `argparse.py` in the current folder or in one of PYTHONPATH does not stop uv, and must not stop pepip.
     Modules of the standard library that were already imported from such a folder are removed from `sys.modules`. If
     pepip itself came from such a folder, its dependencies may be there, too: then the folders stay on the path, at
-    its end. The interpreter reads some files before this line, so they are out of reach: `encodings`,
-    `sitecustomize`, the modules that `.pth` files name, and all files below PYTHONHOME.
+    its end. The interpreter imports some files before this function runs, so nothing protects against these:
+    `encodings`, `sitecustomize`, the modules that `.pth` files name, and all files below PYTHONHOME.
     """
     import os
 
@@ -105,9 +105,10 @@ def _distrust_path() -> None:
 def _read_names_as_utf8() -> None:
     """Start the interpreter again in its UTF-8 mode if it reads names of files in another encoding.
 
-    Such an encoding comes from the locale, such as ISO-8859-1. The same folder would then be another path than in a
-    UTF-8 locale: its environment would look deleted, and uv could not be told of it. uv reads names as UTF-8 in every
-    locale. The mode is an option of the interpreter, so programs that pepip starts do not inherit it.
+    The locale can choose another encoding, for example ISO-8859-1. pepip would then read another path for the same
+    folder than in a UTF-8 locale: an environment there would look deleted, and pepip could not pass its path to uv,
+    which reads names as UTF-8 in every locale. The mode is an option of the interpreter, so programs that pepip
+    starts do not inherit it.
     """
     if sys.getfilesystemencoding() == "utf-8" or not sys.executable:
         return

@@ -5,6 +5,7 @@ PepipError
 ├── UvError                   uv, or an environment's interpreter, was not found or failed: its output is kept
 ├── UnreadableAnswerError     uv answered in a way that this pepip can't read
 ├── StoreError                the store can't be read or written
+│   ├── NoStoreError          a command needs a store, and there is none
 │   ├── InvalidWheelError     a wheel can't become an entry, such as one with a path that leads out of it
 │   └── CorruptEntryError     an entry can't be read, or lacks a file that its metadata names
 ├── ImageError                an image can't be made, mounted or run
@@ -51,6 +52,15 @@ class UnreadableAnswerError(PepipError):
 
 class StoreError(PepipError):
     """The store can't be read or written."""
+
+
+class NoStoreError(StoreError):
+    """A command needs a store, and there is none at `path`."""
+
+    def __init__(self, path: str) -> None:
+        hint = "an install makes it, and so does `pepip store init`; PEPIP_HOME names another store"
+        super().__init__(f"there is no store at {path}", hint=hint)
+        self.path = path
 
 
 class InvalidWheelError(StoreError):

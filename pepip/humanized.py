@@ -69,7 +69,7 @@ def moment(seconds: float) -> str:
 
 
 def _local(form: str, seconds: float) -> str:
-    """Return a local time in words; empty for a time that no calendar has, which a file can nevertheless have."""
+    """Return a local time in this form. Empty if no calendar has the time: a file can have such a time."""
     import time
 
     try:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ENTRY_METADATA = "pepip-entry.json"
 READY = ".pepip"
-"""The folder of an entry with ready-made links and files, which each environment links and no wheel contains."""
+"""The folder of ready-made links and files in an entry. Environments hard-link them. No wheel has this name."""
 PYCACHE = "__pycache__"
 
 LOCK_FOLDERS = ".pepip-locks"
@@ -134,7 +134,7 @@ def global_environment(store_root: str) -> str:
 
 
 def trust(store_root: str) -> str:
-    """Return the store's file that names the users whose entries the store's users trust. Its owner writes it."""
+    """Return the file in which the owner of a store names the members that all its users trust."""
     return f"{store_root}/trust.json"
 
 
@@ -151,6 +151,11 @@ OF_ENVIRONMENTS = frozenset(
     )
 )
 """Names in an environment's folder that belong to uv and pepip: no wheel puts anything there."""
+
+
+def environment_lock(environment: str) -> str:
+    """Return the lock file of an environment, which uv locks, too, while it changes the environment."""
+    return f"{environment}/.lock"
 
 
 def environment_id(environment: str) -> str:
@@ -184,20 +189,25 @@ def copies(environment: str) -> str:
 
 
 def adopting(environment: str) -> str:
-    """Return the folder in an environment for the links that will replace its files. See `copies`."""
+    """Return the folder in an environment for links and files that replace others. It exists only during a swap."""
     return f"{environment}/.pepip.adopting"
 
 
 def ready(entry: str, inside: str) -> str:
-    """Return the path of an entry's ready-made link to the path `inside` of that entry. Each link has its own name.
+    """Return the path of an entry's ready-made link to `inside`, which is a path relative to the entry.
 
-    The name is `inside` with a percent sign for each slash. The name is a hash instead if `inside` has a percent
-    sign, if the name is too long, or if a ready-made file has that name.
+    The link's name is `inside` with a percent sign for each slash. It is a hash instead if `inside` has a percent
+    sign, if the name would be too long, or if a ready-made file has that name.
     """
     name = inside.replace("/", "%")
     if "%" in inside or name in _READY_FILES or len(os.fsencode(name)) > _LONGEST_NAME_BYTES:
         name = f"%{digests.hexadecimal(os.fsencode(inside))}"
     return f"{entry}/{READY}/{name}"
+
+
+def data_folder(dist_info: str) -> str:
+    """Return the `.data` folder that belongs to a `.dist-info` folder. Most wheels have none."""
+    return dist_info.removesuffix(".dist-info") + ".data"
 
 
 def ancestors(path: str) -> list[str]:
@@ -225,7 +235,7 @@ def is_inside(path: str) -> bool:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether a text is the plain name of one file or folder: no path, and no character that can't be shown."""
+    """Tell whether a text is the plain name of one file or folder: no path, all characters printable."""
     is_one = "/" not in text and "\\" not in text and text[1:2] != ":"  # no drive
     return is_one and text not in {"", os.curdir, os.pardir} and text.isprintable()
 
@@ -251,7 +261,7 @@ def layer_of(entry_id: str) -> str:
 
 
 def entry_name(entry_id: str) -> str:
-    """Return the name of an entry's folder: the distribution's name and version."""
+    """Return the name of an entry's folder: the distribution's name and version, perhaps with a hash (`~…`)."""
     return entry_id.rpartition("/")[2]
 
 
@@ -261,7 +271,7 @@ def leases(store_root: str) -> str:
 
 
 def layer_policy(store_root: str) -> str:
-    """Return the file that makes a store a layer for other users, and sets the number of days that leases count."""
+    """Return the file that makes a store a layer for other users. It also says for how many days a lease counts."""
     return f"{store_root}/layer.json"
 
 

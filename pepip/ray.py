@@ -17,10 +17,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 _OF_DRIVER_ALONE = {"--no-sync", "-m", "--module", "-s", "--script", "--gui-script"}
-"""Options that the workers do not get.
+"""Options that the workers do not get. Nor do they get `--directory`: the current folder is already that folder.
 
-The current folder is already that of `--directory`. `--no-sync` comes from pepip, which passes it to uv after a sync:
-if the user gives it, the process has the name of uv, and the hook does nothing. The others say how to run the driver.
+`--no-sync` comes from pepip, which passes it to uv after a sync. If the user gives `--no-sync`, the process is uv, so
+the hook finds no `pepip run` and does nothing. The other options say how to run the driver.
 """
 
 

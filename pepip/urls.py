@@ -1,4 +1,4 @@
-"""URLs: those of local folders, and those that other people may read, without passwords."""
+"""URLs of local paths, and URLs without passwords, which other people may read."""
 
 from __future__ import annotations
 

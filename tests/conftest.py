@@ -13,12 +13,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pepip.store import trash
 from tests.support import filesystems, forking
 from tests.support.environments import PIP_FOR_ALL_VERSIONS, Twins
 from tests.support.keeping import Keeper
 from tests.support.machines import Machine, any_interpreter
 from tests.support.offices import Office
-from tests.support.workbench import Workbench
+from tests.support.workbench import SettledWorkbench, Workbench
 
 # No database of examples is kept, and a slow run on a busy machine is no failure.
 _CALM = settings(deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow])
@@ -146,8 +147,10 @@ def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 def app_user(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return the user of the app, which runs in this process. Their uv takes wheels from `wheelhouse` alone.
 
-    This process has the user's variables, and so has each command that it starts.
+    This process has the user's variables, and so has each command that it starts. The disk of the tests, which may be
+    nearly full, has room for the trash.
     """
+    monkeypatch.setattr(trash, "has_room", lambda _: True)
     settings = tmp_path / "settings" / "uv" / "uv.toml"
     settings.parent.mkdir(parents=True)
     settings.write_text(f"no-index = true\nfind-links = [{json.dumps(str(wheelhouse))}]\n")
@@ -157,6 +160,16 @@ def app_user(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: py
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("XDG_CONFIG_HOME", str(settings.parent.parent))
     return machine
+
+
+@pytest.fixture
+def app_bench(
+    request: pytest.FixtureRequest, app_user: Machine, wheelhouse: Path, tmp_path: Path, interpreter: Path
+) -> SettledWorkbench:
+    """Return the workbench of the app's user. The projects are in the folder `code`."""
+    bench = SettledWorkbench(app_user, app_user.make_folder(tmp_path / "code"), wheelhouse, interpreter, name=".")
+    bench.supply(getattr(request.module, "WHEELS", ()))
+    return bench
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,7 @@ EXAMPLES = [
     errors.UvError("it", output="no\n", exit_code=3, hint="do that"),
     errors.UnreadableAnswerError("it", hint="do that"),
     errors.StoreError("it"),
+    errors.NoStoreError("/store"),
     errors.InvalidWheelError("it"),
     errors.CorruptEntryError("/store/lamp", "it is empty"),
     errors.ImageError("it"),

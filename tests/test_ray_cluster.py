@@ -20,7 +20,9 @@ from tests.support.machines import Machine, interpreter_of, require_interpreter
 pytestmark = [pytest.mark.real_world, pytest.mark.timeout(1200)]
 
 CLUSTER = """
-import sys
+import os, sys
+os.environ["RAY_TMPDIR"] = sys.argv[1]
+os.mkdir(sys.argv[1] + "/ray")  # Cluster writes its address there, and does not make the folder
 from ray.cluster_utils import Cluster
 cluster = Cluster(
     initialize_head=True, head_node_args={"num_cpus": 8, "include_dashboard": False, "temp_dir": sys.argv[1]}

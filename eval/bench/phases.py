@@ -19,10 +19,11 @@ from typing import NamedTuple
 
 sys.path.append(str(Path(__file__).resolve().parents[2]))
 
-from pepip.model import Progress, Request, Summary
 from pepip.operations import install
+from pepip.operations.reporting import Progress, Summary
 from pepip.paths import default_store_root
 from pepip.store.root import Store
+from pepip.uv.request import Request
 
 TITLES = {
     "": "environment made",

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Link the environments below folders, whichever tool made them, so that each wheel is on disk once. First shows
-their packages and the space that links would free, and asks. `pepip eject` undoes it.
+Link the environments below folders, whichever tool made them, so that each wheel is on disk once. The command
+first shows their packages and the space that links would free, and asks. `pepip eject` takes the links back.
 """
 
 
@@ -43,7 +43,7 @@ def run(words: Sequence[str]) -> int:
     if not arguments.json:
         command = _command(words) if arguments.dry_run else ""
         is_complete = arguments.verbosity > 0
-        adoption_text.show(seen, command=command, is_complete=is_complete, looks_everywhere=arguments.known)
+        adoption_text.show(seen, command=command, is_complete=is_complete, looked_in_tool_folders=arguments.known)
     if arguments.dry_run:
         return 0
     if not arguments.yes and not _agrees(seen, arguments):
@@ -100,7 +100,7 @@ def _gain(freed: Freed) -> str:
 
 
 def _tell(item: Adopted, seen: AdoptionPreview) -> None:
-    """Report results that the preview could not show: failures, and distributions that differ from their RECORD."""
+    """Report results that the preview could not show: failures, and distributions that stay for a new reason."""
     if item.failure:
         extent = "was adopted only in part" if item.linked else "was not adopted"
         output.fail(VenvError(f"{adoption_text.short(item.environment)} {extent}: {item.failure}"))
@@ -155,7 +155,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         "--exclude", metavar="GLOB", action="append", default=[], help="leave out these distributions or environments"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     return arguments
 
 

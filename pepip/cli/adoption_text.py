@@ -1,6 +1,6 @@
 """The preview of `pepip adopt` as text: the environments, the packages that stay as they are, the space to be freed.
 
-The most important sentence comes last: after a long table, only the last lines are still on the screen.
+The sum comes after the tables, because only the last lines of a long text are still on the screen.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _MOST_ROWS = 20
 _MOST_REDIRECTS = 3
 
 
-def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everywhere: bool) -> None:
-    """Print a preview. `command` adopts its environments; it is empty if a question follows.
+def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looked_in_tool_folders: bool) -> None:
+    """Print a preview. `command` is the command that adopts its environments, empty if this run adopts them itself.
 
     Without `is_complete`, only the environments that would free most are listed, and the packages that stay are
-    grouped by their reasons. With `looks_everywhere`, the folders of tools were searched.
+    grouped by their reasons. With `looked_in_tool_folders`, the folders of tools were searched.
     """
     if seen.venvs:
         _show_environments(seen, is_complete=is_complete)
@@ -53,7 +53,7 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looks_everyw
         tables.say(f"{shown} {hold} no virtual environment: left alone.")
     for folder in seen.unreadable:
         tables.say(f"{short(folder)} could not be read.")
-    _conclude(seen, command=command, looks_everywhere=looks_everywhere)
+    _conclude(seen, command=command, looked_in_tool_folders=looked_in_tool_folders)
 
 
 def short(path: str) -> str:
@@ -140,11 +140,11 @@ def _show_redirects(seen: AdoptionPreview, *, is_complete: bool) -> None:
         tables.say(f"and {more} outside of the folder (`-v` lists all)")
 
 
-def _conclude(seen: AdoptionPreview, *, command: str, looks_everywhere: bool) -> None:
+def _conclude(seen: AdoptionPreview, *, command: str, looked_in_tool_folders: bool) -> None:
     """Print the sum, and the next step."""
     if not seen.venvs:
         tables.say("No environment was found here." if not seen.conda else "Only environments of conda were found.")
-        if not looks_everywhere:
+        if not looked_in_tool_folders:
             tables.say("`--known` looks where tools keep environments: pipx, poetry, hatch, uv tools, …")
         return
     total, shared = seen.freed_space.total, seen.freed_space.shared

@@ -44,7 +44,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--service-url", metavar="URL", help="a service of advisories in place of uv's own")
     parser.add_argument("--last", action="store_true", help="show the last answers again; ask nothing")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if arguments.osv and (arguments.only or [KINDS[0]]) != [KINDS[0]]:
         raise UsageError("OSV records tell nothing of yanked or outdated releases", hint="leave out --only, or --osv")
     store = open_store()

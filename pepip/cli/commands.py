@@ -9,8 +9,8 @@ from pepip.fast_namedtuple import NamedTuple
 class Command(NamedTuple):
     """One command: its function in a module of this package, and its line in the help.
 
-    `as_uv` is the command of uv that takes the same arguments: shells use uv's completion for it. It is empty for a
-    command that only pepip has.
+    `as_uv` is the command of uv that takes the same arguments: shells complete both alike. `as_uv` is empty if uv has
+    no such command.
     """
 
     name: str
@@ -84,7 +84,10 @@ OF_UV = frozenset(
         "workspace", "cache", "self", "init", "version",
     )
 )  # fmt: skip
-"""Commands that uv has. Any other word goes to uv, too, unless it looks like a misspelled command of uv or pepip."""
+"""Commands of uv that are known without asking uv.
+
+Any other word that is no command of pepip goes to uv, too, unless it looks like a misspelled command of either.
+"""
 
 _END = """\
 commands of uv, passed on unchanged:
@@ -97,7 +100,7 @@ options:
 
 examples:
   pepip adopt --dry-run                 show the space that sharing would free here
-  pepip install requests 'numpy<2'      install into .venv here, made if it is missing
+  pepip install requests 'numpy<2'      install into ./.venv, and make it if it is missing
   pepip sync                            sync the project here with uv.lock
   pepip run pytest                      run a command in the project's environment
   eval "$(pepip generate-shell-completion bash)"

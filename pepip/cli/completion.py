@@ -1,4 +1,4 @@
-"""Shell completion: uv's own script, called under uv's name, and pepip's commands in addition."""
+"""Shell completion: uv's own script, which gets the words as if `uv` was typed, and pepip's commands in addition."""
 
 from __future__ import annotations
 

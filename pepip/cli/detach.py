@@ -32,7 +32,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--all", action="store_true", help="all packages, as `pepip eject` does")
     parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if bool(arguments.names) == arguments.all:
         raise UsageError("detach needs the NAME of a distribution, or --all")
     root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
@@ -58,7 +58,7 @@ def run_attach(words: Sequence[str]) -> int:
         "--force", action="store_true", help="also link packages with changed files: the changes are lost"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
     store = open_store()
     for name in () if arguments.force else arguments.names:

@@ -36,7 +36,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("paths", metavar="PATH", nargs="*", help="two environments or projects; only one with --lock")
     parser.add_argument("--lock", action="store_true", help="compare with the uv.lock of the project")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if len(arguments.paths) not in ({0, 1} if arguments.lock else {2}):
         raise UsageError(
             "--lock takes one project at most" if arguments.lock else "name two environments or projects",

@@ -18,7 +18,7 @@ def run(words: Sequence[str]) -> int:
         "pepip doctor", description="Check everything that pepip needs: uv, the store, environments, file systems."
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     checks = list(doctor.examine(open_store()))
     if arguments.json:
         output.write_json([check._asdict() for check in checks])

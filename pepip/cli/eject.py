@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("-y", "--yes", action="store_true", help="eject without asking")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     store = open_store()
     named, searched = _places(arguments.folders or [""])
     found = _find(store, searched, arguments)

@@ -21,7 +21,8 @@ Put a whole environment into one file, for machines without a store, and run com
 """
 
 _BUILD = """\
-Make a SquashFS image of an environment: all files that it links, and bytecode. It works wherever it is mounted.
+Make a SquashFS image of an environment. It has the files of all linked packages, and bytecode. It works wherever it
+is mounted.
 """
 
 _BUILD_EXAMPLES = """\
@@ -33,7 +34,7 @@ examples:
 _RUN = """\
 Mount an image, run a command with its environment, and unmount it. The exit code is that of the command.
 
-For root the kernel mounts the image. For other users squashfuse does, which apptainer also brings.
+For root, the kernel mounts the image. For other users, squashfuse mounts it. apptainer includes squashfuse.
 """
 
 _RUN_EXAMPLES = """\
@@ -69,7 +70,7 @@ def _build(words: Sequence[str]) -> int:
         "--output",
         metavar="FILE",
         required=True,
-        help="the file of the image; an older one is replaced at the end",
+        help="the file to write; an existing file is replaced once the image is complete",
     )
     parser.add_argument("--with-python", action="store_true", help="also include the environment's interpreter")
     parser.add_argument("--no-editable", action="store_true", help="include editable projects as wheels")
@@ -77,7 +78,7 @@ def _build(words: Sequence[str]) -> int:
         "--compression", choices=sorted(squashfs.COMPRESSIONS), default="zstd", help="the compression (zstd)"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     root = venvs.locate(arguments.environment, dict(os.environ), os.getcwd())
     choice = image_build.Options(
         with_python=arguments.with_python, no_editable=arguments.no_editable, compression=arguments.compression
@@ -116,7 +117,7 @@ def _run(words: Sequence[str]) -> int:
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="the command and its arguments")
     before, rest = options.split(words, values=parser.options_with_value())
     arguments = parser.read([*before, *rest[:1]])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     command = rest[1:]
     command = command[1:] if command[:1] == ["--"] else command
     if not command:

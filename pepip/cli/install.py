@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Request
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 _INSTALL = """\
 Install packages into a virtual environment, each linked from the shared store.
@@ -51,7 +51,7 @@ _ELSEWHERE_FLAGS = ("--system", "--user", "--break-system-packages", "--check", 
 def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     """Run `pepip install` with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser(title, description=_INSTALL, examples=_INSTALL_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="requirements: names, paths, URLs, git+…")
@@ -64,7 +64,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     arguments = parser.read_for_uv(words, ["pip", "install"])
     if is_elsewhere(arguments):
         return process.become(["pip", "install", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not (
         arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolver_options
     ):
@@ -86,7 +86,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
 
 def run_sync(words: Sequence[str]) -> int:
     """Run `pepip pip sync` with the words that follow its name. Returns the exit code."""
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip pip sync", description=_SYNC, examples=_SYNC_EXAMPLES)
     parser.add_argument("requirements", metavar="FILE", nargs="+", help="a requirements.txt or pylock.toml")
@@ -94,7 +94,7 @@ def run_sync(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["pip", "sync"])
     if is_elsewhere(arguments):
         return process.become(["pip", "sync", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
         request = Request(
@@ -118,12 +118,12 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the environment must have")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
-    options.add_elsewhere(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
+    options.add_options_for_uv_alone(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
     parser.add_uv_options(options.PIP_OPTIONS)
 
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:
-    """Tell whether uv must run the command alone: in another place than a virtual environment, or for an answer."""
+    """Tell whether uv must run the command alone: its target is no environment, or it only answers a question."""
     from pepip.operations import venvs
     from pepip.uv import settings
 
@@ -134,7 +134,7 @@ def is_elsewhere(arguments: argparse.Namespace) -> bool:
     return (
         settings.is_on("UV_SYSTEM_PYTHON")
         or venvs.is_conda(dict(os.environ))
-        or any(value for name in ("system", "target", "prefix", "python") for value in settings.values(name))
+        or any(settings.values("system", "target", "prefix", "python"))
     )
 
 
@@ -159,7 +159,7 @@ def _install(arguments: argparse.Namespace, request: Request, words: Sequence[st
 
 
 def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> None:
-    """Print the name of the environment at `root`, if there is one, and it is not `.venv` here. uv does the same."""
+    """Print the name of the environment at `root`, as uv does. Print nothing if it is missing, or is `.venv` here."""
     from pepip.operations import venvs
     from pepip.uv import interpreter
 

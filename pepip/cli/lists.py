@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
 
     from pepip.cli.options import Parser
-    from pepip.model import Stored
     from pepip.operations.census import Census
     from pepip.operations.savings import VenvShare
     from pepip.operations.sheets import Sheet
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -58,7 +58,7 @@ def write(sheet: Sheet, arguments: argparse.Namespace) -> bool:
 def entries(
     store: Store, seen: Census, chosen: Sequence[Stored], sizes: Mapping[str, int], arguments: argparse.Namespace
 ) -> list[Stored]:
-    """Return those of the chosen entries that pass the filter of the app, in its order."""
+    """Return those of the chosen entries that pass `--filter`, sorted by `--sort` and `--reverse`, as in the app."""
     from pepip.store import audit_answers
     from pepip.tui import entries as rows
     from pepip.tui import filtered_lists
@@ -71,7 +71,7 @@ def entries(
 
 
 def shares(store: Store, found: Collection[VenvShare], arguments: argparse.Namespace) -> list[VenvShare]:
-    """Return those of the environments that pass the filter of the app, in its order."""
+    """Return those of the environments that pass `--filter`, sorted by `--sort` and `--reverse`, as in the app."""
     from pepip.operations import census, needs
     from pepip.tui import filtered_lists
 
@@ -87,7 +87,7 @@ def shares(store: Store, found: Collection[VenvShare], arguments: argparse.Names
 
 
 def _expanded(line: str) -> str:
-    """Return a filter line with the user's named filters in it."""
+    """Return a filter line with the line of each of the user's named filters in the place of `@name`."""
     from pepip.operations import preferences
 
     return preferences.read().expanded(line) if "@" in line else line

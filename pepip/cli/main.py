@@ -25,18 +25,18 @@ def run(arguments: Sequence[str]) -> int:
         code = _dispatch(arguments)
         sys.stdout.flush()  # finds a write error here, not at the end of the process
         return code
-    except _EndedError as ended:
+    except _TerminationError as ended:
         import signal
 
         signal.signal(ended.number, signal.SIG_DFL)
         os.kill(os.getpid(), ended.number)
         return 128 + ended.number
     except BrokenPipeError:
-        return _die_of_pipe()
+        return _discard_output()
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         return 128 + 2
-    except Exception as error:  # `_fail` tells the kinds apart: without an error, their module is not imported
+    except Exception as error:  # any kind: only `_fail` imports the module of errors, so most runs do without it
         failed = _fail(error)
         if failed is None:
             raise
@@ -50,13 +50,13 @@ def _fail(error: Exception) -> int | None:
 
     if not isinstance(error, PepipError | OSError):
         return None
-    if not _is_in_folder():  # clearer than uv's message for the same error
+    if not _current_folder_exists():  # clearer than uv's message for the same error
         hint = "it was removed or replaced: change to another directory, or enter this one again"
         return output.fail(PepipError("the current directory does not exist", hint=hint))
     return output.fail(error) if isinstance(error, PepipError) else output.fail_in_system(error)
 
 
-def _is_in_folder() -> bool:
+def _current_folder_exists() -> bool:
     """Tell whether the current directory still exists. Without one, relative paths mean nothing."""
     try:
         return bool(os.getcwd())
@@ -64,7 +64,7 @@ def _is_in_folder() -> bool:
         return False
 
 
-class _EndedError(BaseException):
+class _TerminationError(BaseException):
     """A signal asked this process to end."""
 
     def __init__(self, number: int) -> None:
@@ -84,7 +84,7 @@ def _unwind_when_asked_to_end() -> None:
 
 def _end(number: int, frame: object) -> None:
     del frame
-    raise _EndedError(number)
+    raise _TerminationError(number)
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
@@ -92,7 +92,8 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
-    writable_cache.ensure()
+    if [command, *words[:1]] != ["image", "run"]:  # starts no uv, and often many nodes start it at once
+        writable_cache.ensure()
     is_own = command in _UPDATING or _is_own(command)
     if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
         _warn_of_weakness()
@@ -117,7 +118,7 @@ def _is_own(command: str) -> bool:
     return command in commands.COMMANDS
 
 
-_MEANT = {
+_MEANT_BY = {
     "verify": "store verify",
     "repair": "store repair",
     "gc": "prune",
@@ -129,7 +130,7 @@ _MEANT = {
     "update": "sync --upgrade",
     "scan": "projects scan",
 }
-"""Names by which other tools call the commands of pepip."""
+"""Words that people type in place of a command of pepip, and the command that they mean."""
 
 
 def _refuse_misspelled(command: str) -> None:
@@ -146,11 +147,11 @@ def _refuse_misspelled(command: str) -> None:
 
     from pepip.uv import versions
 
-    meant = _MEANT.get(command, "")
+    meant = _MEANT_BY.get(command, "")
     if not meant:
-        known = {*commands.COMMANDS, *commands.OF_UV, *_MEANT, "help"}
+        known = {*commands.COMMANDS, *commands.OF_UV, *_MEANT_BY, "help"}
         near = difflib.get_close_matches(command, known, n=1, cutoff=0.75)
-        meant = _MEANT.get(near[0], near[0]) if near else ""
+        meant = _MEANT_BY.get(near[0], near[0]) if near else ""
     if not meant or (command != "clean" and versions.has_command(command)):
         return
     from pepip.errors import UsageError
@@ -168,18 +169,21 @@ _NEEDS_NO_WARNING = {"doctor", "ui", "generate-shell-completion"}
 
 
 def _repair_written_entries(*, looks_inside: bool) -> None:
-    """Repair entries that another tool wrote into since the last check, with a warning for each."""
+    """Repair entries that another tool wrote into since the last check, with a warning for each.
+
+    With `looks_inside`, changes of single `.dist-info` folders count, too.
+    """
     from pepip.paths import known_store_root
     from pepip.store import venv_times
 
-    store_root = known_store_root(os.environ)  # empty: a command that needs the store says why
+    store_root = known_store_root(os.environ)  # empty if it is unknown: a command that needs the store says why
     if not store_root or not venv_times.VenvTimes(store_root).changed(looks_inside=looks_inside):
         return
     from pepip.cli import output
     from pepip.operations import foreign_writes
     from pepip.store.root import configured
 
-    output.follow(foreign_writes.look(configured(os.environ)), output.Reporter(verbosity=0))
+    output.follow(foreign_writes.repair_written(configured(os.environ)), output.Reporter(verbosity=0))
 
 
 def _warn_of_weakness() -> None:
@@ -209,15 +213,15 @@ def _warn_of_weakness() -> None:
 
 
 _UPDATING = ("install", "sync", "run")
-"""Commands that update an environment. When they are repeated, they mostly find nothing to do."""
+"""Commands that mostly find nothing to do when they are repeated. Only these look for a note of that."""
 
 
 def _note_of(command: str, words: Sequence[str]) -> str | None:
-    """Return the note of an earlier run that the command has nothing to do, None if there is none."""
+    """Return an earlier run's note, which says that the command has nothing to do. Without a note, return None."""
     from pepip.paths import default_store_root
     from pepip.uv import up_to_date
 
-    if not _is_in_folder():
+    if not _current_folder_exists():
         return None  # notes are kept per folder
     store_root = default_store_root(os.environ)
     if command != "run":
@@ -237,7 +241,7 @@ def _note_of(command: str, words: Sequence[str]) -> str | None:
     start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
     if not start:
         return up_to_date.note_of(store_root, noted)
-    os.environ["UV_PROJECT"] = start  # as when the answer was noted
+    os.environ["UV_PROJECT"] = start  # as when the note was written
     try:
         return up_to_date.note_of(store_root, noted)
     finally:
@@ -322,8 +326,8 @@ def _without_command(arguments: Sequence[str]) -> int:
     return 2
 
 
-def _die_of_pipe() -> int:
-    """End quietly when nobody reads the output any more."""
+def _discard_output() -> int:
+    """Discard the output, which nobody reads any more, and return the exit code."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     return 128 + 13

@@ -99,7 +99,7 @@ LOCK_OPTIONS: tuple[UvOption, ...] = (
     *_values("reinstall_options", "--reinstall-package"),
     *_flags("reinstall_options", "--reinstall/--force-reinstall", "--no-reinstall", "--no-frozen", "--no-locked"),
 )  # fmt: skip
-"""The options that `uv add` and `uv remove` share with other commands."""
+"""The options of uv that `pepip add` and `pepip remove` pass on."""
 
 PROJECT_OPTIONS: tuple[UvOption, ...] = (
     *LOCK_OPTIONS,
@@ -113,7 +113,7 @@ PROJECT_OPTIONS: tuple[UvOption, ...] = (
         "--no-editable", "--editable", "--all-packages",
     ),
 )  # fmt: skip
-"""The options that `uv sync` and `uv run` share with other commands."""
+"""The options of uv that `pepip sync` and `pepip run` pass on."""
 
 GLOBAL_VALUES = frozenset(
     {
@@ -212,13 +212,13 @@ class Parser(argparse.ArgumentParser):
     def read(self, words: Sequence[str]) -> argparse.Namespace:
         """Return the arguments in `words`. Positional arguments may stand anywhere among the options."""
         self._take_options_in(words)
-        arguments = self.parse_args(self._sorted(words))
+        arguments = self.parse_args(self._separated(words))
         arguments.json = getattr(arguments, "json", False)
         arguments.verbosity = -1 if arguments.json else arguments.verbose - arguments.quiet
         return arguments
 
-    def _sorted(self, words: Sequence[str]) -> list[str]:
-        """Return the words with options and positional arguments apart, so that argparse takes them in any order."""
+    def _separated(self, words: Sequence[str]) -> list[str]:
+        """Return the words with all options on one side, because argparse does not accept every mixture."""
         with_value = self.options_with_value()
         given: list[str] = []
         positional: list[str] = []
@@ -285,21 +285,25 @@ def _add_uv_option(group: argparse._ArgumentGroup, option: UvOption) -> None:
     group.add_argument(*option.names, **keywords)
 
 
-def add_elsewhere(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
-    """Accept the options of uv with which uv must run the command alone. They make the argument `elsewhere` true."""
+def add_options_for_uv_alone(parser: Parser, *, values: Sequence[str], flags: Sequence[str]) -> None:
+    """Accept options of uv that pepip does not handle: if one is given, uv runs the whole command.
+
+    The argument `elsewhere` is true then.
+    """
     for option in values:
         parser.add_argument(*option.split("/"), dest="elsewhere", metavar="X", help=argparse.SUPPRESS)
     for option in flags:
         parser.add_argument(option, dest="elsewhere", action="store_true", help=argparse.SUPPRESS)
 
 
-def take_effect(arguments: argparse.Namespace) -> None:
+def apply_general_options(arguments: argparse.Namespace) -> None:
     """Apply the general options to this process.
 
-    `--color` overrides variables. The folder of `--directory` becomes the current one. `--project` and
-    `--config-file` set uv's variables, so that they count wherever the variables do.
+    `--color` overrides the variables NO_COLOR, FORCE_COLOR and CLICOLOR_FORCE. The folder of `--directory`, or else
+    of UV_WORKING_DIR, becomes the current one. `--project` and `--config-file` set the variables of uv that mean the
+    same, so that all code has to look only at the variables.
 
-    Raises UsageError if the folder of `--directory` can't be entered.
+    Raises UsageError if that folder can't be entered.
     """
     if arguments.color:
         for name in ("NO_COLOR", "FORCE_COLOR", "CLICOLOR_FORCE"):
@@ -326,12 +330,12 @@ _WORKING_DIRECTORY = ("UV_WORKING_DIR", "UV_WORKING_DIRECTORY")  # uv still obey
 
 
 def working_directory(named: str | None) -> str:
-    """Return the folder in which a command works: by `--directory`, else by a variable; empty if neither is set."""
+    """Return the folder that `--directory` or else a variable names. It is empty if neither is set."""
     return named or next(filter(None, map(os.environ.get, _WORKING_DIRECTORY)), "")
 
 
 def is_repeatable(arguments: argparse.Namespace) -> bool:
-    """Tell whether the same command, given again here, may be answered by a note that nothing is to be done."""
+    """Tell whether pepip may note that this command has nothing to do, and end it early when it is repeated here."""
     return not (
         arguments.directory
         or arguments.project
@@ -358,7 +362,7 @@ def split(words: Sequence[str], *, values: frozenset[str]) -> tuple[list[str], l
 
 
 class _Forward(argparse.Action):
-    """Collect an option and its value, as they were typed, for the calls of uv that know it."""
+    """Collect an option and its value, for the calls of uv that know the option."""
 
     def __call__(
         self,

@@ -18,16 +18,16 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from typing import Any, TypeVar
 
-    from pepip.model import Progress, Summary
+    from pepip.operations.reporting import Progress, Summary
 
     T = TypeVar("T")
 
 _LEAST_DETAIL = 20  # a shortened path keeps this many characters
-_SECONDS_TO_END = 0.2  # for the thread of a bar
-_BESIDE_DETAIL = 36  # the bar, the spinner and the spaces of a progress display
+_SECONDS_TO_END = 0.2  # the longest wait for a bar's thread to end
+_BESIDE_DETAIL = 36  # the width of the bar, the spinner and the spaces of a progress display
 
 
-_OF_MAKING = {"make", "remake", "would make", "would remake"}
+_OF_MAKING = {"make", "remake", "would make", "would remake"}  # phases of making an environment
 
 
 class Reporter:
@@ -62,7 +62,7 @@ class Reporter:
 class LiveReporter(Reporter):
     """A reporter for a terminal: one bar for each phase, until the operation ends.
 
-    The bar opens after a moment: a quick operation needs no bar, and saves the time to import one.
+    The bar opens after a moment, so a quick operation shows no bar and need not import `rich`.
     """
 
     _PATIENCE_SECONDS = 0.4
@@ -191,14 +191,10 @@ def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
     """
     import contextlib
 
-    with contextlib.closing(reporter), contextlib.closing(operation):
-        while True:
-            try:
-                step = next(operation)
-            except StopIteration as end:
-                result: T = end.value
-                return result
-            reporter.show(step)
+    from pepip.operations import reporting
+
+    with contextlib.closing(reporter):
+        return reporting.follow(operation, reporter.show)
 
 
 def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:
@@ -264,7 +260,7 @@ def say_changes(summary: Summary) -> None:
 
 
 def added(verb: str, new: int, *, present: int, to: str = "") -> str:
-    """Return a sentence: the result of adding entries. `to` is ` to LAYER` for a layer, empty for the own store."""
+    """Return a sentence: the result of adding entries. `to` is ` to LAYER` for a layer, and else empty."""
     there = f"{present:,} already there" if present else ""
     if not new:
         return f"{verb} nothing{to}" + (f": {there}" if there else "")
@@ -304,7 +300,23 @@ def fail_in_system(error: OSError) -> int:
     place = error.filename2 or error.filename
     reason = error.strerror or str(error)
     _tell("error:", "1;31", f"{reason}{f': {place}' if place else ''}")
+    layer = _layer_of(place) if isinstance(place, str) else ""
+    if layer:
+        said = f"it lies in the layer {layer}: make that available, or `pepip store repair` stores its packages"
+        _tell("hint:", "1;36", f"{said} in your own store")
     return 1
+
+
+def _layer_of(place: str) -> str:
+    """Return the root of the layer in which a path lies, empty if it lies in none."""
+    from pepip import paths
+    from pepip.store import layers
+
+    try:
+        roots = layers.named(os.environ, paths.known_store_root(os.environ))
+    except PepipError:
+        return ""
+    return next((root for root in roots if place.startswith(f"{root}/")), "")
 
 
 def _complaint(output: str) -> str:

@@ -136,7 +136,7 @@ def _read(command: str, words: Sequence[str]) -> argparse.Namespace:
 
 
 def _root_of(arguments: argparse.Namespace) -> str:
-    """Return the environment that uv will show. Empty if the options choose one that is no virtual environment."""
+    """Return the environment that uv will show. Empty if the options choose a folder that is no environment."""
     from pepip.operations import venvs
 
     folder = os.path.abspath(options.working_directory(arguments.directory))
@@ -148,7 +148,10 @@ def _root_of(arguments: argparse.Namespace) -> str:
 
 
 def complete_interrupted(root: str) -> None:
-    """Complete the change of a killed run, so that uv shows the true state. If that fails, print a warning."""
+    """Complete or take back the change of a killed run, so that uv shows the true state.
+
+    Prints a warning if the change was taken back, or if neither can be done. Raises VenvError if `layout_check` does.
+    """
     from pepip.environment import journal, layout_check
 
     if root:

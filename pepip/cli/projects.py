@@ -46,7 +46,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--sort", choices=_SORTS, help="the order; by path if none is given")
     lists.add_options(parser)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
@@ -127,9 +127,9 @@ def _forget(words: Sequence[str]) -> int:
     from pepip.operations import scan
 
     parser = options.Parser("pepip projects forget", description="Take an environment out of the registry.")
-    parser.add_argument("path", metavar="PATH", help="the environment, its project, or the registry's file")
+    parser.add_argument("path", metavar="PATH", help="the environment, its project, or its file in the registry")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     path = os.path.abspath(arguments.path)
     found = scan.forget(open_store(), path)
     if not found:
@@ -148,11 +148,11 @@ def _scan(words: Sequence[str]) -> int:
     from pepip.operations import scan
 
     parser = options.Parser(
-        "pepip projects scan", description="Register the environments below folders that link the store."
+        "pepip projects scan", description="Register the environments that link the store, below these folders."
     )
     parser.add_argument("folders", metavar="DIR", nargs="+")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     for folder in arguments.folders:
         if not os.path.isdir(folder):
             raise UsageError(f"the folder {folder} does not exist")
@@ -183,7 +183,7 @@ def run_uses(words: Sequence[str]) -> int:
         "--several", action="store_true", help="list the packages that environments have in several versions"
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if arguments.several == bool(arguments.requirement):
         raise UsageError("name a package, or give --several", hint="`pepip uses --help` explains both")
     store = open_store()

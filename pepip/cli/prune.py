@@ -9,7 +9,7 @@ import time
 from pepip import humanized
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
-from pepip.errors import StoreError, UsageError
+from pepip.errors import NoStoreError, StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _DESCRIPTION = """\
-Remove entries that no environment links. First shows them, and asks. If at least a fifth of the disk is
-free, the trash then keeps them for a day, and --undo brings them back. `pepip settings trash=7d` sets another time.
-With --yes the space is free at once.
+Remove entries that no environment links. pepip shows them first, and asks. If at least a fifth of the disk is free,
+the trash keeps them for a day, and --undo brings them back. `pepip settings trash=7d` sets another time. With --yes,
+--now or --max-size, their space is free at once.
 """
 
 _EXAMPLES = """\
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     from pepip.operations import census, prune
 
     arguments = _parser().read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     choice = prune.PruneOptions(
         patterns=tuple(arguments.patterns),
         keep=tuple(arguments.keep),
@@ -51,7 +51,7 @@ def run(words: Sequence[str]) -> int:
     )
     store = open_store()
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     if arguments.undo:
         return _undo(store, arguments)
     seen = census.take(store)
@@ -111,11 +111,12 @@ def _parser() -> options.Parser:
 def _ask(preview: prune.PrunePreview, arguments: argparse.Namespace) -> int | None:
     """Show the preview, and ask. Return None if the user agrees, otherwise the exit code.
 
-    Raises UsageError if there is no terminal.
+    Raises UsageError if there is no terminal, or with `--json`.
     """
     if not sys.stdin.isatty() or arguments.json:
+        obstacle = "--json allows no question" if arguments.json else "there is no terminal"
         raise UsageError(
-            "prune asks before it removes, and there is no terminal",
+            f"prune asks before it removes, and {obstacle}",
             hint="--yes removes without asking; --dry-run only shows",
         )
     _show(preview, would=True)
@@ -130,7 +131,10 @@ def _ask(preview: prune.PrunePreview, arguments: argparse.Namespace) -> int | No
 def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
     """Return for how many seconds the trash keeps the removed entries, 0 if their space is to be free at once.
 
-    With `--now`, `--yes`, `--dry-run` or `--max-size`, the user wants the space. `--trash` overrides these.
+    `--now`, `--yes`, `--dry-run` and `--max-size` ask for the space at once. `--trash` overrides the last three, and
+    can't be combined with `--now`.
+
+    Raises UsageError if `--trash` is given and the trash is off.
     """
     from pepip.operations import undo
 
@@ -143,17 +147,17 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
             )
         return seconds
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
-    return 0.0 if is_for_room else undo.ample_seconds(store, os.environ)
+    return 0.0 if is_for_room else undo.default_trash_seconds(store, os.environ)
 
 
 def _environments(seen: Census, name: str) -> list[str]:
-    """Return the environments that a name means: a path, a project, or a script, which may have several."""
+    """Return the environments that `name` means (see `is_called`), or else its real path alone."""
     called = [item.environment for item in seen.projects if item.is_called(name, os.getcwd())]
     return called or [os.path.realpath(name)]
 
 
 def _refuse_other_disks(store: Store, environments: Sequence[str]) -> None:
-    """Raise UsageError if an environment is on another disk than the trash, which could not keep it."""
+    """Raise UsageError if an environment is on another disk than the store: the trash can't keep it."""
     device = os.stat(store.root).st_dev
     for root in environments:
         if os.path.isdir(root) and os.stat(root).st_dev != device:
@@ -238,7 +242,7 @@ def _show(preview: prune.PrunePreview, *, would: bool) -> None:
     output.say(f"{verb} {removed}, and {freed} {humanized.size(preview.freed_bytes)}")
     if would and preview.emptied_bytes:
         size = humanized.size(preview.emptied_bytes)
-        output.say(f"{size} of that lie in the trash, and no undo brings it back afterwards")
+        output.say(f"{size} of that are in the trash now: `--undo` can't bring them back afterwards")
     if preview.kept_until:
         left = humanized.duration(preview.kept_until - time.time() + 1)
         output.say(

@@ -8,7 +8,7 @@ import shlex
 from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
-from pepip.errors import StoreError, UsageError
+from pepip.errors import NoStoreError, StoreError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ examples:
   pepip reclaim --idle 30d --look ~/code    count environments as idle after 30 days; also look for
                                             environments that are not shared yet
   pepip reclaim --free 5GB                  pick bundles that free 5 GB with the least loss
-  pepip reclaim --free 5GB --yes            remove it
+  pepip reclaim --free 5GB --yes            pick these bundles, and remove them
 """
 
 
@@ -47,7 +47,7 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("-y", "--yes", action="store_true", help="remove the bundles that --free picks")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     idle_seconds = humanized.parse_age(arguments.idle)
     target_bytes = humanized.parse_size(arguments.free) if arguments.free else 0.0
     if idle_seconds is None:
@@ -58,7 +58,7 @@ def run(words: Sequence[str]) -> int:
         raise UsageError("--yes needs --free, which picks the bundles", hint="add --free 5GB, or use `pepip prune`")
     store = open_store()
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     unshared = _unshared(store, arguments) if arguments.look else None
     found = reclaim.find(store, census.take(store), idle_seconds=idle_seconds, unshared=unshared)
     choice = None

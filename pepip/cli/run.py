@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Progress, ProjectRequest
+    from pepip.operations.reporting import Progress
+    from pepip.uv.request import ProjectRequest
 
 _DESCRIPTION = """\
 Bring the project's environment up to date, and run a command in it. Or run a script in an environment of its own.
@@ -34,7 +35,10 @@ _FLAGS = ("-m/--module", "-s/--script", "--gui-script", "--no-env-file", "--no-s
 
 
 def run(words: Sequence[str]) -> int:
-    """Run `pepip run` with the words that follow its name. In the end it becomes uv; it returns only on Windows."""
+    """Run `pepip run` with the words that follow its name. Mostly this process then becomes uv.
+
+    Otherwise (on Windows, or to link an environment in uv's cache afterwards) it returns uv's exit code.
+    """
     parser = parser_of_run()
     of_run, command = options.split(words, values=parser.options_with_value())
     arguments = parser.read_for_uv(of_run, ["run"], rest=command)
@@ -43,12 +47,11 @@ def run(words: Sequence[str]) -> int:
         command = ["python", *command]
         words = [*of_run, *command]
     folder, variables = os.getcwd(), dict(os.environ)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     _complete_interrupted(arguments)
     target = "".join(command[:1])
     is_synced = _sync_environment(arguments, target, ["run", *of_run])
     kind = run_discovery.kind_of(target, is_module=arguments.module)
-    is_first_empty = _may_start_empty(arguments, of_run)
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(variables)
@@ -57,11 +60,14 @@ def run(words: Sequence[str]) -> int:
     if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
-        first = [*as_uv[: len(as_uv) - len(words)], *_without_module(of_run), "python", "-c", ""]
-        is_command = kind == run_discovery.COMMAND and command and not (arguments.script or arguments.gui_script)
-        is_first = is_command and is_first_empty
+        has_probe = _has_probe(arguments, of_run, target, kind)
         return tool.run_as_uv(
-            as_uv, of_uv=of_run, label=_label(arguments, target), name=name, first=first if is_first else ()
+            as_uv,
+            of_uv=of_run,
+            label=_label(arguments, target),
+            probe=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_probe else (),
+            name=name,
+            links_before_run=bool(has_probe and command and kind == run_discovery.COMMAND),
         )
     return process.become(as_uv, name=name)
 
@@ -79,19 +85,30 @@ def parser_of_run() -> options.Parser:
     for option in _FLAGS:
         name = option.rpartition("--")[2].replace("-", "_")
         parser.add_argument(*option.split("/"), dest=name, action="store_true")
-    options.add_elsewhere(parser, values=("--python-platform",), flags=("--show-settings",))
+    options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=("--show-settings",))
     parser.add_uv_options(options.PROJECT_OPTIONS)
     return parser
 
 
-def _may_start_empty(arguments: argparse.Namespace, of_run: Sequence[str]) -> bool:
-    """Tell whether uv may run an empty program first, for which it makes the same environment.
+def _has_probe(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
+    """Tell whether uv makes the same environment for another command with the same options.
 
-    Not if it reads a file from a pipe: a pipe can be read only once.
+    Not for a script with inline metadata, and not if uv reads a file from a pipe: a pipe can be read only once.
     """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
     is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
-    return is_clear and not any(map(stdin.is_pipe, read))
+    if not is_clear or arguments.script or arguments.gui_script or any(map(stdin.is_pipe, read)):
+        return False
+    return not _may_have_metadata(target, kind)
+
+
+def _may_have_metadata(target: str, kind: str) -> bool:
+    """Tell whether the command is a script that has, or may have, inline metadata."""
+    if kind == run_discovery.STDIN:
+        return run_discovery.names_metadata(stdin.read_and_keep() or b"")
+    if kind == run_discovery.SCRIPT:
+        return run_discovery.has_inline_metadata(target)
+    return kind == run_discovery.REMOTE
 
 
 def _without_module(of_run: Sequence[str]) -> list[str]:
@@ -168,7 +185,8 @@ def _words_matter(arguments: argparse.Namespace) -> bool:
 def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     """Tell whether uv runs the script at `url` in the project's environment.
 
-    uv is asked only if the environment would change.
+    uv always plans the sync of the environment. It downloads the script, to look at it, only if the sync would change
+    something.
     """
     from pepip.errors import UvError
     from pepip.uv import project as projects
@@ -179,7 +197,7 @@ def _needs_project(arguments: argparse.Namespace, url: str) -> bool:
     except UvError:
         return False
     changes = preview.changes
-    if preview.is_locked and not (preview.is_made or changes.added or changes.removed):
+    if preview.is_locked and not preview.is_made and changes.are_none:
         return True
     return not run_discovery.remote_has_metadata([*request.common_options, *request.selection_options], url)
 

@@ -26,7 +26,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--growth", action="store_true", help="show how the store grew: a sample a day, and prunes")
     parser.add_argument("--days", type=int, metavar="N", help="with --growth: how far back (90)")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if arguments.days is not None and (arguments.days < 1 or not arguments.growth):
         raise UsageError("--days needs --growth, and a number above zero")
     store = open_store()
@@ -124,7 +124,7 @@ def _kinds(shares: Sequence[VenvShare]) -> dict[str, dict[str, int]]:
 
 
 def _environments(shares: Sequence[VenvShare]) -> str:
-    """Return the number of environments in words. Those of scripts and tools are named."""
+    """Return the number of environments in words. Those of scripts, tools and single runs are counted apart, too."""
     kinds = _kinds(shares)
     listed = [humanized.count(kinds[kind]["environments"], kind) for kind in kinds if kind != purposes.PROJECT]
     return humanized.count(len(shares), "environment") + (f" ({', '.join(listed)})" if listed else "")

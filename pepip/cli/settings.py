@@ -16,7 +16,7 @@ theme=NAME           the colours, such as nord, textual-light or ansi-dark
 hidden=COLUMN,…      columns that the list of entries does not show
 trash=TIME           how long the trash keeps removed entries: 12h, 7d; 0 turns it off
 bell=off             no bell and no desktop notification when a long job ends
-filter.NAME=LINE     a filter that @NAME stands for
+filter.NAME=LINE     a filter; type @NAME in its place
 """
 
 _EXAMPLES = """\
@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip settings", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("changes", metavar="KEY=VALUE", nargs="*")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     found = preferences.read()
     if arguments.changes:
         found = preferences.changed(found, arguments.changes)
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(found: object) -> None:
-    """Raise UsageError if there is no such theme or column."""
+    """Raise UsageError if the settings name a theme or column that does not exist."""
     from pepip.operations.preferences import Preferences
     from pepip.tui import entries, screenshot
 

@@ -64,7 +64,7 @@ def run(words: Sequence[str]) -> int:
 
 def _list(words: Sequence[str]) -> int:
     from pepip.operations import census, inventory, savings
-    from pepip.store import entries
+    from pepip.store import listing
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip store list", description="List the entries of the store and its layers.")
@@ -75,15 +75,15 @@ def _list(words: Sequence[str]) -> int:
     parser.add_argument("--sort", choices=_SORTS, default="name")
     lists.add_options(parser)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     lists.check(arguments)
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
-    with_layers = not arguments.orphans  # a layer has no orphans of this user
+    with_layers = not arguments.orphans  # orphans are entries of this store alone
     seen = census.take(store, memory=memory, with_layers=with_layers)
     users = seen.users()
     patterns = arguments.patterns or ["*"]
-    chosen = [item for item in (*seen.stored, *seen.layered) if entries.matches(item, patterns)]
+    chosen = [item for item in (*seen.stored, *seen.layered) if listing.matches(item, patterns)]
     if arguments.orphans:
         chosen = [item for item in chosen if item.id not in users]
     else:
@@ -128,7 +128,7 @@ def _show(words: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME[==VERSION]")
     parser.add_argument("--files", action="store_true", help="its folders and files, the largest first")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
     if arguments.files:
@@ -197,8 +197,8 @@ def _describe(item: entry_details.Details, size_bytes: int) -> None:
 
 
 def _add(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import store_add
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store add", description="Store packages, without a project that links them.")
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
@@ -206,7 +206,7 @@ def _add(words: Sequence[str]) -> int:
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the packages are for")
     parser.add_uv_options(options.PIP_OPTIONS)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not (arguments.packages or arguments.requirements or "--group" in arguments.resolver_options):
         raise UsageError("no packages given", hint="name them, such as `pepip store add torch --python 3.12`")
     request = Request(
@@ -239,10 +239,10 @@ def _remove(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store remove", description="Remove one entry from the store.")
     parser.add_argument("entry", metavar="ENTRY", help="NAME==VERSION, or BUCKET/NAME-VERSION")
-    parser.add_argument("--force", action="store_true", help="even if environments link the entry, which breaks them")
+    parser.add_argument("--force", action="store_true", help="also an entry that environments link: this breaks them")
     parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     keep_seconds = undo.trash_seconds(os.environ) if arguments.trash else 0.0
     outcome = store_remove.remove(open_store(), arguments.entry, force=arguments.force, keep_seconds=keep_seconds)
     if arguments.json:
@@ -266,7 +266,7 @@ def _verify(words: Sequence[str]) -> int:
     parser = options.Parser("pepip store verify", description="Check every file of the store against its hash.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     verdict = output.follow(verify.verify(open_store(), arguments.patterns), output.reporter(arguments))
     if arguments.json:
         rows = {
@@ -305,14 +305,14 @@ def _verify(words: Sequence[str]) -> int:
 
 
 def _repair(words: Sequence[str]) -> int:
-    from pepip.model import Request
     from pepip.operations import verify
+    from pepip.uv.request import Request
 
     parser = options.Parser("pepip store repair", description="Repair damaged entries and environments.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = Request(common_options=tuple(arguments.common_options))
     repaired = output.follow(verify.repair(open_store(), request, arguments.patterns), output.reporter(arguments))
     code = 1 if repaired.failed or repaired.unproven else 0

@@ -28,8 +28,8 @@ def run_init(words: Sequence[str]) -> int:
         metavar="members|owner|USER",
         action="append",
         default=[],
-        help="whose entries each member links besides their own. owner (the default): the store's owner and root; "
-        "USER: also this user; members: all members. Can be repeated",
+        help="the users whose entries each member links, besides the member's own. owner (the default): the store's "
+        "owner and root; USER: also this user; members: all members. Can be repeated",
     )
     parser.add_argument(
         "--layer", action="store_true", help="make the store a layer, which others link; prune it by age or by leases"
@@ -42,7 +42,7 @@ def run_init(words: Sequence[str]) -> int:
         help="let all users who can reach the layer note which entries they link; a note counts for N days",
     )
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     is_possible = 0 <= arguments.lease_days <= leases.MOST_DAYS
     if not is_possible or (arguments.lease_days and not arguments.layer):
         raise UsageError(f"--lease-days needs --layer, and a number from 1 to {leases.MOST_DAYS}")
@@ -57,7 +57,8 @@ def run_init(words: Sequence[str]) -> int:
     else:
         output.say(f"{made.home} is a store for one user")
     if made.is_layer:
-        said = f"leases count for {made.lease_days} days" if made.lease_days else "it takes no leases"
+        days = humanized.count(made.lease_days, "day")
+        said = f"leases count for {days}" if made.lease_days else "it takes no leases"
         output.say(f"It is a layer that others may link: {said}")
     return 0
 
@@ -70,7 +71,7 @@ def run_publish(words: Sequence[str]) -> int:
     parser.add_argument("patterns", metavar="NAME", nargs="+", help="names, or shell patterns such as 'torch==2.9*'")
     parser.add_argument("--to", metavar="LAYER", required=True, help="the layer's folder; a missing one is made")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     operation = store_publish.publish_to(open_store(), arguments.patterns, arguments.to)
     done = output.follow(operation, output.reporter(arguments))
     if arguments.json:
@@ -88,9 +89,9 @@ def run_clean(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store clean", description="Remove the whole store, with all entries.")
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
-    parser.add_argument("--dry-run", action="store_true", help="list what would go, and remove nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the consequences, and remove nothing")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     store = open_store()
     preview = store_clean.preview(store)
     reporter = output.Reporter(verbosity=arguments.verbosity)

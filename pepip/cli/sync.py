@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import ProjectRequest
+    from pepip.uv.request import ProjectRequest
 
 _SYNC = """\
-Bring a project's lock and environment up to date, each package linked from the shared store.
+Bring a project's lock and environment up to date, and link each package from the shared store.
 
 The result is the environment that `uv sync` would make; uv writes `uv.lock`. With `--script`, pepip syncs the
 environment that uv keeps for the script in its cache.
@@ -73,13 +73,13 @@ def run_sync(words: Sequence[str]) -> int:
         "--script", metavar="FILE", default="", help="sync the environment of a script with inline metadata (PEP 723)"
     )
     answers = ("--check", "--no-check", "--show-settings", "--isolated")
-    options.add_elsewhere(parser, values=("--python-platform",), flags=answers)
+    options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=answers)
     parser.add_uv_options(options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
     is_active_script = arguments.script and "--active" in arguments.sync_options
     if arguments.elsewhere or (arguments.frozen and arguments.locked) or is_active_script:
         return process.become(["sync", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = request_of(arguments)
     if arguments.script:
         settings.include_script(os.path.abspath(arguments.script))
@@ -121,7 +121,7 @@ def run_add(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["add"])
     if _is_for_uv_alone(arguments):
         return process.become(["add", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     request = _edited_request(arguments)
     selection = ["--dev"] if arguments.dev else ["--no-dev"]
     if arguments.group:
@@ -149,7 +149,7 @@ def run_remove(words: Sequence[str]) -> int:
     arguments = parser.read_for_uv(words, ["remove"])
     if _is_for_uv_alone(arguments):
         return process.become(["remove", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     operation = project.remove(open_store(), _words_of_uv(words), _edited_request(arguments))
     output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
     return 0
@@ -176,7 +176,7 @@ def _add_kinds(parser: options.Parser) -> None:
 
 
 def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
-    """Tell whether an edit leaves the project's environment alone."""
+    """Tell whether uv alone makes an edit, because pepip need not sync the project's environment after it."""
     return bool(
         arguments.script
         or arguments.no_sync
@@ -187,7 +187,11 @@ def _is_for_uv_alone(arguments: argparse.Namespace) -> bool:
 
 
 def _words_of_uv(words: Sequence[str]) -> list[str]:
-    """Return the words for `uv add` or `uv remove`, which pepip calls with `--no-sync`: no options of a sync."""
+    """Return the words for `uv add` or `uv remove`, without the options of pepip and of a sync.
+
+    pepip calls uv with `--no-sync`, and syncs by itself. `--directory`, `--project` and `--color` have already taken
+    effect.
+    """
     of_sync = [
         option for option in options.LOCK_OPTIONS if option.group == "sync_options" and "--active" not in option.names
     ]
@@ -211,8 +215,8 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
 
 
 def request_of(arguments: argparse.Namespace) -> ProjectRequest:
-    """Return the request that the arguments of a command on a project make."""
-    from pepip.model import ProjectRequest
+    """Return the request that a project command's arguments describe."""
+    from pepip.uv.request import ProjectRequest
 
     modes = [mode for mode in ("frozen", "locked") if getattr(arguments, mode)]
     return ProjectRequest(

@@ -48,8 +48,10 @@ def run_x(words: Sequence[str]) -> int:
 def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
     """Let uv run a tool by these words. `of_run` are the words without those that name the command of uv."""
     of_uv, tool = _split(of_run)
-    named = next(arguments.values_of(of_uv, "--from"), "") or next((word for word in tool if word != "--"), "")
-    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip())
+    source = next(arguments.values_of(of_uv, "--from"), "")
+    named = source or next((word for word in tool if word != "--"), "")
+    probe = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
+    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), probe=probe)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -62,42 +64,66 @@ def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def run_as_uv(
-    words: Sequence[str], *, of_uv: Sequence[str], label: str, name: str = "", first: Sequence[str] = ()
+    words: Sequence[str],
+    *,
+    of_uv: Sequence[str],
+    label: str,
+    probe: Sequence[str],
+    name: str = "",
+    links_before_run: bool = False,
 ) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
-    `of_uv` are the options among the words that are uv's own, and not the command's. `name` is the first word of uv's
-    command line, as in `process.become`. `first` are the words of another command for which uv makes the same
-    environment. uv runs that command first, and pepip links the environment before the user's command starts. If the
-    same words were run before, and uv has made no environment since, this process becomes uv at once. Otherwise
-    returns uv's exit code.
+    `of_uv` are those of the words that are options of uv, and not of the command. `name` is the first word of uv's
+    command line, as in `process.become`. `probe` are the words by which uv starts another program in the same
+    environment; the words of that program follow them. It is empty if there are no such words. With
+    `links_before_run`, uv first makes the environment for an empty program, pepip links it, and then this process
+    becomes uv for the user's command.
+
+    This process becomes uv at once if there is no store or cache to link, or if the same words were run before and uv
+    has made no environment since. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links
 
-    if writable_cache.is_temporary() and words[0] == "tool":
+    of_tool = words[0] == "tool"
+    if of_tool and writable_cache.is_temporary():
         with contextlib.suppress(UvError):
             writable_cache.ensure_tools(_folder_of_tools())
-    store = _store(of_uv)
-    cache = own_environments.cache_of(of_uv, of_tool=words[0] == "tool")
-    making = first or words
+    store = _store(of_uv, of_tool=of_tool)
+    cache = own_environments.cache_of(of_uv, of_tool=of_tool)
+    making = [*probe, "python", "-c", ""] if links_before_run else words
     if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
         return process.become(words, name=name)
     before = set(own_environments.in_cache(cache))
     code = process.run_uv_attached(making, name=name)
     after = environment_links.state(cache)
     new = [root for root in own_environments.in_cache(cache) if root not in before]
-    if new:
-        _link(store, new, label=label)
+    mine = _of_command(probe, new)
+    if mine:
+        _link(store, mine, label=label)
     if code == 0 and store.exists():
         environment_links.note_linked(store.root, making, after)
-    if first and code == 0:
+    if links_before_run and code == 0:
         return process.become(words, name=name)
     return _as_exit_code(code)
 
 
+def _of_command(probe: Sequence[str], new: Sequence[str]) -> Sequence[str]:
+    """Return those of the new environments in uv's cache that belong to the command with this `probe`.
+
+    Another process may have made the others meanwhile. Without a probe, the command gets the new environment if there
+    is only one.
+    """
+    if not new:
+        return ()
+    if probe:
+        return own_environments.used_by([*probe, *own_environments.SHOWS_ITS_PATH], new)
+    return new if len(new) == 1 else ()
+
+
 def _change(words: Sequence[str]) -> int:
     """Let uv install or upgrade tools, and link the tools that it has changed."""
-    store = _store(words)
+    store = _store(words, of_tool=True)
     try:
         folder = _folder_of_tools()
     except UvError:
@@ -117,14 +143,17 @@ def _folder_of_tools() -> str:
     return process.run(["tool", "dir", "--color", "never"]).stdout.strip()
 
 
-def _store(words: Sequence[str]) -> Store | None:
-    """Return the store to link from. None if the link mode asks for real files, or if no store can be used."""
+def _store(words: Sequence[str], *, of_tool: bool) -> Store | None:
+    """Return the store to link from. None if the link mode asks for real files, or if no store can be used.
+
+    With `of_tool`, the settings of a project do not count, as with `uv tool`.
+    """
     from pepip.cli.stores import open_store
     from pepip.uv import link_mode
 
     try:
         store = open_store()
-        is_own = bool(link_mode.chosen(words, of_project=False))
+        is_own = bool(link_mode.chosen(words, link_mode.TOOL if of_tool else link_mode.PROJECT))
     except PepipError:
         return None  # uv reports the error
     return None if is_own or (store.exists() and not store.is_writable()) else store

@@ -37,7 +37,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--screenshot", metavar="FILE.svg", help="write a picture and exit; needs no terminal")
     parser.add_argument("--size", metavar="WxH", default="120x36", help="the picture's columns and rows (120x36)")
     arguments = parser.read(words)
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     size = _size(arguments.size)
     if arguments.theme:
         _check_theme(arguments.theme)

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
-    from pepip.model import Request
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 _DESCRIPTION = """\
 Remove packages from a virtual environment: their links, scripts, data files and metadata.
 
-The store keeps them, for other projects and for the next time.
+The store keeps the packages, for other projects and for the next install.
 """
 
 _EXAMPLES = """\
@@ -33,8 +33,8 @@ examples:
 def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     """Run the command with the words that follow its name. Returns the exit code."""
     from pepip.errors import UsageError
-    from pepip.model import Request
     from pepip.operations import venvs
+    from pepip.uv.request import Request
 
     parser = options.Parser(title, description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names of packages")
@@ -44,12 +44,12 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, its interpreter or version")
     parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")
-    options.add_elsewhere(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
+    options.add_options_for_uv_alone(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
     parser.add_uv_options(options.COMMON_PIP_OPTIONS)
     arguments = parser.read_for_uv(words, ["pip", "uninstall"])
     if install.is_elsewhere(arguments):
         return process.become(["pip", "uninstall", *words])
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     if not arguments.packages and not arguments.requirements:
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")
     store = open_store()
@@ -64,8 +64,8 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
 
 
 def _uninstall(store: Store, root: str, request: Request, arguments: argparse.Namespace) -> int:
-    from pepip.model import Summary
     from pepip.operations import uninstall
+    from pepip.operations.reporting import Summary
 
     install.name_environment(store, root, arguments)
     removal = uninstall.preview(store, root, request)

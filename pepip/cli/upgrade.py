@@ -13,8 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Summary
     from pepip.operations.census import KnownVenv
+    from pepip.operations.reporting import Summary
     from pepip.operations.upgrades import Preview, Result, Target, Targets, UpgradePlan
 
 _DESCRIPTION = """\
@@ -56,7 +56,7 @@ def run(words: Sequence[str]) -> int:
     )
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     arguments = parser.read(_apart(words))
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     store, folder = open_store(), os.getcwd()
     memory = ScanCache(paths.cache(store.root))
     seen = census.take(store, memory=memory)

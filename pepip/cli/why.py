@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pepip.operations.why import Line, Reason
 
 _DESCRIPTION = """\
-Say what needs a package, up to the requirements of the project itself, and what the package needs.
+Show which packages need a package, up to the requirements of the project itself, and which packages it needs.
 
 The answer is about the environments as they are, with the markers of their own Python. By default it covers all
 environments that have the package. Environments with the same answer are shown together.
@@ -40,7 +40,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("name", metavar="NAME[==VERSION]")
     arguments = parser.read(words)
     named, arguments.project = arguments.project, None
-    options.take_effect(arguments)
+    options.apply_general_options(arguments)
     name, _, version = arguments.name.partition("==")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))

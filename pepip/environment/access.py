@@ -12,7 +12,7 @@ from pepip.environment import contents, metadata, removal, without_record
 from pepip.environment.listings import Listings
 from pepip.environment.tree import Tree
 from pepip.errors import VenvError
-from pepip.host import links, permissions
+from pepip.host import links, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -98,13 +98,15 @@ class PermissionCheck:
             self._absent.add(folder)
             self._check_folder(folder.rpartition("/")[0])
             return
-        self._refuse(permissions.obstacle_to_changing(path))
+        self._refuse(rights.obstacle_to_changing(path))
 
     def _is_folder(self, folder: str) -> bool:
-        return links.is_reached(self._root, f"{folder}/", self._is_real) and os.path.isdir(f"{self._root}/{folder}")
+        return links.is_below_real_folders(self._root, f"{folder}/", self._is_real) and os.path.isdir(
+            f"{self._root}/{folder}"
+        )
 
     def _check_removable(self, place: str) -> None:
-        self._refuse(permissions.obstacle_to_removing(f"{self._root}/{place}"))
+        self._refuse(rights.obstacle_to_removing(f"{self._root}/{place}"))
 
     def _refuse(self, reason: str) -> None:
         if reason:
@@ -135,7 +137,7 @@ def _check_links(permission: PermissionCheck, environment: Environment, planned:
 
 
 def _check_metadata(permission: PermissionCheck, environment: Environment, planned: PlannedChange) -> None:
-    """Check that the metadata and scripts of additions can be made, and RECORD of refolded entries replaced."""
+    """Check that metadata and scripts of additions can be made, and each RECORD with changed folders replaced."""
     interpreter = environment.interpreter
     for addition in planned.change.additions:
         names = metadata.script_names(environment, addition.entry)
@@ -145,7 +147,9 @@ def _check_metadata(permission: PermissionCheck, environment: Environment, plann
             permission.removes_tree(place)
         else:
             permission.makes([place])
-    permission.makes(f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in planned.refolded)
+    permission.makes(
+        f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in planned.with_changed_folders
+    )
 
 
 def _check_removals(permission: PermissionCheck, environment: Environment, change: LinkChange) -> None:

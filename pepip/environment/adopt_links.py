@@ -1,8 +1,8 @@
 """Replaces the files of an installed distribution by links to an entry with the same bytes.
 
 Where the system can exchange two names in one step, no file is ever missing. Files that installers and programs made
-are kept: scripts, INSTALLER, `direct_url.json`, and files that no RECORD lists. RECORD gets rows for the linked
-folders at its head, as in every linked distribution.
+are kept: scripts, INSTALLER, `direct_url.json`, and all files that no RECORD lists, except bytecode. RECORD lists the
+linked folders first, as in every linked distribution.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from pepip.environment.as_wheel import AsWheel
     from pepip.environment.placement import Placer
-    from pepip.model import Entry, Environment, Installed, Link, Plan, Usage
+    from pepip.host.disk_usage import Usage
+    from pepip.model import Entry, Environment, Installed, Link, Plan
 
 _MOST_BYTES = 1 << 28
 
@@ -39,7 +40,8 @@ def plan(
 ) -> Plan:
     """Return the plan of an environment that links the `coming` distributions in addition to the `linked` ones.
 
-    A folder stays real if it holds files that none of these distributions lists. Raises ClashError as `merge` does.
+    A folder stays real if it holds files of a `staying` distribution, or files (not bytecode) that no distribution
+    lists. Raises ClashError as `merge` does.
     """
     linked = list(linked)
     foreign = contents.foreign_directories(environment, staying)
@@ -79,7 +81,8 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     With `may_clone`, the file system has clones, and blocks that a removed file shares with other files are not
     counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
     Raises OwnFilesError if a file has changed since it was read, or may not be replaced, and OSError if a link can't
-    be made. After either error, the environment is unchanged.
+    be made. After an error, the environment is unchanged; an exchange that could not be taken back is taken back by
+    the next command.
     """
     own = {path: item for path, item in plan.links.items() if item.owner == entry.name}
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
@@ -107,7 +110,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     try:
         return swap.carry_out(may_clone=may_clone)
     except PermissionError as error:
-        if is_begun(environment.root):  # an exchange could not be taken back: the next run does it
+        if is_begun(environment.root):  # an exchange could not be taken back: the next run takes it back
             raise
         place = error.filename2 or error.filename
         inside = (os.path.relpath(place, environment.root),) if isinstance(place, str) else ()
@@ -149,7 +152,10 @@ def _check_file(environment: Environment, path: str, wheel: AsWheel) -> None:
 def _build_metadata(
     place: str, *, environment: Environment, wheel: AsWheel, entry: Entry, own: dict[str, Link], placer: Placer
 ) -> None:
-    """Build the `.dist-info` folder that replaces the existing one. All other files in it are kept."""
+    """Build the `.dist-info` folder that replaces the existing one.
+
+    It has the links of the plan, a new RECORD, perhaps a note of file modes, and all other files of the existing one.
+    """
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     pending = [""]
     while pending:

@@ -11,13 +11,13 @@ import stat
 from pepip import digests, paths
 from pepip.environment import file_modes, reasons
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, launchers, links, permissions
+from pepip.host import files, launchers, links, rights
 from pepip.plan.merge import data_path
 from pepip.wheel import content_identity, record, scripts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pepip.model import Environment, Installed
     from pepip.wheel.digest_cache import DigestCache
@@ -57,7 +57,7 @@ class AsWheel(NamedTuple):
     @property
     def shared(self) -> set[str]:
         """The paths, relative to the environment, of all files that links can replace: all files but scripts."""
-        scripts_folder = self.dist_info.removesuffix(".dist-info") + ".data/scripts/"
+        scripts_folder = paths.data_folder(self.dist_info) + "/scripts/"
         return {path for shown, path in self.files.items() if not shown.startswith(scripts_folder)}
 
     @property
@@ -66,35 +66,86 @@ class AsWheel(NamedTuple):
         return content_identity.of(self.hashes, self.executables, self.dist_info)
 
 
+class _Listed(NamedTuple):
+    """A file that RECORD lists: its row, its path relative to the environment, and its path in the wheel.
+
+    `status` is None if the file is missing.
+    """
+
+    row: record.Row
+    path: str
+    shown: str
+    status: os.stat_result | None
+
+
+class _Intact(NamedTuple):
+    """A file that is as RECORD says. `text` is the content that a script has in the wheel, None for other files.
+
+    `hash_value` is the hash of the file in the wheel.
+    """
+
+    path: str
+    shown: str
+    status: os.stat_result
+    text: bytes | None
+    hash_value: str
+
+
 def read(environment: Environment, distribution: Installed, digest_cache: DigestCache) -> AsWheel:
     """Read every file of a distribution, compare it with RECORD, and return the wheel.
 
     Raises OwnFilesError if a file differs from RECORD, or if the wheel can't be reconstructed.
     """
-    dist_info = distribution.dist_info
-    place = f"{environment.site_packages}/{dist_info}"
+    rows, declared = _metadata(environment, distribution)
+    found: list[_Intact] = []
+    changed: list[str] = []
+    for listed in _listed_files(environment, distribution, rows, declared):
+        intact = _compared(environment, distribution, listed, digest_cache)
+        if intact is None:
+            changed.append(listed.row.path)
+        else:
+            found.append(intact)
+    if changed:
+        raise OwnFilesError(reasons.CHANGED, tuple(sorted(changed)))
+    wheel = _wheel_of(distribution, found, declared)
+    if f"{wheel.dist_info}/METADATA" not in wheel.files or f"{wheel.dist_info}/WHEEL" not in wheel.files:
+        raise OwnFilesError(reasons.NO_WHEEL)
+    return wheel
+
+
+def _metadata(environment: Environment, distribution: Installed) -> tuple[list[record.Row], dict[str, str]]:
+    """Return the rows of RECORD, and the object references of all declared launchers by file name.
+
+    Raises OwnFilesError if either can't be read.
+    """
+    place = f"{environment.site_packages}/{distribution.dist_info}"
     if links.read_link(f"{place}/METADATA"):
         raise OwnFilesError(reasons.LINKED_BY_OTHERS)
     try:
-        content_of_record = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
-        declared = dict(_declared(place))
+        content = files.read_regular(f"{place}/RECORD", most_bytes=_MOST_BYTES)
+        return record.rows_of(content), dict(_declared(place))
     except FileNotFoundError as error:
         raise OwnFilesError(reasons.NO_RECORD) from error
     except (OSError, ValueError) as error:
         raise OwnFilesError(f"its metadata can't be read: {error}") from error
-    found = AsWheel(
-        distribution.name, distribution.version, dist_info, {}, {}, {}, frozenset(), _launchers(declared), {}
-    )
-    executables, changed = set(), []
+
+
+def _listed_files(
+    environment: Environment, distribution: Installed, rows: Iterable[record.Row], declared: dict[str, str]
+) -> Iterator[_Listed]:
+    """Yield the files that RECORD lists, without those that an installer made.
+
+    Raises OwnFilesError if one may not be in an entry, or is a file of others.
+    """
     is_real: dict[str, bool] = {}
-    for row in record.rows_of(content_of_record):
-        if _is_of_installer(row, dist_info):
+    for row in rows:
+        if _is_of_installer(row, distribution.dist_info):
             continue
-        path = os.path.normpath(f"{environment.interpreter.site_packages}/{row.path}").replace(os.sep, "/")
-        obstacle = reasons.of_path(row.path, path if paths.is_inside(path) else "")
+        path = record.in_environment(row.path, environment.interpreter.site_packages)
+        obstacle = reasons.of_path(row.path, path)
         if obstacle:
             raise OwnFilesError(obstacle)
-        if not links.is_reached(environment.root, path, is_real):
+        if not links.is_below_real_folders(environment.root, path, is_real):
             raise OwnFilesError(reasons.LINKED_BY_OTHERS, (row.path,))
         shown = _path_in_wheel(environment, distribution, path, declared)
         if not shown:
@@ -104,34 +155,43 @@ def read(environment: Environment, distribution: Installed, digest_cache: Digest
         status = _status(f"{environment.root}/{path}")
         if status is None and links.read_link(f"{environment.root}/{path}"):
             raise OwnFilesError(reasons.LINKED_BY_OTHERS)
-        if status is None:
-            if row.hash_value:  # virtualenv lists files that it has not made, without a hash
-                changed.append(row.path)
-            continue
-        if status.st_uid != files.user_id():
+        if status is None and not row.hash_value:
+            continue  # virtualenv lists files that it has not made
+        if status is not None and status.st_uid != files.user_id():
             raise OwnFilesError(reasons.OF_OTHERS, (row.path,))
-        if permissions.gives_rights(f"{environment.root}/{path}", status):
+        if status is not None and rights.gives_rights(f"{environment.root}/{path}", status):
             raise OwnFilesError(reasons.SPECIAL, (row.path,))
-        content = _restored(environment, path, shown, dist_info)
-        if not (_matches(environment, path, row, status, digest_cache) or _is_row_of_wheel(row, content)):
-            changed.append(row.path)
-            continue
-        found.states[path] = state_of(status)
-        if status.st_mode & stat.S_IXUSR:
-            executables.add(shown)
-        found.files[shown] = path
-        if content is None:
-            found.hashes[shown] = record.hash_value(_digest(environment, path, status, digest_cache))
-        elif _is_launcher(content, declared):
-            del found.files[shown]
-        else:
-            found.texts[shown] = content
-            found.hashes[shown] = record.hash_value(digests.binary(content))
-    if changed:
-        raise OwnFilesError(reasons.CHANGED, tuple(sorted(changed)))
-    if f"{dist_info}/METADATA" not in found.files or f"{dist_info}/WHEEL" not in found.files:
-        raise OwnFilesError(reasons.NO_WHEEL)
-    return found._replace(executables=frozenset(executables))
+        yield _Listed(row, path, shown, status)
+
+
+def _compared(
+    environment: Environment, distribution: Installed, listed: _Listed, digest_cache: DigestCache
+) -> _Intact | None:
+    """Return a file if it is as RECORD says, None if it is missing or differs."""
+    row, path, shown, status = listed
+    if status is None:
+        return None
+    text = _restored(environment, path, shown, distribution.dist_info)
+    if not (_matches(environment, path, row, status, digest_cache) or _is_row_of_wheel(row, text)):
+        return None
+    digest = _digest(environment, path, status, digest_cache) if text is None else digests.binary(text)
+    return _Intact(path, shown, status, text, record.hash_value(digest))
+
+
+def _wheel_of(distribution: Installed, found: Sequence[_Intact], declared: dict[str, str]) -> AsWheel:
+    """Return the wheel that has these files. Launchers are left out: each environment gets its own."""
+    kept = [file for file in found if file.text is None or not _is_launcher(file.text, declared)]
+    return AsWheel(
+        name=distribution.name,
+        version=distribution.version,
+        dist_info=distribution.dist_info,
+        files={file.shown: file.path for file in kept},
+        texts={file.shown: file.text for file in kept if file.text is not None},
+        hashes={file.shown: file.hash_value for file in kept},
+        executables=frozenset(file.shown for file in found if file.status.st_mode & stat.S_IXUSR),
+        launchers=_launchers(declared),
+        states={file.path: state_of(file.status) for file in found},
+    )
 
 
 def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
@@ -143,7 +203,7 @@ def state_of(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def _is_of_installer(row: record.Row, dist_info: str) -> bool:
-    """Tell whether a row is for a file that an installer made in site-packages.
+    """Tell whether a row is for a file that an installer or pepip made in site-packages, or for bytecode.
 
     virtualenv marks each distribution that it seeds with a file `<name>-<version>.virtualenv`.
     """
@@ -179,7 +239,7 @@ def _launchers(declared: dict[str, str]) -> dict[str, str]:
 def _path_in_wheel(environment: Environment, distribution: Installed, path: str, declared: dict[str, str]) -> str:
     """Return the path in the wheel of a file of the environment, or an empty string for a launcher."""
     interpreter = environment.interpreter
-    data = distribution.dist_info.removesuffix(".dist-info") + ".data"
+    data = paths.data_folder(distribution.dist_info)
     base, programs = f"{interpreter.site_packages}/", f"{interpreter.scripts}/"
     if path.startswith(base):
         return path[len(base) :]
@@ -242,7 +302,7 @@ def _restored(environment: Environment, path: str, shown: str, dist_info: str) -
 
     Installers change no other files. Raises OwnFilesError if the script can't be read.
     """
-    data = dist_info.removesuffix(".dist-info") + ".data"
+    data = paths.data_folder(dist_info)
     if not shown.startswith(f"{data}/scripts/"):
         return None
     try:

@@ -33,7 +33,10 @@ _MOST_BYTES = 1 << 30
 
 
 class Moved(NamedTuple):
-    """The members of an image that make up a Python, and the names of libraries that it needs of the machine."""
+    """The members of an image that make up a Python, and the folders of its modules, by path in the image.
+
+    `needed` are the names of libraries that the machine must have.
+    """
 
     members: dict[str, Member]
     module_folders: tuple[str, ...]

@@ -58,7 +58,7 @@ class PlannedChange(NamedTuple):
     are the links of `after` that exist already, and those whose places hold a file that stays. `entries` are the
     entries that will be linked, by distribution name.
 
-    `staying_entries` are linked before and after. `refolded` are those of them whose folders change: other folders
+    `staying_entries` are linked before and after. `with_changed_folders` are those of them for which other folders
     than before are linked whole. `staying_foreign` are the foreign distributions that stay. `whole_before` and
     `whole_after` are the paths at which whole folders are linked, by distribution name.
     """
@@ -70,10 +70,27 @@ class PlannedChange(NamedTuple):
     known: dict[str, Link]
     entries: dict[str, Entry]
     staying_entries: list[Entry]
-    refolded: list[Entry]
+    with_changed_folders: list[Entry]
     staying_foreign: list[Installed]
     whole_before: dict[str, set[str]]
     whole_after: dict[str, set[str]]
+
+
+class _Start(NamedTuple):
+    """The state of an environment before a change.
+
+    `before` is the plan of its links, with the `parts` from which it was merged. With `is_as_planned`, its links are
+    known to follow that plan. `staying` are the distributions that the change leaves. `vanishing` are the paths that
+    the removals list, and `owned` those paths, the links, and the files of foreign distributions.
+    """
+
+    tree: Tree
+    before: Plan
+    parts: dict[str, Part]
+    is_as_planned: bool
+    staying: LinkState
+    vanishing: set[str]
+    owned: set[str]
 
 
 def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, change: LinkChange) -> PlannedChange:
@@ -82,64 +99,97 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
     Raises VenvError if a file that no distribution owns is in the way of a link or script, or if two distributions
     can't be in one environment.
     """
-    additions = sorted(
-        change.additions, key=lambda item: item.entry.name
-    )  # for equal script names, the last one wins
-    new = {item.entry.name: item.entry for item in additions}
-    gone = new.keys() | {item.name for item in change.removals if item.entry_id}
-    staying = {name: entry for name, entry in state.linked.items() if name not in gone}
-    staying_foreign = [item for item in state.foreign if item not in change.removals and item.name not in new]
+    additions = sorted(change.additions, key=lambda item: item.entry.name)  # of equal script names, the last one wins
+    change = change._replace(additions=additions)
+    start = _look(environment, state, change)
+    staying = start.staying.linked
+    entries = {**staying, **{item.entry.name: item.entry for item in additions}}
+    after, known = _plan_after(environment, store_roots, start, entries, change)
+    if not change.is_recovery:
+        prepared_metadata.check_scripts(
+            environment, additions, start.vanishing, linked=state.linked, foreign=state.foreign
+        )
+    whole_before, whole_after = _whole_folders(start.before), _whole_folders(after)
+    return PlannedChange(
+        change=change,
+        tree=start.tree,
+        before=start.before,
+        after=after,
+        known=known,
+        entries=entries,
+        staying_entries=list(staying.values()),
+        with_changed_folders=[
+            entry
+            for name, entry in staying.items()
+            if not start.is_as_planned or whole_before.get(name) != whole_after.get(name)
+        ],
+        staying_foreign=start.staying.foreign,
+        whole_before=whole_before,
+        whole_after=whole_after,
+    )
+
+
+def _look(environment: Environment, state: LinkState, change: LinkChange) -> _Start:
     tree = Tree(environment)
     parts: dict[str, Part] = {}
     before = plan_on_disk.current(environment, tree, state.linked, state.foreign, parts)
-    is_as_before = not (change.is_recovery or plan_on_disk.has_drifted(tree, before))
-    known = _links_but_of(new.keys(), before) if is_as_before else {}
     vanishing = _vanishing(environment, change)
-    ours = vanishing | before.links.keys()
-    owned = ours | {path for item in state.foreign for path in contents.files_of(environment, item)}
-    foreign_folders = contents.foreign_directories(environment, staying_foreign) | set(change.reserved)
-    modes = {item.entry.name: item.mode for item in additions if item.mode}
-    entries = {**staying, **new}
+    files_of_foreign = {path for item in state.foreign for path in contents.files_of(environment, item)}
+    return _Start(
+        tree,
+        before,
+        parts,
+        is_as_planned=not (change.is_recovery or plan_on_disk.has_drifted(tree, before)),
+        staying=_staying(state, change),
+        vanishing=vanishing,
+        owned=vanishing | before.links.keys() | files_of_foreign,
+    )
+
+
+def _staying(state: LinkState, change: LinkChange) -> LinkState:
+    """Return the distributions that a change neither removes nor replaces."""
+    new = {item.entry.name for item in change.additions}
+    gone = new | {item.name for item in change.removals if item.entry_id}
+    linked = {name: entry for name, entry in state.linked.items() if name not in gone}
+    return LinkState(linked, [item for item in state.foreign if item not in change.removals and item.name not in new])
+
+
+def _plan_after(
+    environment: Environment, store_roots: StoreRoots, start: _Start, entries: dict[str, Entry], change: LinkChange
+) -> tuple[Plan, dict[str, Link]]:
+    """Return the plan for `entries`, and those of its links that are known to exist or whose places are taken.
+
+    A folder that holds files of others stays real. So the plan is made again until it links no such folder whole.
+    """
+    new = {item.entry.name for item in change.additions}
+    modes = {item.entry.name: item.mode for item in change.additions if item.mode}
+    known = _links_but_of(new, start.before) if start.is_as_planned else {}
+    foreign_folders = contents.foreign_directories(environment, start.staying.foreign) | set(change.reserved)
+    ours = start.vanishing | start.before.links.keys()
     while True:
         after = merge(
-            entries.values(), environment.interpreter, foreign_directories=foreign_folders, modes=modes, parts=parts
+            entries.values(),
+            environment.interpreter,
+            foreign_directories=foreign_folders,
+            modes=modes,
+            parts=start.parts,
         )
-        replacing = () if change.foreign_files_stay else new.keys()
-        known = {**known, **links_with_files_of(environment, tree, after, staying_foreign, replacing=replacing)}
+        replacing = () if change.foreign_files_stay else new
+        taken = links_with_files_of(environment, start.tree, after, start.staying.foreign, replacing=replacing)
+        known = {**known, **taken}
         filled = obstacles.find(
             environment,
             store_roots,
             after,
             known=known,
-            real=before.directories if is_as_before else (),
+            real=start.before.directories if start.is_as_planned else (),
             ours=ours,
-            owned=owned,
+            owned=start.owned,
             is_recovery=change.is_recovery,
         )
         if not filled:
-            break
+            return after, known
         foreign_folders |= filled
-    if not change.is_recovery:
-        prepared_metadata.check_scripts(environment, additions, vanishing, linked=state.linked, foreign=state.foreign)
-    whole_before, whole_after = _whole_folders(before), _whole_folders(after)
-    refolded = [
-        entry
-        for name, entry in staying.items()
-        if not is_as_before or whole_before.get(name) != whole_after.get(name)
-    ]
-    return PlannedChange(
-        change._replace(additions=additions),
-        tree,
-        before,
-        after,
-        known,
-        entries,
-        list(staying.values()),
-        refolded,
-        staying_foreign,
-        whole_before,
-        whole_after,
-    )
 
 
 def links_with_files_of(

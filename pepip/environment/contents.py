@@ -25,9 +25,9 @@ _NO_SOURCES: Mapping[str, provenance.Source] = {}
 def installed(environment: Environment, store_roots: StoreRoots) -> list[Installed]:
     """Return the distributions of an environment, sorted by name.
 
-    `store_roots` are the spellings of the store's root. A distribution is linked if its METADATA is a link into the
-    store; the link names the entry. If a distribution has its own files and pepip made them from an entry, the
-    environment's note names that entry.
+    `store_roots` are all spellings of the roots of the store and its layers. A distribution is linked if its METADATA
+    is a link into one of these; the link names the entry. If a distribution has its own files and pepip made them
+    from an entry, the environment's note names that entry.
     """
     return installed_in(environment.site_packages, store_roots, provenance.read(environment.root))
 
@@ -49,7 +49,7 @@ def installed_in(
         if child.name.endswith(".dist-info"):
             item = distribution_of(child.name, linked_entry(f"{child.path}/METADATA", store_roots))
             source = sources.get(child.name)
-            if source and not item.entry_id and provenance.is_of(source, child.path):
+            if source and not item.entry_id and provenance.has_noted_record(source, child.path):
                 item = item._replace(source_id=source.entry_id, mode=source.mode)
             found.append(item)
         elif child.name.endswith((".egg-info", ".egg-link")):
@@ -74,14 +74,15 @@ def _of_egg(file_name: str) -> Installed:
 
 
 def linked_entry(path: str, store_roots: StoreRoots) -> str:
-    """Return the entry that the link at `path` leads into, or an empty string if it is no link into the store.
+    """Return the id of the entry that the link at `path` leads into, or an empty string if `path` is no such link.
 
-    A store may have several paths: other spellings, a second mount point, or a place from which it was moved. So the
-    link's own target, its real path, and other paths of the store are compared in turn.
+    A store may have several paths: other spellings, a second mount point, or a place from which it was moved. So
+    three ways are tried in turn: the target as it is written, its real path, and other paths of the store.
     """
     target = links.read_link(path)
     if not target:
         return ""
+    target = os.path.join(os.path.dirname(path), target)
     return (
         _entry_of(target, store_roots)
         or _entry_of(os.path.realpath(target), store_roots)
@@ -102,10 +103,10 @@ def _entry_of(target: str, store_roots: StoreRoots) -> str:
 
 
 def _entry_elsewhere(target: str, store_roots: StoreRoots) -> str:
-    """Return the entry that a link leads into by another path of the store or of a layer, or an empty string.
+    """Return the id of the entry in which a target lies if it names the store or a layer by an unknown path.
 
-    The other path must lead to the same store now. If nothing is left there, the store was perhaps moved: then an
-    entry with the same name must exist in the store.
+    That path must lead to the same store now. If nothing is at that path, the store was perhaps moved: then an entry
+    with the same name must exist in the store. If there is no such entry, the result is empty.
     """
     own = store_roots.own[0]
     at = target.find(_PACKAGES)
@@ -185,7 +186,7 @@ def site_packages_of(root: str) -> list[str]:
 
 
 def bytecode_targets(environment: Environment) -> list[str]:
-    """Return the folders to pass to `compileall`: site-packages, and each linked folder: it follows no link."""
+    """Return the folders for `compileall`: site-packages and each linked folder, because it follows no links."""
     found = [environment.site_packages]
     for folder, folders, _ in os.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
@@ -203,7 +204,7 @@ def fingerprint(environment: Environment) -> tuple[int, frozenset[str]]:
 
 
 def has_own_metadata(environment: Environment, distribution: Installed) -> bool:
-    """Tell whether a distribution has a METADATA that is a file, no link: an installer wrote it there."""
+    """Tell whether a distribution's METADATA is a real file, and not a link."""
     try:
         status = os.lstat(f"{environment.site_packages}/{distribution.dist_info}/METADATA")
     except OSError:
@@ -290,7 +291,7 @@ def check_record(environment: Environment, distribution: Installed) -> None:
 
 
 def holders(site_packages: str, folder: str, store_roots: StoreRoots) -> list[str]:
-    """Return the names of the distributions in `site_packages` whose RECORD lists files below its `folder`."""
+    """Return the names of the distributions whose RECORD lists files below `folder`, a folder of `site_packages`."""
     inside = folder + "/"
     found = installed_in(site_packages, store_roots)
     return [item.name for item in found if any(row.path.startswith(inside) for row in _rows(site_packages, item))]
@@ -303,8 +304,8 @@ def _rows_inside(environment: Environment, distribution: Installed) -> Iterator[
     """
     base = environment.interpreter.site_packages
     for row in _rows(environment.site_packages, distribution):
-        path = os.path.normpath(f"{base}/{row.path}").replace(os.sep, "/")
-        if paths.is_inside(path):
+        path = record.in_environment(row.path, base)
+        if path:
             yield path, row
 
 

@@ -96,7 +96,10 @@ def place(environment: Environment, copies: Copies) -> None:
     is_real = dict.fromkeys((*paths.ancestors(base), base), True)  # these may be links: every installer follows them
     for path in copies.files:
         if os.path.lexists(f"{scratch}/{path}"):
-            if not (links.is_reached(environment.root, path, is_real) and links.is_reached(scratch, path, {})):
+            if not (
+                links.is_below_real_folders(environment.root, path, is_real)
+                and links.is_below_real_folders(scratch, path, {})
+            ):
                 discard(environment.root)
                 raise VenvError(f"cannot write {environment.root}/{path}: a folder above it is a link")
             os.makedirs(os.path.dirname(f"{environment.root}/{path}"), exist_ok=True)

@@ -28,7 +28,7 @@ _LIMIT = 0xFFFFFFFF
 def settle(members: dict[str, Member], folders: Iterable[str], base: BaseInterpreter, time_seconds: int) -> list[str]:
     """Give valid bytecode the time `time_seconds`, and drop all other bytecode.
 
-    Return the paths of the modules below `folders` that have none.
+    Return the paths of the modules below `folders` that have no valid bytecode.
     """
     within = tuple(f"{folder}/" for folder in folders)
     kept, missing = set(), []
@@ -48,7 +48,10 @@ def settle(members: dict[str, Member], folders: Iterable[str], base: BaseInterpr
 def take_compiled(
     members: dict[str, Member], compiled: Mapping[str, str], base: BaseInterpreter, time_seconds: int
 ) -> None:
-    """Add the bytecode files in `compiled`, by the paths of their modules. Missing and invalid files are left out."""
+    """Add bytecode to `members`. `compiled` has the files of bytecode, by the paths of their modules.
+
+    Missing and invalid files are left out.
+    """
     for path, file in compiled.items():
         place = _place(path, base)
         before = members.get(place)
@@ -71,9 +74,9 @@ def places(
 ) -> Iterator[str]:
     """Yield, for each pair of a module's path and source, the file to which its bytecode is to be compiled.
 
-    If this user owns the folder of the file that Python itself would write, it is this file: then the next image and
-    the next import find it. Otherwise, and for sources in `layers`, it is a file in `scratch`. `layers` are the roots
-    of stores that are only read.
+    This is the file that Python itself would write, if this user owns the folder of that file: the next image and
+    import then find it. Otherwise, and for sources in `layers`, it is a file in `scratch`. `layers` are the roots of
+    stores that are only read.
     """
     read_only = tuple(f"{os.path.realpath(layer)}/" for layer in layers)
     is_own: dict[str, bool] = {}
@@ -103,7 +106,10 @@ def _place(path: str, base: BaseInterpreter) -> str:
 
 
 def _keep(members: dict[str, Member], place: str, source: str, base: BaseInterpreter, time_seconds: int) -> bool:
-    """Give the bytecode at `place` the image's time, if it is valid for `source`. Return whether it is."""
+    """Tell whether the bytecode at `place` can stay: it is valid for `source`, or names no time of its source.
+
+    Bytecode that names a time gets the image's time.
+    """
     member = members[place]
     try:
         with open(files.open_regular(member.source, follows=True), "rb") as file:
@@ -114,7 +120,7 @@ def _keep(members: dict[str, Member], place: str, source: str, base: BaseInterpr
     if len(header) < _HEADER_BYTES or header[:4] != base.magic:
         return False
     flags, made_at, size = struct.unpack_from("<III", header, 4)
-    if flags:  # valid by the hash of the source, or unchecked
+    if flags:  # Python compares a hash of the source (3), or checks nothing (1)
         return flags in {1, 3}
     if (made_at, size) != (int(status.st_mtime) & _LIMIT, status.st_size & _LIMIT):
         return False

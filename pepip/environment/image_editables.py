@@ -36,7 +36,7 @@ def editables(environment: Environment, present: Iterable[Installed]) -> list[Ed
 def replace(
     members: dict[str, Member], environment: Environment, editable: Iterable[Editable], wheels: dict[str, Member]
 ) -> None:
-    """Put the members of built wheels in the places of editable distributions. Paths are the environment's."""
+    """Put the members of built wheels in the places of editable distributions. Paths are as in the environment."""
     base = environment.interpreter.site_packages
     for item in editable:
         for path in contents.files_of(environment, item.distribution):

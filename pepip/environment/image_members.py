@@ -30,10 +30,10 @@ _LARGEST_SCRIPT = files.SMALL_BYTES
 
 
 class Found(NamedTuple):
-    """The members, and the links of the environment.
+    """The members by path, and some links of the environment. Paths are relative to the environment.
 
-    `linked` has the folders that are links, by the id of their entry, relative to the environment. `outside` has
-    links that lead out of the environment, as pairs of path and target.
+    `linked` has the paths of linked folders, by the id of the entry that they lead into. `outside` has pairs of path
+    and target, for links that lead neither into the store nor to a place in the environment.
     """
 
     members: dict[str, Member]
@@ -44,10 +44,11 @@ class Found(NamedTuple):
 def of_environment(
     environment: Environment, store_roots: StoreRoots, tag: str, *, without: Collection[tuple[int, int]] = ()
 ) -> Found:
-    """Return the members for all files of an environment, without those of pepip, uv's lock, and its interpreter.
+    """Return the members for the files of an environment, except its interpreter, pepip's own files, and uv's lock.
 
-    Bytecode counts if its name has this `tag`. Files with the devices and inodes in `without` are left out. Raises
-    VenvError if the store has lost an entry, OSError if a folder can't be read.
+    Only bytecode with this `tag` in its name is included. Files with the devices and inodes in `without` are left
+    out. Raises VenvError if the store has lost an entry, OSError if a folder can't be read, and ImageError if links
+    lead in a circle.
     """
     walk = _Walk(environment, store_roots, tag, frozenset(without))
     walk.run()
@@ -133,11 +134,11 @@ def _stays_inside(path: str, target: str) -> bool:
     return not target.startswith("/")
 
 
-def start_relatively(members: dict[str, Member], folder: str, skeleton: Iterable[Sequence[str]]) -> set[str]:
-    """Let the scripts in `folder` start the interpreter beside them, and return the paths of those that change.
+def make_scripts_relocatable(members: dict[str, Member], folder: str, skeleton: Iterable[Sequence[str]]) -> set[str]:
+    """Let the scripts in `folder` start the interpreter beside them. Return the paths of the rewritten scripts.
 
-    `skeleton` is the skeleton of an environment that uv made relocatable: its scripts of activation take the places
-    of the environment's own, which name its path.
+    `skeleton` has the files of a relocatable environment that uv made. Its activation scripts replace those of the
+    environment in the image, which contain the environment's path.
     """
     for path in [path for path in members if path.rpartition("/")[0] == folder]:
         if path.rpartition("/")[2].lower().startswith(("activate", "deactivate")):
@@ -164,7 +165,7 @@ def _script(path: str) -> bytes:
         return b"#!" + file.read()
 
 
-def record_as_real(environment: Environment, found: Found, store_roots: StoreRoots, changed: set[str]) -> None:
+def rewrite_records(environment: Environment, found: Found, store_roots: StoreRoots, changed: set[str]) -> None:
     """Let each RECORD list the files of the image: no links, and the `changed` scripts with their new hashes."""
     base = environment.interpreter.site_packages
     for path, member in found.members.items():
@@ -184,16 +185,16 @@ def record_as_real(environment: Environment, found: Found, store_roots: StoreRoo
 def _with_scripts(content: bytes, base: str, members: dict[str, Member], changed: set[str]) -> bytes:
     rows = record.parse(content.decode("utf-8", "surrogateescape"))
     for number, row in enumerate(rows):
-        path = os.path.normpath(f"{base}/{row.path}") if ".." in row.path else ""
+        path = record.in_environment(row.path, base) if ".." in row.path else ""
         if path in changed and row.hash_value:
             rows[number] = record.row_of(row.path, members[path].content)
     return record.render(rows).encode("utf-8", "surrogateescape")
 
 
-def path_files_leading_out(environment: Environment, found: Found) -> list[tuple[str, str]]:
-    """Return the `.pth` and `.egg-link` files of site-packages that name a folder outside, each with that folder.
+def take_path_files(environment: Environment, found: Found) -> list[tuple[str, str]]:
+    """Return the `.pth` and `.egg-link` files of site-packages that name a folder outside the environment.
 
-    An absolute path into the environment becomes a relative one.
+    Each file comes with that folder. In the members, absolute paths into the environment become relative.
     """
     base = environment.interpreter.site_packages
     real_root = os.path.realpath(environment.root)

@@ -87,8 +87,9 @@ def _is_metadata(name: str) -> bool:
 def begin(root: str, journal: Journal) -> None:
     """Write the journal.
 
-    An existing journal, and the files that were set aside for it, are kept until the new journal is complete. Raises
-    OSError if it can't be written. If there was no journal before, nothing is left behind.
+    An existing journal stays until the new one is complete and replaces it. The files that were set aside for it stay
+    until `finish`. Raises OSError if the new journal can't be written; nothing is then left behind if there was no
+    journal before.
     """
     folder = paths.scratch(root)
     _remove_link(folder)
@@ -132,6 +133,11 @@ def is_in_use(root: str) -> bool:
     return _may_be_held(root) and locks.is_held(installing(root))
 
 
+def is_under_way(root: str) -> bool:
+    """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock."""
+    return is_in_use(root) or locks.is_held(paths.environment_lock(root))
+
+
 def wait(root: str) -> None:
     """Wait until uv has installed the private distributions.
 
@@ -154,8 +160,8 @@ def pending(root: str) -> Journal | None:
     """Return the journal of a killed run, or None if there is none.
 
     A run that was killed before its journal was complete had changed nothing, so the answer is None. A journal that
-    `load` refuses shows only that a change was begun, so the answer is an empty journal. So it is if the journal's
-    folder is a link. Raises OSError if the file can't be read.
+    `load` refuses shows only that a change was begun, so the answer is an empty journal. It is the same if the
+    journal's folder is a link. Raises OSError if the file can't be read.
     """
     path = f"{paths.scratch(root)}/{_NAME}"
     try:

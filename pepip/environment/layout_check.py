@@ -31,7 +31,7 @@ def check(root: str, store_roots: StoreRoots | None = None) -> None:
     for path in (root, f"{root}/pyvenv.cfg"):
         if not (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)):
             raise VenvError(f"{path} is neither a file nor a folder", hint="move it away")
-    if links.read_link(f"{root}/.lock"):
+    if links.read_link(paths.environment_lock(root)):
         raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
     for child in _files_read(root):
         if not _is_readable(child) and not (store_roots and contents.linked_entry(child.path, store_roots)):

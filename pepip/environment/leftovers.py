@@ -47,7 +47,11 @@ def remove(
         filesystems.remove_tree(f"{environment.site_packages}/{distribution.dist_info}")
     for entry in entries:
         for path, link in merge([entry], environment.interpreter, modes={entry.name: _AS_FILES}).links.items():
-            if path not in owned and tree.reaches(path) and links.is_begun_copy(f"{root}/{path}", link.target):
+            if (
+                path not in owned
+                and tree.reaches(path)
+                and links.may_be_copy_in_progress(f"{root}/{path}", link.target)
+            ):
                 unlink(path)
     ids = {entry.id for entry in entries}
     for folder, folders, names in os.walk(root):

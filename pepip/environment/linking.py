@@ -1,11 +1,11 @@
 """Carries out a change to the links of an environment. Only the links that differ are changed.
 
-Idempotent: a link that is already right is kept, so that a killed run can be repeated. On a network file system it
-is made anew.
+A killed change can be repeated: a link that is already right is kept, or made anew on a network file system.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
@@ -68,7 +68,7 @@ def begin(
 
 
 class _Run:
-    """A planned change while it is carried out. Each method is one step, in this order.
+    """A planned change while it is carried out. Each public method is one step, in this order.
 
     `_removed` are the paths, relative to the environment, that the steps so far have removed.
     """
@@ -81,7 +81,8 @@ class _Run:
         self._tree = planned.tree
         self._placer = placer_for(environment, planned.entries.values())
         self._removed: set[str] = set()
-        self._has_begun = journal.is_there(environment.root)  # uv has installed private distributions already
+        # Without a recovery, a journal is there only if uv has installed private distributions already.
+        self._uv_came_first = journal.is_there(environment.root)
 
     def begin(self) -> None:
         """Write the journal. If the disk is full, a change that only removes first makes room for the journal."""
@@ -99,7 +100,7 @@ class _Run:
         try:
             prepared_metadata.prepare(self._environment, additions, self._placer, folders=whole)
         except OSError:
-            if not (self._change.is_recovery or self._has_begun):
+            if not (self._change.is_recovery or self._uv_came_first):
                 journal.finish(self._environment.root)  # nothing was changed: perhaps the disk is full
             raise
 
@@ -110,7 +111,8 @@ class _Run:
         without = without_record.remove(environment, self._change.leaving)
         if without:
             self._note_removed(without)
-        # Before any link is made: a tool that removes such an entry now must remove its links, never their targets.
+        # Another tool may uninstall a distribution with changed folders meanwhile. So before any link changes, RECORD
+        # must list the linked folders: the tool then removes links, and not the files behind them.
         self._list_folders(planned.whole_before, planned.whole_after)
         try:
             for distribution in self._change.removals:
@@ -132,7 +134,12 @@ class _Run:
         def is_prepared(path: str) -> bool:
             return path[: path.find("/", len(base)) + 1] in prepared
 
-        os.makedirs(self._environment.site_packages, exist_ok=True)  # pip removes it with the last distribution
+        site_packages = self._environment.site_packages
+        os.makedirs(site_packages, exist_ok=True)  # pip removes it with the last distribution
+        # Otherwise the first import would make this folder, and change the time of site-packages. That time shows
+        # whether another tool was at work: see `store.venv_times`.
+        with contextlib.suppress(OSError):
+            os.mkdir(f"{site_packages}/{paths.PYCACHE}")
         for folder in sorted(planned.after.directories):
             if not is_prepared(f"{folder}/"):
                 self._tree.make_folder(folder)
@@ -170,7 +177,7 @@ class _Run:
         begin(self._environment, self._change.additions, self._change.removals, self._change.private)
 
     def _makes_room(self, error: OSError) -> bool:
-        """Tell whether an error is that of a full disk, and the change only removes distributions."""
+        """Tell whether the disk is full, and the change itself makes room because it only removes distributions."""
         change = self._change
         adds = change.additions or change.private or change.leaving.metadata
         return error.errno in filesystems.FULL and bool(change.removals) and not (adds or change.is_recovery)
@@ -187,18 +194,21 @@ class _Run:
         return {path for item in twins for path in contents.files_of(self._environment, item)}
 
     def _note_removed(self, removed: set[str]) -> None:
-        """Note paths that were removed past `_tree`, which may still believe in their folders."""
+        """Note paths that were removed without `_tree`. The old tree may remember folders that are gone."""
         self._removed |= removed
         self._tree = Tree(self._environment)
 
     def _list_folders(self, *whole: dict[str, set[str]]) -> None:
-        """Let the RECORD of each refolded entry begin with the folders that one of the plans links whole."""
-        for entry in self._planned.refolded:
+        """Let the RECORD of each entry with changed folders begin with its linked folders.
+
+        `whole` has, for each plan, the folders that the plan links whole, by distribution name.
+        """
+        for entry in self._planned.with_changed_folders:
             folders = set[str]().union(*(plan.get(entry.name, ()) for plan in whole))
             metadata.rewrite_leading_rows(self._environment, entry, folders)
 
     def _remove_stale_links(self, kept: Collection[str]) -> None:
-        """Remove the links that the new plan does not have, except at `kept` paths, and folders that become empty."""
+        """Remove links that the new plan lacks, except at `kept` paths. Then remove folders that became empty."""
         before, after = self._planned.before, self._planned.after
         for path, link in before.links.items():
             if after.links.get(path) == link or path in kept or not self._tree.reaches(path):
@@ -240,7 +250,7 @@ def _make_links(root: str, missing: Sequence[Link], place: Callable[[Link], None
         parallel.in_threads(place_or_note, missing)
         for link in occupied:
             # The system may remember a link for a second after another machine has removed it: then it refuses the
-            # new link without asking that machine. A removal asks, and makes the system forget the name.
+            # new link without asking the file server. A removal asks the server, and the system forgets the name.
             if not link.mode and placer.is_placed(f"{root}/{link.path}", link.target):
                 links.unlink(f"{root}/{link.path}")
         make(occupied)

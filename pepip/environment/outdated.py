@@ -32,7 +32,7 @@ def has_any(environment: Environment, state: LinkState, names: set[str]) -> bool
 def replace(environment: Environment, state: LinkState, names: set[str]) -> None:
     """Replace the outdated files of the linked distributions in `names`, each by one rename.
 
-    The caller holds the environment's lock. Raises OSError; each file is the old or the new one.
+    The caller holds the environment's lock. Raises OSError; each file is then either the old or the new one.
     """
     placer = placer_for(environment, state.linked.values())
     for path, link in list(_found(environment, placer, state, names)):

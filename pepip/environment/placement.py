@@ -21,7 +21,7 @@ MODES = (LINK, CLONE, COPY)
 class Placer:
     """Makes links and files, each in the cheapest way that its file system allows.
 
-    `near` are the stores that may be on the same device as the environment, as the folders of their packages.
+    `near` has the folders `packages` of those stores that may be on the same device as the environment.
     """
 
     def __init__(self, near: Collection[str]) -> None:
@@ -38,10 +38,9 @@ class Placer:
         """Make `place` a link to the path `inside` of an entry or, with a `mode`, a real file made from it.
 
         Folders and METADATA get a link whose target names the entry. Other files get a hard link. If that is
-        impossible, a file is copied, because programs resolve real paths and look for files beside them. Two
-        kinds of files get a symbolic link instead, because no program resolves their paths: other metadata, and
-        libraries, which the loader finds by the path that it was given. Raises FileExistsError if something is at
-        `place`.
+        impossible, most files are cloned or copied: a program that resolves a symbolic link would look in the store
+        for the files beside it. Other metadata and libraries get a symbolic link, because no
+        program resolves their paths. Raises FileExistsError if something is at `place`.
         """
         target = f"{entry.path}/{inside}"
         if mode:
@@ -49,7 +48,7 @@ class Placer:
         elif is_directory:
             links.link_directory(target, place, ready=self._ready(entry, inside))
         elif inside == f"{entry.dist_info}/METADATA":
-            links.link_name(target, place, ready=self._ready(entry, inside))
+            links.link_by_name(target, place, ready=self._ready(entry, inside))
         elif self.is_near(target) and links.link_file(target, place):
             pass
         elif _is_library_name(inside) or inside.startswith(f"{entry.dist_info}/"):

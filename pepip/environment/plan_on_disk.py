@@ -45,7 +45,7 @@ def has_drifted(tree: Tree, plan: Plan) -> bool:
     """
     return any(
         link.is_directory and not links.read_link(f"{tree.root}/{path}") for path, link in plan.links.items()
-    ) or not all(map(tree.has_folder, plan.directories))
+    ) or not all(map(tree.has_folder, sorted(plan.directories)))  # in this order, each is looked at once
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:

@@ -1,7 +1,7 @@
-"""The environment that a project's `.venv` means: a folder, a link to one, or a file that holds its path.
+"""The environment that a project's `.venv` means. `.venv` is a folder, a link to one, or a file that holds its path.
 
-Such a redirect file leads to an environment outside the project, and so does the link that uv makes to an environment
-in its cache. Source: PEP 832; uv's discovery of environments.
+Such a file is a redirect file. It leads to an environment outside the project, and so does the link that uv makes to
+an environment in its cache. Source: PEP 832; uv's discovery of environments.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def meant_by(place: str) -> str:
 
 
 def redirected(place: str) -> str:
-    """Return the path that a redirect file holds, empty if there is no such file. One line ending does not count."""
+    """Return the path in a redirect file, without the line ending at its end; empty if there is no such file."""
     try:
         content = files.read_regular(place, most_bytes=_MOST_BYTES, follows=True)
     except (OSError, ValueError):

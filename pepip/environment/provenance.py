@@ -42,7 +42,7 @@ def load(content: bytes) -> dict[str, Source]:
     document = files.load_json(content)
     rows = document.get("distributions") if isinstance(document, dict) else None
     if not isinstance(rows, dict):
-        raise ValueError("a note has distributions")
+        raise ValueError("the note does not list distributions")
     found = {}
     for name, row in rows.items():
         is_metadata = name.endswith(".dist-info") and paths.is_name(name)
@@ -62,7 +62,7 @@ def read(root: str) -> dict[str, Source]:
         return {}
 
 
-def is_of(source: Source, dist_info: str) -> bool:
+def has_noted_record(source: Source, dist_info: str) -> bool:
     """Tell whether the `.dist-info` folder at this path still has the RECORD of a source."""
     return digest(dist_info) == source.record
 
@@ -87,7 +87,7 @@ def add(root: str, sources: Mapping[str, Source]) -> None:
 def tidy(root: str, site_packages: str) -> None:
     """Remove the rows of distributions that are gone or have another RECORD."""
     noted = read(root)
-    kept = {name: source for name, source in noted.items() if is_of(source, f"{site_packages}/{name}")}
+    kept = {name: source for name, source in noted.items() if has_noted_record(source, f"{site_packages}/{name}")}
     if len(kept) < len(noted):
         _write(root, kept)
 

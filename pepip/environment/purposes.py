@@ -25,8 +25,8 @@ _BUCKET = re.compile(r"(environments|archive)-v\d+")
 class Purpose(NamedTuple):
     """The kind of an environment, and its name for people.
 
-    The name is the path of a project's environment or of a script, and the name of a tool. A script that came from
-    stdin or a URL has no path: `script` is None then.
+    The name is the path of a project's environment or of a script, the name of a tool, or the label of a run. If a
+    script came from stdin or a URL, it has no path, and `script` is None.
     """
 
     kind: str

@@ -56,8 +56,8 @@ def distributions(environment: Environment, store_roots: StoreRoots) -> list[Ins
 def restore(environment: Environment, store_roots: StoreRoots) -> None:
     """Put all files back in their places, and replace the files that the change made there. Idempotent.
 
-    A file stays aside if a folder above its place is a link that does not lead into the store. Only site-packages and
-    the folders above it may be such links.
+    A file stays aside if a folder above its place is a link that does not lead into the store. This does not hold for
+    site-packages and the folders above it, which may be such links.
     """
     root, site_packages = environment.root, environment.interpreter.site_packages
     frame = {f"{root}/{folder}" for folder in (*paths.ancestors(site_packages), site_packages)}

@@ -1,8 +1,8 @@
 """Finds the distributions of an environment that pepip does not link, and tells which of them could be linked.
 
-Only metadata is read; of all other files, only size and kind are checked. So an edited file of the same size is not
-noticed here; adopting hashes every file before it links. No program is started, because the environment may belong to
-anybody.
+Only metadata is read, and scripts of another size than in RECORD. Of all other files, only size and kind are checked.
+So an edited file of the same size is not noticed here; adopting hashes every file before it links. No program is
+started, because the environment may belong to anybody.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pepip import digests, names, paths
 from pepip.environment import contents, makers, reasons
 from pepip.environment.file_tree import FileTree
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, filesystems, links, permissions, reflinks
+from pepip.host import disk_usage, files, filesystems, links, reflinks, rights
 from pepip.wheel import footprint, record, scripts
 
 TYPE_CHECKING = False
@@ -29,10 +29,10 @@ _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
 class Inodes(NamedTuple):
-    """The inodes of a distribution that have the same number of `names` (hard links) each.
+    """Those inodes of a distribution's files that have the same number of hard links. `names` is that number.
 
-    `mark` is computed from the inodes: distributions that are hard links of the same files have equal marks. It is 0
-    for inodes with one name. `number` counts the inodes.
+    `mark` is computed from the inodes: if the files of two distributions are hard links to the same inodes, their
+    marks are equal. It is 0 for inodes with one name. `number` counts the inodes.
     """
 
     mark: int
@@ -90,14 +90,14 @@ class _Found(NamedTuple):
 
 
 def survey(root: str, store_roots: StoreRoots) -> Survey:
-    """Survey the environment at `root`. `store_roots` are the spellings of the store's root.
+    """Survey the environment at `root`. `store_roots` are all spellings of the roots of the store and its layers.
 
     Raises OSError if a folder can't be read.
     """
     tree = FileTree(root)
     found: list[_Found] = []
     linked = 0
-    for site_packages in read_by_python(root):
+    for site_packages in site_packages_in_use(root):
         base = site_packages[len(root) + 1 :]
         present = contents.installed_in(site_packages, store_roots)
         all_names = [item.name for item in present]
@@ -124,7 +124,7 @@ def survey(root: str, store_roots: StoreRoots) -> Survey:
     )
 
 
-def read_by_python(root: str) -> list[str]:
+def site_packages_in_use(root: str) -> list[str]:
     """Return the site-packages that the environment's Python reads, or the first one if none is of its version."""
     found = contents.site_packages_of(root)
     version = makers.python_of(makers.settings_of(root))
@@ -177,7 +177,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     for path, hash_value, size in rows:
         if path in skipped:
             continue
-        inside = f"{base}/{path}" if not path.startswith((".", "/")) else _inside(base, path)
+        inside = f"{base}/{path}" if not path.startswith((".", "/")) else record.in_environment(path, base)
         obstacle = reasons.of_path(path, inside)
         if obstacle:
             reason = reason or obstacle
@@ -187,7 +187,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
             continue
         if status is not None and status.st_uid != files.user_id():
             reason = reason or reasons.OF_OTHERS
-        if status is not None and permissions.gives_rights(f"{root}/{inside}", status):
+        if status is not None and rights.gives_rights(f"{root}/{inside}", status):
             reason = reason or reasons.SPECIAL
         if status is None and not hash_value and inside not in tree.links:
             continue  # virtualenv lists files that it has not made
@@ -214,14 +214,20 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
 
 
 def _is_in_a_store(target: str) -> bool:
-    """Tell whether a link leads into an entry of some store. PDM's cache has a folder named `packages`, too."""
+    """Tell whether a link leads into an entry of some store.
+
+    The entry's document must exist, because other tools, such as PDM, also have a folder named `packages`.
+    """
     above, _, inside = target.rpartition(paths.packages("") + "/")
     entry = "/".join(inside.split("/")[:2])
     return bool(inside) and os.path.isfile(f"{paths.packages(above)}/{entry}/{paths.ENTRY_METADATA}")
 
 
 def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
-    """Tell whether `size`, from RECORD, is that of the script in its wheel: older pips don't write the new size."""
+    """Tell whether `size`, from RECORD, is the size that the script has in its wheel.
+
+    pip changes the first line of a script; older versions of pip leave the old size in RECORD.
+    """
     if not path.startswith(("bin/", "Scripts/")):
         return False
     try:
@@ -232,9 +238,9 @@ def _is_script_of_wheel(root: str, path: str, size: str) -> bool:
 
 
 def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> str:
-    """Return the `Copy.content` of a distribution with the files of an entry. `text` is the entry's RECORD."""
+    """Return the `Copy.content` that a distribution with an entry's files has. `text` is the entry's RECORD."""
     skipped = record.own_metadata(dist_info)
-    data = dist_info.removesuffix(".dist-info") + ".data/"
+    data = paths.data_folder(dist_info) + "/"
     merged = tuple(f"{data}{scheme}/" for scheme in ("purelib", "platlib"))
     rows = []
     for path, hash_value, _ in record.rows_of(text):
@@ -244,14 +250,6 @@ def content_of_entry(name: str, version: str, dist_info: str, text: bytes) -> st
         if not shown.startswith(data):
             rows.append(f"{shown},{hash_value}")
     return digests.hexadecimal("\n".join([f"{name} {version}", *sorted(rows)]).encode("utf-8", "surrogateescape"))
-
-
-def _inside(base: str, path: str) -> str:
-    """Return a path of RECORD relative to the environment, or an empty string if the path leads out."""
-    if path.startswith("/"):
-        return ""
-    place = os.path.normpath(f"{base}/{path}").replace(os.sep, "/")
-    return place if paths.is_inside(place) else ""
 
 
 def _is_below_link(path: str, tree: FileTree) -> bool:
@@ -337,7 +335,10 @@ def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str
 
 
 def _data_folders(base: str, folders: set[str]) -> int:
-    """Return the number of folders that an entry has for `.data` files, the scheme's and `.data` itself included."""
+    """Return the number of folders that an entry needs for files outside site-packages, without scripts.
+
+    In an entry these files lie below two more folders: `.data`, and one for their scheme.
+    """
     above = set(paths.ancestors(f"{base}/x"))
     outside = [path for path in folders - above if not path.startswith((f"{base}/", "bin", "Scripts"))]
     return len(outside) + 2 if outside else 0

@@ -13,7 +13,7 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, exchange, files, filesystems, links
-from pepip.model import Usage
+from pepip.host.disk_usage import Usage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _noted(folder: str) -> list[_Step]:
         and paths.is_inside(step.path)
         and isinstance(step.number, int)
         and isinstance(step.inode, int)
-        and links.is_reached(root, step.path, is_real)
+        and links.is_below_real_folders(root, step.path, is_real)
         for step in steps
     )
     return steps if is_ours else []

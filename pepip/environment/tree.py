@@ -39,7 +39,7 @@ class Tree:
 
         If `path` ends with a slash, it is checked itself, too.
         """
-        return links.is_reached(self.root, path, self._is_real)
+        return links.is_below_real_folders(self.root, path, self._is_real)
 
     def has_folder(self, path: str) -> bool:
         """Tell whether a real folder is at `path`, and no link above it. A folder of the frame may be a link."""

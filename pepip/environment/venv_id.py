@@ -13,7 +13,6 @@ import os
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
-from pepip.urls import without_password
 
 _MOST_BYTES = 1 << 14
 _LONGEST_LABEL = 120
@@ -50,10 +49,12 @@ def note_script(root: str, script: str) -> None:
 
 
 def note_label(root: str, label: str) -> None:
-    """Note the purpose of the environment at `root`, in uv's cache, in words. A failure is ignored.
+    """Note in words the purpose of the environment at `root`, which lies in uv's cache. A failure is ignored.
 
     Passwords in URLs are left out, because other users may read the file.
     """
+    from pepip.urls import without_password
+
     _add(root, " ".join(without_password(label).split())[:_LONGEST_LABEL])
 
 

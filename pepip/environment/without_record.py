@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 
 
 class Departure(NamedTuple):
-    """The files to remove and rewrite with distributions that have no RECORD.
+    """The changes to site-packages that remove distributions without a RECORD.
 
-    All names are children of site-packages. `metadata` is removed last, so that a killed removal can be repeated.
-    `contents` has the new content of files that are rewritten, by name.
+    `names` and `metadata` are children of site-packages to remove, `metadata` last, so that a killed removal can be
+    repeated. `contents` has pairs: the name of a file to rewrite, and its new content.
     """
 
     names: tuple[str, ...] = ()

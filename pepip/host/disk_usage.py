@@ -8,7 +8,6 @@ import stat
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import reflinks
-from pepip.model import Usage
 from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
@@ -23,6 +22,16 @@ Inode = tuple[int, int]
 
 Mark = tuple[int, int]
 """The size and the modification time of a file. A copy has the mark of its source."""
+
+
+class Usage(NamedTuple):
+    """The disk usage of trees. Bytes are allocated bytes, and each inode is counted once.
+
+    A symbolic link counts as a link, not as its target.
+    """
+
+    allocated_bytes: int = 0
+    inodes: int = 0
 
 
 class Weight(NamedTuple):
@@ -65,9 +74,8 @@ def measure(trees: Iterable[str]) -> Usage:
 class Weighed(NamedTuple):
     """The bytes of a tree, its inodes, and its folders (relative to the tree) with their modification times.
 
-    `times` of a tree that could not be read whole hold for no tree. `marks` are the marks of all files that are not
-    empty. `unused` are the bytes of `__pycache__` folders without a
-    file.
+    If a tree could not be read whole, its `times` are true of no tree, so `are_unchanged` is False. `marks` are the
+    marks of all files that are not empty. `unused` are the bytes of `__pycache__` folders without a file.
     """
 
     weight: Weight
@@ -176,14 +184,14 @@ def names_in(trees: Iterable[str]) -> tuple[dict[Inode, int], dict[Inode, os.sta
 
 
 _UNKNOWN: list[object] = ["", -1]
-"""The time of a root that no folder has."""
+"""An item of `times` that is true of no tree: no folder has this time."""
 
 
 def _walk(tree: str, times: list[list[object]] | None = None) -> Iterator[tuple[str, os.stat_result]]:
     """Yield every path of a tree, its root first.
 
-    Paths that vanish meanwhile or can't be read are left out. Then `times` gets an item that makes it hold for no
-    tree: a disk may be away for a moment.
+    Paths that vanish meanwhile or can't be read are left out. Then `times` gets the item `_UNKNOWN`, so that the tree
+    is read again next time: a disk may be away for a moment.
     """
     times = [] if times is None else times
     try:

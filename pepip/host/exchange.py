@@ -22,8 +22,9 @@ _LEFT = ".left"
 def exchange(one: str, other: str) -> None:
     """Exchange the files or folders at two paths of one file system. Raises OSError if that fails.
 
-    If one step is not possible, three renames do it. If the process is killed between them, the file or folder of
-    `other`, or a part of it, is at `<one>.left`: see `restore`.
+    If one step is not possible, three renames do it (for a folder in a lower layer of overlayfs, a rename of each of
+    its files). If the process is killed between them, the file or folder that was at `other`, or a part of it, is at
+    `<one>.left`: see `restore`.
     """
     try:
         if _in_one_step(one, other):
@@ -41,7 +42,10 @@ def exchange(one: str, other: str) -> None:
 
 
 def restore(one: str, other: str) -> None:
-    """Undo an exchange that was killed: the file or folder at `<one>.left` is at `other` again. Else do nothing."""
+    """Undo an exchange that was killed: move the file or folder at `<one>.left` back to `other`.
+
+    Does nothing if nothing is at `<one>.left`.
+    """
     if os.path.lexists(one + _LEFT):
         if os.path.lexists(other) and not os.path.lexists(one):
             os.rename(other, one)

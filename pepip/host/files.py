@@ -148,7 +148,7 @@ def _refuse(constant: str) -> None:
 
 def _finite(digits: str) -> float:
     number = float(digits)
-    if number - number:  # infinity less infinity is no number, and so true
+    if number - number:  # infinity less infinity is NaN, which counts as true
         _refuse(digits)
     return number
 

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 
+from pepip import early_imports
 from pepip.fast_namedtuple import NamedTuple
 
 FULL = {errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}
@@ -39,7 +40,7 @@ def flush(path: str) -> None:
 def prepare_to_flush() -> None:
     """Import the module that `flush` needs, so that a flushing thread never holds the lock of an import."""
     if sys.platform == "linux":
-        import ctypes  # noqa: F401
+        early_imports.load("ctypes")
 
 
 def memory_folder() -> str:
@@ -159,11 +160,12 @@ def identity(path: str) -> int:
 
 
 class Place(NamedTuple):
-    """The place of a folder: the mount point of its file system, and its `location`.
+    """The place of a folder: the mount point of its file system, and its `location`, a text.
 
-    Two locations are the same text only if the same folder is seen by the same path. Two disks, two
-    containers, a chroot and the system around it, and two mounted folders of one disk have different locations. A
-    location stays the same after a restart, except on a file system without a UUID.
+    All folders of one mount have the same location. Two locations are the same only if the same folder of the same
+    file system is mounted at the same path, below the same root folder. Two disks, two containers, a chroot and the
+    system around it, and two mounted folders of one disk have different locations. A location stays the same after a
+    restart, except on a file system that has no lasting name, such as tmpfs.
     """
 
     mount_point: str
@@ -183,7 +185,10 @@ def place(path: str) -> Place:
 
 
 def _identity_text(path: str, mount: Mount) -> str:
-    """Return a text that tells a file system from all others: its UUID, its server, or its number until a restart."""
+    """Return a text that tells a file system from all others: its UUID, its server, or a number.
+
+    The number of some file systems changes at a restart.
+    """
     if sys.platform != "linux":
         return f"{identity(path):x}.{os.stat(path).st_dev:x}"
     uuid = _uuid(path)

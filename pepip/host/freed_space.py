@@ -25,7 +25,7 @@ class Gain(NamedTuple):
 def by_removing(trees: Iterable[str], *, place: str) -> Gain:
     """Return the space that a removal of all `trees` together frees. `place` is a folder of their file system.
 
-    Blocks that only two of the files share count as freed, although a third clone outside the trees may keep them.
+    Blocks that several of the files share count as freed, although a clone outside the trees may keep them.
     """
     names, statuses, places = disk_usage.names_in(trees)
     may_clone = reflinks.may_clone(filesystems.mount_point(place))

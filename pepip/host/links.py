@@ -1,4 +1,4 @@
-"""Making, reading and removing links. No other module makes links.
+"""Making, reading and removing links. No other module makes links, except `transfer`: hard links between files.
 
 A folder is linked by a symbolic link, on Windows by a junction, which needs no privilege. A file is linked by a hard
 link if source and link share a file system that allows it: a hard link costs no inode, and its real path lies in the
@@ -27,7 +27,7 @@ _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 def link_directory(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already.
 
-    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to it.
+    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to `ready`.
     """
     if ready and share_inode(ready, path):
         return
@@ -97,7 +97,7 @@ def symbolic_link(target: str, path: str) -> None:
         ) from error
 
 
-def link_name(target: str, path: str, *, ready: str = "") -> None:
+def link_by_name(target: str, path: str, *, ready: str = "") -> None:
     """Make `path` a symbolic link to the file `target`, or a hard link where a symbolic link is not possible.
 
     A symbolic link names its target, and a hard link does not. `ready` is as in `link_directory`. The hard link is
@@ -159,7 +159,7 @@ def is_copy(path: str, target: str) -> bool:
     return are_alike and _starts_alike(path, target)
 
 
-def is_begun_copy(path: str, target: str) -> bool:
+def may_be_copy_in_progress(path: str, target: str) -> bool:
     """Tell whether `path` is a hard link to the file `target`, or a complete or unfinished copy of it."""
     try:
         found, wanted = os.lstat(path), os.stat(target)
@@ -180,7 +180,7 @@ def _starts_alike(path: str, target: str) -> bool:
     return True
 
 
-def is_reached(root: str, path: str, is_real: dict[str, bool]) -> bool:
+def is_below_real_folders(root: str, path: str, is_real: dict[str, bool]) -> bool:
     """Tell whether no folder between `root` and the relative `path` is a link. `is_real` caches answers by folder."""
     for folder in paths.ancestors(path):
         if folder not in is_real:

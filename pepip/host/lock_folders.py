@@ -1,15 +1,15 @@
-"""Locks made of folders and renames, for file systems that have no others (Lustre without `flock`, some with FUSE).
+"""Locks made of folders and renames, for file systems without other locks (Lustre without `flock`, some of FUSE).
 
 The lock on a file `F` is a folder `.pepip-locks/F` beside it. In it each holder has a mark, which is a folder with a
 file that names the holder: `x` for a process that holds the lock alone, `s.ID` for one that shares it. A mark appears
-by a rename. The rename fails if `x` is there, so only one process gets `x`. A process that shares the lock first
+by a rename. A rename to `x` fails if `x` is there, so only one process gets `x`. A process that shares the lock first
 makes its mark, then looks for `x`. A process that wants to be alone first makes `x`, then waits until no other mark
 is left. So at least one of the two sees the other.
 
 A holder touches its mark every few seconds. A mark is dead if its process has ended on this machine, or if nobody has
-touched it for `EXPIRY_SECONDS` by the clock of the process that waits. A dead `x` gets another name by a rename,
-which only one process can do. A process of another machine that was stopped for more than `EXPIRY_SECONDS` has lost
-its lock.
+touched it for `EXPIRY_SECONDS` by the clock of the process that waits. A dead mark gets another name by a rename, and
+only one process can make this rename. A process of another machine that was stopped for more than `EXPIRY_SECONDS`
+has lost its lock.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class LockFolder:
 
 
 def acquire(path: str, *, shared: bool, waits: bool = True) -> LockFolder | None:
-    """Take the lock on `path`. Wait for it, or return None if another process holds it.
+    """Take the lock on `path`, and wait until it is free. Without `waits`, return None if another process holds it.
 
     Raises OSError if this user can't make folders beside `path`.
     """
@@ -72,13 +72,13 @@ def acquire(path: str, *, shared: bool, waits: bool = True) -> LockFolder | None
                 new = ""
                 found = LockFolder(place, mark)
                 try:
-                    if not watch.sees(_ALONE) if shared else _are_sharers_gone(watch, waits=waits):
+                    if not watch.sees(_ALONE) if shared else _wait_for_sharers(watch, waits=waits):
                         return found
                 except BaseException:
                     found.release()
                     raise
                 found.release()
-        except FileNotFoundError:  # its last holder has removed the folder
+        except FileNotFoundError:  # the lock's last holder has removed the lock's folder
             new = ""
             continue
         if not waits:
@@ -112,9 +112,13 @@ def _prepare(place: str) -> str:
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)  # a link leads elsewhere
     name = f".{_host()}.{os.getpid()}.{time.monotonic_ns()}"
-    os.mkdir(f"{place}/{name}")
+    mark, mode = f"{place}/{name}", stat.S_IMODE(like.st_mode) & 0o055 | 0o700
+    os.mkdir(mark, mode)
     content = "\n".join((name, *_own_identity())).encode("utf-8", "surrogateescape")
-    files.create(f"{place}/{name}/{_OWNER}", content, mode=0o666)
+    files.create(f"{mark}/{_OWNER}", content, mode=mode & 0o644)
+    if sys.platform != "win32":  # whatever the umask is, those who wait can read it, and only its holder can write it
+        os.chmod(f"{mark}/{_OWNER}", mode & 0o644)
+        os.chmod(mark, mode)
     return name
 
 
@@ -131,7 +135,7 @@ def _take_mark(place: str, new: str, mark: str) -> bool:
     return True
 
 
-def _are_sharers_gone(watch: _Watch, *, waits: bool) -> bool:
+def _wait_for_sharers(watch: _Watch, *, waits: bool) -> bool:
     """Tell whether no process shares the lock. With `waits`, wait for that. This process already has the mark `x`."""
     while any(map(watch.sees, watch.sharers())):
         if not waits:
@@ -195,7 +199,7 @@ class _Watch:
         return not is_dead
 
     def _bury(self, mark: str, owner: list[str]) -> None:
-        """Rename a dead mark to a name that its owner determines.
+        """Rename a dead mark. The new name is made from the first line of the mark's owner file.
 
         That name stays taken, so that a slower process can't rename a later mark by mistake.
         """

@@ -1,4 +1,4 @@
-"""A mount namespace of this process, whose mounts it and its children alone see; and the end of single mounts."""
+"""Gives this process a mount namespace, whose mounts only it and its children see. Also unmounts folders."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def enter() -> bool:
 
 
 def unmount(folder: str, *, lazily: bool = False) -> bool:
-    """Unmount a folder, and return whether that worked. Needs root. `lazily`, also while a program still uses it."""
+    """Unmount a folder, and return whether that worked. Needs root. With `lazily`, a program may still use it."""
     if sys.platform != "linux":
         return False
     flags = _NO_FOLLOW | (_MNT_DETACH if lazily else 0)

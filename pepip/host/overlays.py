@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 def in_lower_layer(folders: Iterable[str], *, scratch: str = "") -> set[str]:
     """Return those of `folders` that lie in a lower layer. All are on one file system. Changes nothing in them.
 
-    This needs a folder of its own for a moment, on the same file system: in `scratch`, or else in the system's folder
-    for temporary files. If that is elsewhere, the answer is empty.
+    The check makes a temporary folder in `scratch`, or else in the system's folder for temporary files. If that is on
+    another file system than `folders`, the answer is empty.
     """
     known = list(folders)
     if sys.platform != "linux" or not known:
@@ -42,7 +42,7 @@ def in_lower_layer(folders: Iterable[str], *, scratch: str = "") -> set[str]:
 
 
 def _could_be_renamed(folder: str, occupied: str) -> bool:
-    """Tell whether a folder could be renamed. Its new name is that of an `occupied` folder, so this always fails.
+    """Tell whether a folder could be renamed. The attempt always fails: the new name is that of a full folder.
 
     Overlayfs first looks whether the folder is in a lower layer, and then whether the new name is free.
     """

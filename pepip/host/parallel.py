@@ -1,4 +1,4 @@
-"""Sharing the time: work split between two processes or several threads, and a thread with low priority."""
+"""Work at the same time: in two processes, in several threads, and in a thread with low priority."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _ENDING = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if 
 def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Sequence[Item]) -> None:
     """Run `do` on all of `here`, and at the same time in a second process on all of `there`.
 
-    One process does all the work on a single processor, on other systems than Linux, and if other threads are
-    running, except those of `start_lockless_thread`: a second process would inherit their locks. If the second
-    process fails, this process does its work again, so that the error is raised here. So `do` must accept that part
-    of the work is done already. Changes that the second process makes in memory are lost.
+    One process does all the work if there is a single processor, if the system is not Linux, or if other threads are
+    running, because a second process would inherit their locks. Threads of `start_lockless_thread` don't count. If
+    the second process fails, this process does that part of the work again, so that the error is raised here. So `do`
+    must accept that part of it is done already. Changes that the second process makes in memory are lost.
     """
     with second_process(functools.partial(do, there) if there else None) as second:
         do(here)
@@ -36,7 +36,7 @@ def in_two(do: Callable[[Sequence[Item]], None], here: Sequence[Item], there: Se
 
 
 class SecondProcess:
-    """The work of a second process. Once that has ended, `has_done_all` tells whether it has done its work."""
+    """A second process. Once the process has ended, `has_done_all` tells whether all its work is done."""
 
     has_done_all = False
 
@@ -45,7 +45,7 @@ class SecondProcess:
 def second_process(work: Callable[[], object] | None) -> Iterator[SecondProcess]:
     """Do `work` in a second process while the body runs, and wait for its end. See `in_two`.
 
-    If a second process would be no help, `work` is not done at all.
+    If a second process would be no help or can't be started, `work` is not done at all.
     """
     second = SecondProcess()
     if sys.platform == "win32" or work is None or not may_help() or _has_threads():
@@ -80,7 +80,7 @@ def second_process(work: Callable[[], object] | None) -> Iterator[SecondProcess]
 def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
     """Run `do` on each of `items` in several threads, which mostly wait: for a disk, or for another machine.
 
-    The caller's thread is one of them. `do` may call this function itself: all users share one set of threads. If
+    The caller's thread is one of them. `do` may call this function itself: all callers share one set of threads. If
     calls fail, the error of one is raised. Then some items may not have been tried, and none is being worked on.
     """
     rest = list(items)
@@ -89,7 +89,7 @@ def in_threads(do: Callable[[Item], object], items: Iterable[Item]) -> None:
     import collections
     from concurrent.futures import wait
 
-    count = min(_ITEMS_AT_ONCE, -(-len(rest) // _THREADS))  # the items that a thread takes at a time
+    count = min(_ITEMS_AT_ONCE, -(-len(rest) // _THREADS))  # the number of items that a thread takes at a time
     starts = collections.deque(range(0, len(rest), count))
     errors: list[BaseException] = []
 
@@ -128,7 +128,7 @@ _pools: list[ThreadPoolExecutor] = []
 
 @contextlib.contextmanager
 def _shared_pool() -> Iterator[ThreadPoolExecutor]:
-    """Yield the threads that all users share. They end with the user who was first."""
+    """Yield the threads that all callers share. They end when the block of the first caller ends."""
     if _pools:
         yield _pools[0]
         return
@@ -153,7 +153,7 @@ def each(do: Callable[[Item], object], items: Iterable[Item], *, in_turn: bool) 
 
 
 class Tasks:
-    """Calls that several threads make while the caller prepares further ones; with `in_turn`, each is made at once.
+    """Calls that several threads make while the caller prepares further ones. With `in_turn`, `add` makes each call.
 
     A context manager. Its end waits for all calls, and raises the first error. If a call or the caller fails, calls
     that have not begun are dropped.

@@ -55,8 +55,11 @@ def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> N
     try:
         os.mkdir(path)
     except FileExistsError:
-        if stat.S_ISLNK(os.lstat(path).st_mode):
+        kind = stat.S_IFMT(os.lstat(path).st_mode)
+        if kind == stat.S_IFLNK:
             raise StoreError(f"{path} is a link", hint="name the folder itself") from None
+        if kind != stat.S_IFDIR:
+            raise StoreError(f"{path} is no folder", hint="remove it") from None
     if sys.platform == "win32":
         return
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
@@ -70,6 +73,18 @@ def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> N
             os.fchmod(descriptor, mode)
     finally:
         os.close(descriptor)
+
+
+def close_folder(path: str) -> bool:
+    """Make a folder if it is missing, and let only this user enter it. Return whether all users could write it."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileExistsError:
+        mode = os.stat(path).st_mode
+        if sys.platform != "win32" and mode & 0o077:
+            os.chmod(path, 0o700)
+            return bool(mode & stat.S_IWOTH)
+    return False
 
 
 def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
@@ -90,23 +105,26 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
-    """Return the mode for a new file that leaves `seal_file` nothing to change, unless the umask removes bits."""
+    """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits."""
     mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
 
-def share_file(path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool) -> bool:
+def share_file(
+    path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool, serves_others: bool
+) -> bool:
     """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
 
     uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
-    file there. If all users of the store can read the file and only its owner can write it, the file stays unchanged.
-    Otherwise a copy replaces it. `status` is the status of the file, or of its source. Return False if nothing had to
-    be done. The answer is the same for all files with the same mode, group and `shares_inode`.
+    file there, which follows from the umask. The file stays unchanged if all users of the store can read it, and if
+    it is not `too_writable` for a store that `serves_others`. Otherwise a copy replaces it. `status` is the status of
+    the file, or of its source. Return False if nothing had to be done. The answer is the same for all files with the
+    same mode, group and `shares_inode`.
     """
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if is_readable(status, like=like) and not _is_writable_by_others(status, like=like):
+        if is_readable(status, like=like) and not too_writable(status.st_mode, serves_others=serves_others):
             return False
         replace_by_copy(path)
     mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
@@ -160,7 +178,7 @@ def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result 
 
 
 def unsealed_mode(*, like: os.stat_result) -> int:
-    """Return the mode for a new directory that leaves `unseal_directory` nothing to change."""
+    """Return the mode for a new directory that `unseal_directory` then need not change."""
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
@@ -180,10 +198,16 @@ def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) 
             os.chown(path, -1, like.st_gid)
 
 
-def _is_writable_by_others(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether another user could write the file: any user, or another user of a shared store."""
-    is_shared = like.st_mode & _OTHERS_WRITE
-    return bool(status.st_mode & (_OTHERS_WRITE if is_shared else stat.S_IWOTH))
+def too_writable(mode: int, *, serves_others: bool) -> bool:
+    """Tell whether users who must not change a file of an entry can write a file with this mode.
+
+    In a store that `serves_others`, only the owner of a file may write it. In a store of one user, the user's group
+    may write it, too: on many systems each user has a group of their own, and the umask lets that group write. A copy
+    of each such file would take the space that the hard link saves.
+    """
+    if sys.platform == "win32":
+        return False
+    return bool(mode & (_OTHERS_WRITE if serves_others else stat.S_IWOTH))
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
@@ -236,162 +260,3 @@ def writable(root: str, path: str) -> Iterator[None]:
             raise
     finally:
         os.close(descriptor)
-
-
-def is_own(path: str) -> bool:
-    """Tell whether a file or folder is this user's own, and not a link."""
-    return owns(path) and (sys.platform == "win32" or not os.path.islink(path))
-
-
-def owns(path: str) -> bool:
-    """Tell whether the file, folder or link at `path` is this user's own. A link is not followed."""
-    if sys.platform == "win32":
-        return os.access(path, os.W_OK)
-    try:
-        return os.lstat(path).st_uid == os.geteuid()
-    except OSError:
-        return False
-
-
-def may_change(folder: str) -> bool:
-    """Tell whether this user may make files in a folder. Root may do so only in root's own folders.
-
-    In another user's folder root would make files that this other user can't change any more.
-    """
-    if not os.access(folder, os.W_OK | os.X_OK):
-        return False
-    return sys.platform == "win32" or os.geteuid() != 0 or os.stat(folder).st_uid == 0
-
-
-def may_remove(path: str) -> bool:
-    """Tell whether this user may remove the file or folder at `path`.
-
-    The folder around it must be writable. If that folder has the sticky bit, only the owner of `path`, the owner of
-    the folder and root may remove it. Another user's folder must be writable itself, because its removal changes it.
-    """
-    if sys.platform == "win32":
-        return os.access(path, os.W_OK)
-    try:
-        status, above = os.lstat(path), os.stat(os.path.dirname(path))
-    except FileNotFoundError:
-        return False
-    if not os.access(os.path.dirname(path), os.W_OK | os.X_OK):
-        return False
-    if status.st_uid == os.geteuid():
-        return True
-    if above.st_mode & stat.S_ISVTX and os.geteuid() not in {0, above.st_uid}:
-        return False
-    return not stat.S_ISDIR(status.st_mode) or os.access(path, os.W_OK)
-
-
-def closed_to_others(path: str) -> str:
-    """Return the topmost folder on the way to `path` that other users can't enter, empty if they can enter all."""
-    if sys.platform == "win32":
-        return ""
-    parts = os.path.realpath(path).split("/")
-    folders = ("/".join(parts[:count]) for count in range(2, len(parts) + 1))
-    return next((folder for folder in folders if not os.stat(folder).st_mode & stat.S_IXOTH), "")
-
-
-def gives_rights(path: str, status: os.stat_result) -> bool:
-    """Tell whether a file gives rights to whoever runs it: by set-user-ID, set-group-ID or a capability.
-
-    `status` is the file's status. A link to another file with the same bytes would not give these rights, or would
-    give them to more users.
-    """
-    if status.st_mode & (stat.S_ISUID | stat.S_ISGID):
-        return True
-    if not status.st_mode & stat.S_IXUSR or not hasattr(os, "getxattr"):
-        return False
-    try:
-        return bool(os.getxattr(path, "security.capability", follow_symlinks=False))
-    except (OSError, ValueError):
-        return False
-
-
-def obstacle_to_changing(folder: str) -> str:
-    """Return a sentence that says why this user can't make and remove files in a folder, empty if the user can.
-
-    Asks the system, so that access lists, capabilities and read-only disks count. The folder must exist.
-    """
-    if os.access(folder, os.W_OK | os.X_OK):
-        return ""
-    return _why_not_writable(folder)
-
-
-def obstacle_to_removing(path: str) -> str:
-    """Return a sentence that says why this user can't remove or move the file or folder at `path`.
-
-    Empty if the user can, or if nothing is at `path`. The caller has checked the folder around it already.
-    """
-    if sys.platform == "win32":
-        return ""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return ""
-    above = os.stat(os.path.dirname(path))
-    me = os.geteuid()
-    if above.st_mode & stat.S_ISVTX and me and me not in {status.st_uid, above.st_uid}:
-        return f"{path} belongs to {name_of(status.st_uid)}, and its folder lets only owners remove files"
-    is_special = not (stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode))
-    if not is_special and not os.access(path, os.W_OK) and _is_immutable(path):
-        return f"{path} is marked as immutable"
-    return ""
-
-
-def _why_not_writable(path: str) -> str:
-    if sys.platform == "win32":
-        return f"no permission to write {path}"
-    if os.statvfs(path).f_flag & os.ST_RDONLY:
-        return f"{path} is on a disk that is read-only"
-    if _is_immutable(path):
-        return f"{path} is marked as immutable"
-    owner = os.lstat(path).st_uid
-    whose = "" if owner == os.geteuid() else f", which belongs to {name_of(owner)}"
-    return f"no permission to write {path}{whose}"
-
-
-def other_owner(path: str) -> str:
-    """Return the name of the owner of the file or folder at `path`, empty if this user owns it, or on Windows."""
-    owner = os.lstat(path).st_uid
-    return "" if sys.platform == "win32" or owner == os.geteuid() else name_of(owner)
-
-
-def name_of(user_id: int) -> str:
-    """Return the name of a user, or `user` and the number if the user has no name; on Windows the number alone."""
-    if sys.platform == "win32":
-        return str(user_id)
-    import pwd
-
-    try:
-        return pwd.getpwuid(user_id).pw_name
-    except KeyError:
-        return f"user {user_id}"
-
-
-def _is_immutable(path: str) -> bool:
-    """Tell whether a file or folder has the flag that makes it immutable or append-only."""
-    if sys.platform == "win32":
-        return False
-    if sys.platform != "linux":
-        immutable = stat.UF_IMMUTABLE | stat.SF_IMMUTABLE | stat.UF_APPEND | stat.SF_APPEND
-        return bool(getattr(os.lstat(path), "st_flags", 0) & immutable)
-    import fcntl
-    import struct
-
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except OSError:
-        return False
-    try:
-        flags: int = struct.unpack("l", fcntl.ioctl(descriptor, _GET_FLAGS, bytes(struct.calcsize("l"))))[0]
-    except OSError:  # a file system without such flags
-        return False
-    finally:
-        os.close(descriptor)
-    return bool(flags & _IMMUTABLE)
-
-
-_GET_FLAGS = 0x80086601 if sys.maxsize > 1 << 32 else 0x80046601  # ioctl_iflags(2)
-_IMMUTABLE = 0x10 | 0x20  # FS_IMMUTABLE_FL, FS_APPEND_FL

@@ -1,5 +1,6 @@
-"""POSIX locks of open files, for file systems without `flock`. Such a lock belongs to the file, not to the process.
+"""POSIX locks of open files, for file systems without `flock`.
 
+Such a lock belongs to the open file, not to the process.
 Source: F_OFD_SETLK, fcntl_locking(2). Not for Windows.
 """
 
@@ -32,7 +33,7 @@ if sys.platform != "win32":
     def attempt(descriptor: int) -> bool | None:
         """Return whether the lock on a file was taken, None if there are no such locks.
 
-        After any other failure, such as that of a server, another process may hold the lock.
+        After any other failure, such as that of a server, return False: another process may hold the lock.
         """
         try:
             return _set("F_OFD_SETLK", descriptor, fcntl.F_WRLCK) or None

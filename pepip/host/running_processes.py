@@ -138,7 +138,8 @@ def _places(process: str) -> Iterator[str]:
     yield from (links.read_link(f"/proc/{process}/{link}") for link in ("exe", "cwd"))
     words = _read(process, "cmdline").split("\0")
     yield from (word for word in words[:2] if word.startswith("/"))
-    # The program of an environment is a link to its base: only the word that started it leads to the environment.
+    # An environment's interpreter is a link to the base Python, so `exe` does not lead to the environment: only the
+    # first word of the command line does.
     folder = links.read_link(f"/proc/{process}/cwd")
     started = words[0] if "/" in words[0] else _found_on_path(process, words[0])
     if started:

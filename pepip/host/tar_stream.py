@@ -1,7 +1,7 @@
 """Writes folders, links and files as a stream in the tar format.
 
-All members belong to root and have the same time, so that the same members give the same bytes. Names may be any
-bytes. Knows nothing of the program that reads the stream.
+All members belong to root, and the caller gives their time, so that the same members give the same bytes. Names may
+be any bytes. Knows nothing of the program that reads the stream.
 """
 
 from __future__ import annotations

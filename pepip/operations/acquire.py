@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 
-from pepip import humanized, names, paths
+from pepip import early_imports, humanized, names, paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import entries
 from pepip.uv import resolve
 from pepip.wheel import tags as wheel_tags
@@ -16,8 +17,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.root import Store
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 
@@ -46,7 +48,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
     found: dict[str, Entry] = {}
 
     def look(artifact: Artifact) -> None:
-        known = [wheel_tags.bucket(wheel_tags.of_filename(artifact.wheel))] if artifact.wheel else where
+        known = [wheel_tags.bucket(wheel_tags.tag_of_file_name(artifact.wheel))] if artifact.wheel else where
         entry = entries.find(
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
@@ -84,7 +86,7 @@ def acquire(
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
     `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
-    unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has checked all hashes
+    unpacked since `began_at_ns` (0: since now) count as just checked. With `is_checked`, uv has checked all hashes
     that the request demands, but a checked file may be another one than that of the resolution. So all artifacts are
     staged for comparison, even those that the store holds. If `replacing` names the path of an entry to be replaced,
     all artifacts are staged, too. `meanwhile` is called while uv fetches.
@@ -102,18 +104,15 @@ def acquire(
             f"the store {store.root} does not hold {names}, and you have no permission to add to it",
             hint="ask its owner to add what is missing, or set PEPIP_HOME to a store of your own",
         )
-    indexes = resolve.indexes(request, [*missing, *private], environment, _prepare_to_store)
+    load_storing = functools.partial(early_imports.load, "pepip.operations.storing")
+    indexes = resolve.indexes(request, [*missing, *private], environment, load_storing)
     from pepip.operations import preparing, storing
 
     need = preparing.Need(
         request, missing, environment, indexes, began_at_ns, is_checked=is_checked, meanwhile=meanwhile
     )
-    stored = yield from storing.store(store, need, already=len(have), replacing=replacing)
+    stored = yield from storing.store_missing(store, need, already=len(have), replacing=replacing)
     return Acquired({**have, **stored.entries}, tuple(stored.entries), stored.unshared, indexes)
-
-
-def _prepare_to_store() -> None:
-    from pepip.operations import storing  # noqa: F401
 
 
 def folders_of_private(

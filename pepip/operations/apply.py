@@ -10,14 +10,14 @@ from __future__ import annotations
 import contextlib
 import os
 
-from pepip import paths
+from pepip import early_imports, paths
 from pepip.environment import contents, journal
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, locks, permissions
+from pepip.host import files, folder_use, locks, rights
 from pepip.host.transfer import COPY
-from pepip.model import Progress, Summary
-from pepip.operations import deciding, foreign_writes, linked_entries, registering, venvs
+from pepip.operations import deciding, foreign_writes, venvs
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -63,82 +63,96 @@ def carry_out(
     *,
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
+    opened: Environment | None = None,
     asked: Question | None = None,
     compile_bytecode: bool = False,
     is_shown: bool = True,
 ) -> Generator[Progress, None, Summary]:
     """Change the environment at `root`, yielding progress, and return the summary.
 
-    `make` makes the environment if it is missing, and returns whether it did. If the environment `is_shown` to
-    people, which a script's is not, a progress step reports this. `job` is called with the environment. If a note can
-    answer the same command the next time, `asked` is noted as met. Raises PepipError. After an error, an environment
-    that this run made is removed again, unless it holds distributions; any other environment is as it was; published
-    entries stay. If a run is killed, the next command on that environment completes the change or takes it back.
+    `make` makes the environment if it is missing, and returns whether it did. With `is_shown`, a progress step then
+    reports the new environment; that of a script is not shown. `job` is called with the environment, which the caller
+    may have `opened` already. `asked` is the command's question. If possible, a note is written that it is met, so
+    that the same command has nothing to do the next time. Raises PepipError. After an error, an environment that this
+    run made is removed again, unless it holds distributions; any other environment is as it was; published entries
+    stay. If a run is killed, the next command on that environment completes the change or takes it back.
     """
     venvs.refuse_the_store(root, store)
-    yield from foreign_writes.look(store)  # before `make`, which may remove the traces of another tool
+    yield from foreign_writes.repair_written(store)  # before `make`, which may remove the traces of another tool
     was_there = interpreter.is_environment(root)
     made = make()
-    is_finished = False
-    try:
-        with locks.in_use(root):
-            if made:
-                store.create()
-            environment = venvs.open_environment(root, store, is_new=made)
-            if made and is_shown:
-                yield venvs.of_making(root, environment, "remake" if was_there else "make")
-            if "PEPIP_PURGE_AFTER" in os.environ:
-                from pepip.operations import purges
-
-                yield from purges.look(store, environment)
-            change_job = job(environment)
-            first = None if made else deciding.decide_first(store, change_job, environment, get_ready)
-            if first is not None and not first.work.changes.added and not first.work.changes.removed:
-                yield from _warn_and_register(store, first)
-                if asked and not first.work.changes.warnings:
-                    from pepip.operations import settling
-
-                    present = contents.installed(environment, store.known_roots)
-                    settling.note(store, asked, environment, present, (), is_locked=False)
-                if compile_bytecode:
-                    yield from _compile(environment)
-                return _summary(environment, first.work, None, dry_run=False)
+    with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
+        if made:
             store.create()
-            if store.is_writable() and os.listdir(paths.staging(store.root)):
-                from pepip.store import staging
+        environment = opened or venvs.open_environment(root, store, is_new=made)
+        if made and is_shown:
+            yield venvs.of_making(root, environment, "remake" if was_there else "make")
+        if "PEPIP_PURGE_AFTER" in os.environ:
+            from pepip.operations import purges
 
-                staging.remove_abandoned(store)
-            venvs.check_writable(environment)
+            yield from purges.give_up_purged(store, environment)
+        change_job = job(environment)
+        first = None if made else deciding.decide_first(store, change_job, environment, load_modules)
+        if first is not None and first.work.changes.are_none:
+            summary = yield from _change_nothing(store, first, asked)
+        else:
+            _prepare(store, environment)
             if first is None and not made:
                 from pepip.operations import recover
 
                 yield from recover.recover(store, environment, change_job.request)
             summary = yield from _change(store, change_job, environment, first, asked=asked)
-            if made:
-                yield from _warn_of_closed_store(store, environment)
-            if compile_bytecode:
-                yield from _compile(environment)
-        is_finished = True
-    finally:
-        if made and not is_finished:
-            from pepip.operations import venv_creation
-
-            venv_creation.unmake(root)
+        if made:
+            yield from _warn_of_closed_store(store, environment)
+        if compile_bytecode:
+            yield from _compile(environment)
     return summary
 
 
-def get_ready() -> None:
-    """Import the modules of a change, while uv works on another processor: then the user does not wait for this."""
-    from pepip.operations import relinking, supplying
+@contextlib.contextmanager
+def _unmade_on_failure(root: str) -> Iterator[None]:
+    """Remove the environment at `root`, which this run made, if the body fails: see `venv_creation.unmake`."""
+    try:
+        yield
+    except BaseException:
+        from pepip.operations import venv_creation
 
-    del relinking, supplying
+        venv_creation.unmake(root)
+        raise
+
+
+def _change_nothing(store: Store, decision: Decision, asked: Question | None) -> Generator[Progress, None, Summary]:
+    """Return the summary of a decision without changes. Note that `asked` is met, unless uv warns."""
+    environment = decision.environment
+    yield from _warn_and_register(store, decision)
+    if asked and not decision.work.changes.warnings:
+        from pepip.operations import settling
+
+        present = contents.installed(environment, store.known_roots)
+        settling.note(store, asked, environment, present, (), is_locked=False)
+    return _summary(environment, decision.work, None, dry_run=False)
+
+
+def _prepare(store: Store, environment: Environment) -> None:
+    """Make the store ready to take entries. Raises PepipError if this user may not write the environment."""
+    store.create()
+    if store.is_writable() and os.listdir(paths.staging(store.root)):
+        from pepip.store import staging
+
+        staging.remove_abandoned(store)
+    venvs.check_writable(environment)
+
+
+def load_modules() -> None:
+    """Import the modules of a change, which most runs need once uv has planned it."""
+    early_imports.load("pepip.operations.registering", "pepip.operations.relinking", "pepip.operations.supplying")
 
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
     """Warn root if other users can reach a new environment, but not the store that its links lead to."""
     if files.user_id() or not hasattr(os, "geteuid"):
         return
-    closed = permissions.closed_to_others(store.root)
+    closed = rights.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
         packages = f"the packages that {environment.root} links from there"
@@ -148,6 +162,8 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
 
 def _warn_and_register(store: Store, decision: Decision) -> Generator[Progress, None, None]:
     """Pass on uv's warnings, and register the environment if it links entries."""
+    from pepip.operations import registering
+
     for sentence in decision.work.changes.warnings:
         yield Progress("warning", sentence, is_of_uv=True)
     linked = {item.store_id for item in decision.present if item.store_id}
@@ -185,7 +201,7 @@ def _change(
         else:
             linked = yield from _link(store, decision, supply, asked)
         if linked is None:
-            yield from foreign_writes.look(store)
+            yield from foreign_writes.repair_written(store)
             continue
         present = linked.present
         if linked.unfinished:
@@ -195,6 +211,8 @@ def _change(
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         if not is_new:  # a new environment may never be changed again
+            from pepip.operations import linked_entries
+
             linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
@@ -225,7 +243,7 @@ def _link(
 
     environment, work, entries = decision.environment, supply.work, supply.acquired.entries
     yield Progress("link", "", 0, len(entries))
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
@@ -261,16 +279,16 @@ def _link_after_private(
 
     environment, private = decision.environment, {item.name for item in supply.work.private}
     additions = _installations(supply)
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         if not _still_holds(store, decision, supply):
             return None
         is_registered = _register(store, decision, supply)
         unfinished = relinking.begin(store, environment, additions, private)
     with unfinished:
-        if job.install_first:
-            yield from job.install_first(supply.work)
+        if job.install_private_first:
+            yield from job.install_private_first(supply.work)
         yield Progress("link", "", 0, len(additions))
-        with locks.held(f"{environment.root}/.lock"):  # the store's lock is held already
+        with locks.held(paths.environment_lock(environment.root)):  # the store's lock is held already
             present = contents.installed(environment, store.known_roots)
             is_alone = {item.name for item in present} == private  # otherwise another tool was at work
             if not (is_alone and _are_there(supply)):
@@ -281,7 +299,10 @@ def _link_after_private(
 
 
 def _still_holds(store: Store, decision: Decision, supply: Supply) -> bool:
-    """Tell whether a decision still holds. A change of a killed run is completed. The caller holds the locks."""
+    """Tell whether a decision still holds. The caller holds the locks.
+
+    A change of a killed run is completed or taken back, and then the decision does not hold.
+    """
     root = decision.environment.root
     if journal.is_interrupted(root):
         if not journal.is_in_use(root):  # the run that had the lock before was killed
@@ -300,6 +321,8 @@ def _are_there(supply: Supply) -> bool:
 
 def _register(store: Store, decision: Decision, supply: Supply) -> bool:
     """Register the environment before the first link, while pruning must wait, so that no prune misses it."""
+    from pepip.operations import registering
+
     linked = {item.store_id for item in decision.present if item.store_id}
     coming = {entry.id for entry in supply.acquired.entries.values()}
     return registering.register(store, decision.environment.root, linked | coming)

@@ -13,30 +13,36 @@ from pepip.environment.purposes import PROJECT, TOOL, Purpose
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, files, filesystems, running_processes
 from pepip.model import Installed
-from pepip.store import entries, registry
+from pepip.store import listing, registry
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from pepip.model import Registration, Stored
+    from pepip.store.listing import Stored
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
 OK = "ok"
 BROKEN = "broken"
+CHANGING = "changing"
 MISSING = "missing"
 UNREACHABLE = "unreachable"
+
+READABLE = frozenset({OK, BROKEN, CHANGING})
+"""The states of environments that are there and can be read."""
 
 
 class KnownVenv(NamedTuple):
     """An environment that the registry knows.
 
     `state` is `ok`; `broken` (its interpreter is gone, a change to it was interrupted, its links lead to the former
-    place of the store, or the store has lost entries that it links); `missing` (deleted); or `unreachable` (its disk
-    is not there, or may not be read). `reason` gives the reason in a sentence. `entries` are the ids of the entries
-    that it links, or has real files from. For an unreachable environment, they are the ids noted in the
+    place of the store, or the store has lost entries that it links); `changing` (it looks broken, because a change is
+    under way); `missing` (deleted); or `unreachable` (its disk is not there, or can't be read). `reason` gives the
+    reason in a sentence. `entries` are the ids of the entries that it links, or has real files from. For an
+    unreachable environment, they are the ids noted in the
     registry, or None if the registry has no such note.
     """
 
@@ -92,9 +98,8 @@ class KnownVenv(NamedTuple):
 class Census(NamedTuple):
     """All entries, all known environments, and the files of the registry that can't be read.
 
-    `unregistered` are environments that lie beside known ones, and that the registry lacks, with the ids of the
-    entries they link.
-    `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
+    `unregistered` are environments that lie beside known ones and are not registered, with the ids of the entries
+    that they link. `layered` are the entries of layers, if they were asked for: no prune counts or removes them.
     """
 
     stored: list[Stored]
@@ -122,7 +127,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     An environment that vanishes while its links are read counts as unreachable. Entries of layers are listed only
     `with_layers`.
     """
-    stored = entries.stored(store, memory)
+    stored = listing.stored(store, memory)
     ids = {item.id for item in stored}
     registered = registry.registrations(store)
     readable = [(item, purposes.of(item.environment, item.named)) for item in registered if not item.is_damaged]
@@ -133,7 +138,7 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
     unregistered = _beside(store, roots, memory)
-    layered = tuple(entries.stored_in_layers(store)) if with_layers else ()
+    layered = tuple(listing.stored_in_layers(store)) if with_layers else ()
     return Census(stored, projects, [item for item in registered if item.is_damaged], unregistered, layered)
 
 
@@ -167,6 +172,8 @@ def _look(
         return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
     reason = _defect(root, _loss(store, linked, stored_ids), packages)
     state = BROKEN if reason else OK
+    if reason and journal.is_under_way(root):
+        state, reason = CHANGING, "a change to it is under way"
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = python_of(root)
     every = linked | made
@@ -232,8 +239,8 @@ def _links(store: Store, root: str, memory: ScanCache | None) -> frozenset[str]:
 def _packages(store: Store, root: str, memory: ScanCache | None) -> list[Installed]:
     """Return the distributions of an environment.
 
-    `memory` answers while the modification times of their folders are the same: installing or removing a distribution
-    changes that time.
+    `memory` answers while the modification times of the site-packages folders are the same: installing or removing a
+    distribution changes such a time.
     """
     folders = contents.site_packages_of(root)
     evidence = [[folder, os.stat(folder).st_mtime_ns] for folder in folders]

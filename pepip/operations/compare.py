@@ -7,14 +7,14 @@ import os
 from pepip.environment import contents, project_venv
 from pepip.errors import UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import ProjectRequest
 from pepip.operations import census, project
+from pepip.uv.request import ProjectRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
-    from pepip.model import Progress
+    from pepip.operations.reporting import Progress
     from pepip.store.root import Store
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """Two sides, the distributions that differ by name, and the number of those that are the same."""
+    """Two sides, the distributions that differ, ordered by name, and the number of those that are the same."""
 
     left: Side
     right: Side
@@ -51,9 +51,9 @@ class Comparison(NamedTuple):
 
 
 def environment_at(path: str) -> tuple[str, str]:
-    """Return the environment that a path names, its own folder or that of its project, and the project's folder.
+    """Return the environment at `path`, or that of the project at `path`, and the folder of its project.
 
-    Raises VenvError if there is none.
+    Raises VenvError if there is no environment.
     """
     candidates = [(path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)]
     if os.path.basename(path) == ".venv":
@@ -73,7 +73,7 @@ def environments(store: Store, left: str, right: str) -> Comparison:
 def with_lock(store: Store, environment: str) -> Generator[Progress, None, Comparison]:
     """Compare the environment of the project in the current folder with the project's lock, as it is.
 
-    uv says which distributions of the lock belong into the environment. Raises UsageError if there is no lock.
+    uv says which distributions of the lock belong in the environment. Raises UsageError if there is no lock.
     """
     lock = f"{os.getcwd()}/uv.lock"
     if not os.path.isfile(lock):
@@ -102,6 +102,6 @@ def _compared(left: Side, right: Side) -> Comparison:
 
 
 def differing(left: Mapping[str, str], right: Mapping[str, str]) -> list[Difference]:
-    """Return the distributions whose versions differ, by name."""
+    """Return the distributions whose versions differ, ordered by name."""
     pairs = [(name, left.get(name, ""), right.get(name, "")) for name in sorted(left.keys() | right.keys())]
     return [Difference(name, before, after) for name, before, after in pairs if before != after]

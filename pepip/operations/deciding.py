@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import contextlib
 
-from pepip import model
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
 from pepip.model import Artifact
 from pepip.store import venv_times
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Change, Changes, Environment, Installed, Progress, ProjectRequest, Request
+    from pepip.model import Environment, Installed
+    from pepip.operations.reporting import Progress
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Change, Changes
+    from pepip.uv.request import ProjectRequest
     from pepip.uv.required_hashes import Demands
 
 
@@ -45,12 +48,13 @@ class ChangeJob(NamedTuple):
     """The parts of a change that differ between commands.
 
     `request` holds uv's options for staging. `decide` gets the distributions of the environment, and a function that
-    it must call before it returns, best while uv works. It is called again if another tool changes them meanwhile.
-    `install_private` is called after everything else is linked, and after installed distributions of the same names
-    are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where their files will
-    be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its settings as for
-    `uv sync`, and those in a `script`. `install_first` lets uv install the private distributions into an environment
-    without any, before others are linked. It is None if their builds may need the others.
+    it must call before it returns, best while uv works. If another tool changes the environment meanwhile, `decide`
+    is called again. `install_private` is called after everything else is linked, and after installed distributions of
+    the same names are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where
+    their files will be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its
+    settings as for `uv sync`, and those in a `script`. `install_private_first` lets uv install the private
+    distributions into an environment that has no distributions yet, before the others are linked. It is None if their
+    builds may need the others.
     """
 
     request: Request
@@ -60,7 +64,7 @@ class ChangeJob(NamedTuple):
     began_at_ns: int = 0
     is_of_project: bool = False
     script: str = ""
-    install_first: Callable[[Work], Iterator[Progress]] | None = None
+    install_private_first: Callable[[Work], Iterator[Progress]] | None = None
 
 
 def work_of(changes: Changes, artifacts: Sequence[Artifact], demands: Demands | None = None) -> Work:
@@ -108,7 +112,7 @@ class Question(NamedTuple):
         Such a command is repeated often. A command that names packages is mostly not repeated after it has changed an
         environment. If it is, the second run finds nothing to do, and notes that.
         """
-        return not isinstance(self.request, model.Request) or bool(self.request.requirement_files)
+        return not isinstance(self.request, Request) or bool(self.request.requirement_files)
 
 
 class Decision(NamedTuple):

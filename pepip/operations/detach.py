@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from pepip.environment import contents, detached_copies
 from pepip.environment.metadata import Installation
-from pepip.errors import VenvError
+from pepip.errors import NoStoreError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks
-from pepip.model import Request
+from pepip.host import folder_use
 from pepip.names import normalize_name
 from pepip.operations import recover, registering, relinking, venvs
-from pepip.store import entries
+from pepip.store import entries, listing
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,9 +48,9 @@ def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     """
     environment = _open(store, root)
     if not store.exists():
-        raise VenvError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     detached = []
-    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         own = next((item for item in chosen if not item.store_id), None)
@@ -81,7 +81,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
         present = contents.installed(environment, store.known_roots)
         for name in names:
             _installation(store, environment, _find(environment, present, name))  # raises VenvError
-    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)
         installations = [_installation(store, environment, item) for item in chosen]
@@ -131,7 +131,7 @@ def _find(environment: Environment, present: list[Installed], name: str) -> Inst
 def _same_wheel(store: Store, environment: Environment, distribution: Installed) -> Entry | None:
     """Return the entry whose files have the paths and hashes of a distribution's RECORD. None if there is none."""
     wanted = contents.hashes_of(environment, distribution)
-    for stored in (*entries.stored(store), *entries.stored_in_layers(store, distribution.name)):
+    for stored in (*listing.stored(store), *listing.stored_in_layers(store, distribution.name)):
         if (stored.name, stored.version) == (distribution.name, distribution.version) and stored.state == "ok":
             entry = entries.read(store, stored.id)
             if store.trusts_entry(entry.path) and entries.is_whole(entry) and wanted == entries.hashes_of(entry):

@@ -8,9 +8,9 @@ import shutil
 from pepip import humanized, paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, files, links, locks, permissions
+from pepip.host import disk_usage, files, links, lock_kinds, rights
 from pepip.operations import census
-from pepip.store import entries, leases, staging, trash, trust
+from pepip.store import leases, listing, staging, trash, trust
 from pepip.uv import link_mode, process, program
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ def _writing(store: Store) -> HealthCheck:
 
 
 def _sharing(store: Store) -> Iterator[HealthCheck]:
-    """Report that users share the store, and whose entries each of them links."""
+    """Report for a shared store the entries that each user links, or a weakness of the store's folders."""
     if not store.is_shared:
         return
     weakness = trust.weakness(store.root, store.like)
@@ -118,7 +118,10 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
 
 
 def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
-    """Report the owner of each layer, the number of its entries, and the number of environments that link it."""
+    """Report the leases if this store is a layer for others. Then report each layer that this store uses.
+
+    The report names the layer's owner, the number of its entries, and the number of environments that link it.
+    """
     policy = leases.policy_of(store.root)
     if policy:
         number = len(leases.valid(store))
@@ -136,10 +139,10 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
             yield HealthCheck("layer", state, f"{layer.root} {away[layer.root]}; {users} of yours {verb} it", hint)
             continue
         try:
-            content = humanized.count(len(entries.stored_ids(layer)), "entry", "entries")
+            content = humanized.count(len(listing.stored_ids(layer)), "entry", "entries")
         except PermissionError:
             content = "its entries can't be listed"
-        owner = permissions.name_of(layer.like.st_uid)
+        owner = rights.name_of(layer.like.st_uid)
         sentence = f"{layer.root}: {content}, linked by {users} of yours; its owner {owner} can run code as you"
         weakness = trust.weakness(layer.root, layer.like)
         if weakness:
@@ -206,7 +209,7 @@ def _locks(store: Store) -> Iterator[HealthCheck]:
     here = next((path for path in (".venv", ".") if os.path.isdir(path)), "")
     for name, folder in (("the store", store.root), ("this folder", here), ("uv's cache", cache)):
         try:
-            kind = locks.kind_in(folder) if folder else ""
+            kind = lock_kinds.kind_in(folder) if folder else ""
         except OSError:
             continue  # nothing can be written there
         if kind:
@@ -215,15 +218,16 @@ def _locks(store: Store) -> Iterator[HealthCheck]:
 
 def _lock_check(name: str, folder: str, kind: str) -> HealthCheck:
     sentence = f"{name} has {kind} ({folder})"
-    if kind == locks.FLOCK:
+    if kind == lock_kinds.FLOCK:
         return HealthCheck("locks", OK, sentence)
-    if kind == locks.FAILING:
+    if kind == lock_kinds.FAILING:
         return HealthCheck("locks", ERROR, sentence, "check its file system, and the server of that file system")
     if name == "uv's cache":
         hint = "set UV_CACHE_DIR to a folder on another file system"
         return HealthCheck("locks", WARNING, f"{sentence}: uv goes on without a lock", hint)
-    if kind == locks.NONE:
-        sentence = f"{sentence}: nothing is pruned or removed"
+    if kind == lock_kinds.NONE:
+        in_store = name == "the store"
+        sentence += ": nothing is pruned or removed" if in_store else ": commands there don't wait for each other"
         return HealthCheck("locks", ERROR, sentence, "put it on another file system")
     sentence = f"{sentence}: commands of pepip wait for each other, but uv takes no lock"
     return HealthCheck("locks", WARNING, sentence, "run no uv in an environment while pepip changes it")
@@ -234,7 +238,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
     try:
         here = os.getcwd()
         is_near = os.stat(here).st_dev == os.stat(store.root).st_dev
-        mode = link_mode.chosen((), of_project=False)
+        mode = link_mode.chosen((), link_mode.PIP)
     except FileNotFoundError:
         return  # the current folder was removed
     except PepipError as error:
@@ -254,7 +258,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
             "of single files"
         )
     yield HealthCheck("this folder", OK, sentence)
-    closed = permissions.closed_to_others(store.root)
+    closed = rights.closed_to_others(store.root)
     if files.user_id() or not closed:
         yield from _in_container()
     elif not f"{here}/".startswith(f"{closed}/"):
@@ -317,7 +321,7 @@ def _environments(seen: Census) -> Iterator[HealthCheck]:
         census.UNREACHABLE: "its entries are kept; run `pepip projects forget` if it is gone for good",
         census.MISSING: "`pepip prune` removes unused entries; `pepip projects scan DIR` finds it if it was moved",
     }
-    bad = [known for known in seen.projects if known.state != census.OK]
+    bad = [known for known in seen.projects if known.state not in {census.OK, census.CHANGING}]
     for known in bad:
         state = ERROR if known.state == census.BROKEN else WARNING
         yield HealthCheck("environment", state, f"{known.environment}: {known.reason}", hints[known.state])

@@ -24,8 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pepip.model import Entry, Stored
+    from pepip.model import Entry
     from pepip.operations.census import Census, KnownVenv
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -45,8 +46,8 @@ class Details(NamedTuple):
 
     `dependencies` are requirement lines. `dependants` are the ids of entries whose requirements name its
     distribution. `opened` are the folders that are real in every environment, each with the reason in a sentence.
-    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` has
-    the words of its metadata.
+    `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is
+    the licence in the words of the metadata.
     """
 
     stored: Stored
@@ -67,12 +68,12 @@ def requirements(stored: Stored) -> tuple[str, ...]:
 
 
 def requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
-    """Return the requirement lines of the distribution with this `.dist-info` folder, except of extras."""
+    """Return the requirement lines of the distribution with this `.dist-info` folder, except those of its extras."""
     return tuple(_requirements(_headers(f"{folder}/{dist_info}/METADATA")))
 
 
 def all_requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
-    """Return the requirement lines of the distribution with this `.dist-info` folder, those of extras too."""
+    """Return the requirement lines of the distribution with this `.dist-info` folder, also those of its extras."""
     return tuple(_headers(f"{folder}/{dist_info}/METADATA").get_all("Requires-Dist", []))
 
 
@@ -168,12 +169,19 @@ _WEB = re.compile(r"https?://[!-~]{1,500}")
 
 
 def _licence(metadata: Message) -> str:
-    """Return the licence as an expression, or else in the words of the metadata; empty if it names none."""
-    expression = metadata.get("License-Expression", "") or metadata.get("License", "").strip().partition("\n")[0]
-    if expression and expression != "UNKNOWN" and len(expression) <= _LONGEST_LICENCE:
+    """Return the licence as an expression, or else in the words of the metadata; empty if it names none.
+
+    Some distributions give the whole text of their licence. Its first line is often the name of an author, so the
+    classifiers count more.
+    """
+    words = metadata.get("License", "").strip()
+    expression, _, rest = (metadata.get("License-Expression", "") or words).partition("\n")
+    if len(expression) > _LONGEST_LICENCE or expression == "UNKNOWN":
+        expression, rest = "", words
+    if expression and not rest:
         return expression
     classifiers = [line for line in metadata.get_all("Classifier", []) if line.startswith("License ::")]
-    return ", ".join(line.rpartition("::")[2].strip() for line in classifiers)
+    return ", ".join(line.rpartition("::")[2].strip() for line in classifiers) or expression
 
 
 _LONGEST_LICENCE = 80

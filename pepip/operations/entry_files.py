@@ -8,21 +8,22 @@ from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage
 from pepip.names import normalize_name
-from pepip.store import entries
+from pepip.store import listing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pepip.host.disk_usage import Branch
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
 class Listed(NamedTuple):
-    """A line of the list: a file or folder, or all small ones of a folder, whose number is `more`.
+    """A line of the list: one file or folder, or several small children of one folder together.
 
-    `path` is relative to the entry: of the file or folder itself, or of the folder that holds the small ones.
+    `more` is the number of these children; it is 0 for one file or folder. `path` is relative to the entry. For small
+    children it is the path of their folder.
     """
 
     path: str
@@ -42,14 +43,15 @@ def of(stored: Stored) -> Branch:
 def find(store: Store, name: str, version: str = "") -> list[Stored]:
     """Return the entries of a distribution, or of one version of it, in the store and in its layers."""
     wanted = normalize_name(name)
-    known = [*entries.stored(store), *entries.stored_in_layers(store)]
+    known = [*listing.stored(store), *listing.stored_in_layers(store)]
     return [item for item in known if item.name == wanted and version in {"", item.version}]
 
 
 def large(tree: Branch, least_bytes: int) -> Iterator[Listed]:
     """Yield the files and folders of a tree that take `least_bytes` or more, each folder before its content.
 
-    The small files and folders of a folder follow as one line. If all are small, the folder's own line is enough.
+    The small children of a folder follow as one line; a single one follows as itself. If a folder has several
+    children, all small, its own line is enough. The root has no line of its own, so its small children always follow.
     """
     yield from _large(tree, "", 0, least_bytes)
 

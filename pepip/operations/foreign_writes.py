@@ -1,6 +1,6 @@
 """Entries that another tool wrote into, through a folder that an environment links whole.
 
-The modes of an entry do not stop root. In folders that have templates or data they do not stop their owner either.
+The modes of an entry do not stop root. In folders of templates or data they do not stop the entry's owner either.
 The next pepip command, in any project, notices such a write and repairs the entry.
 """
 
@@ -12,9 +12,9 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError, PepipError
-from pepip.host import links, locks, permissions
-from pepip.model import Progress
+from pepip.host import folder_use, links, locks, rights
 from pepip.operations import venvs
+from pepip.operations.reporting import Progress
 from pepip.store import registry, venv_times
 
 TYPE_CHECKING = False
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
-def look(store: Store) -> Generator[Progress, None, None]:
+def repair_written(store: Store) -> Generator[Progress, None, None]:
     """Repair entries that other tools wrote into since the last look, with a warning for each.
 
     An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
@@ -58,9 +58,10 @@ def look(store: Store) -> Generator[Progress, None, None]:
 def note(store: Store, environment: Environment, before_ns: int, *, is_by_uv: bool) -> None:
     """Note that pepip itself, or uv for it (`is_by_uv`), has changed an environment.
 
-    `before_ns` is the time in its `VenvTime` before that. Nothing is noted if another tool was at work there since
-    the last look: then the next command must look. pepip fills a `.dist-info` folder before it moves the folder into
-    site-packages, so site-packages has the newest time. uv fills such a folder in its place.
+    `before_ns` is the time that the environment's `VenvTime` had before this change. Nothing is noted if another tool
+    was at work there since the last look: then the next command must look. pepip fills a `.dist-info` folder before
+    it moves the folder into site-packages, so site-packages has the newest time. uv fills such a folder inside
+    site-packages, so the times of these folders count, too.
     """
     name = os.path.basename(registry.file_of(store, environment.root))
     seen = venv_times.VenvTimes(store.root)
@@ -75,7 +76,7 @@ def _time_of_change(root: str) -> list[venv_times.VenvTime]:
 
     The list is empty while the environment is locked: uv may still be writing into entries.
     """
-    if locks.is_held(f"{root}/.lock"):
+    if locks.is_held(paths.environment_lock(root)):
         return []
     try:
         folders = contents.site_packages_of(root)
@@ -108,7 +109,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     """
     from pepip.store import check, trash  # most commands find nothing to repair
 
-    is_kept = store.keeps(path)
+    is_kept = store.owns_entry(path)
     at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
     flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
@@ -134,7 +135,10 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
 
 
 def break_seal(store: Store, path: str) -> None:
-    """Make the change of an entry visible to every check. An entry that can't be read needs no other sign."""
+    """Give a changed entry's sealed folder a new time, so that every check sees the change.
+
+    An entry that can't be read is left alone: each check sees that it is damaged.
+    """
     from pepip.store import entries
 
     bucket, name = path.split("/")[-2:]
@@ -144,7 +148,7 @@ def break_seal(store: Store, path: str) -> None:
 
 
 def _keep_there(store: Store, root: str) -> bool:
-    """Copy files into an environment that its private distributions have only through links.
+    """Give an environment copies of the files that its private distributions have only through links.
 
     Returns whether there were such files. If another tool has installed a distribution over a linked one of the same
     name, the linked one is removed. If the environment can't be changed, its private distributions lack these files
@@ -158,10 +162,10 @@ def _keep_there(store: Store, root: str) -> bool:
 
     borrowed: list[str] = []
     with contextlib.suppress(OSError, PepipError):
-        if not (venvs.is_own(root) and permissions.may_change(contents.site_packages_of(root)[0])):
+        if not (venvs.is_own(root) and rights.may_change(contents.site_packages_of(root)[0])):
             return False
         environment = venvs.open_environment(root, store)
-        with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+        with folder_use.in_use(root), venvs.locked(store, root):
             present = contents.installed(environment, store.known_roots)
             private = [item for item in present if not item.store_id and contents.has_own_metadata(environment, item)]
             files = {path for item in private for path in contents.files_of(environment, item)}

@@ -1,4 +1,4 @@
-"""How the store grew: one sample a day, noted whenever somebody looks at the savings, and the prunes."""
+"""The store's growth: the prunes, and one sample for each day on which somebody looked at the savings."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ from pepip import humanized, paths
 from pepip.environment import last_use
 from pepip.environment.purposes import PROJECT, RUN, SCRIPT, TOOL
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions, running_processes
+from pepip.host import rights, running_processes
 from pepip.operations import census
 
 TYPE_CHECKING = False
@@ -44,7 +44,7 @@ def find(projects: Iterable[KnownVenv], *, longer_than_seconds: float) -> list[I
     now = time.time()
     found = []
     for known in projects:
-        used = last_use.of(known.environment) if known.state in {census.OK, census.BROKEN} else None
+        used = last_use.of(known.environment) if known.state in census.READABLE else None
         if used is None or not used.at or not used.counts_starts or now - used.at < longer_than_seconds:
             continue
         if not obstacle(known, ()):
@@ -58,7 +58,7 @@ def used_at(projects: Iterable[KnownVenv]) -> dict[str, float]:
     """Return the last use of each environment by its root, in seconds since 1970, where the disk notes each start."""
     found = {}
     for known in projects:
-        if known.state in {census.OK, census.BROKEN}:
+        if known.state in census.READABLE:
             used = last_use.of(known.environment)
             if used.at and used.counts_starts:
                 found[known.environment] = used.at
@@ -70,7 +70,7 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
     if known is None:
         return "it is not registered"
     root = known.environment
-    if known.state not in {census.OK, census.BROKEN}:
+    if known.state not in census.READABLE:
         return known.reason
     if known.purpose.kind == TOOL:
         return "it is a tool: `pepip tool uninstall` removes it"
@@ -80,7 +80,7 @@ def obstacle(known: KnownVenv | None, processes: Sequence[Process]) -> str:
         return "uv keeps it in its cache for a project"
     if processes:
         return f"{processes[0].name} ({processes[0].number}) runs from it"
-    if not permissions.is_own(root) or not permissions.may_remove(root):
+    if not rights.is_own(root) or not rights.may_remove(root):
         return "it belongs to another user, or is a link"
     others = sorted(set(os.listdir(root)) - _OF_VENVS - paths.OF_ENVIRONMENTS)
     others = [name for name in others if not name.startswith(".pepip")]

@@ -6,9 +6,11 @@ mksquashfs gets the files as a stream, from their places in the environment and 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 
-from pepip import humanized, paths
+from pepip import digests, humanized, paths
 from pepip.environment import (
     base_interpreter,
     contents,
@@ -20,11 +22,13 @@ from pepip.environment import (
 )
 from pepip.errors import ImageError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, locks, tar_stream, temp_dirs
+from pepip.host import files, filesystems, folder_use, locks, rights, tar_stream, temp_dirs
 from pepip.host.tar_stream import FILE, FOLDER, LINK, Member
-from pepip.model import Environment, Progress, Request
+from pepip.model import Environment
 from pepip.operations import recover, venvs
+from pepip.operations.reporting import Progress
 from pepip.uv import bytecode, squashfs, stage
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,6 +44,8 @@ TIME_SECONDS = 946_684_800
 _SETTINGS = "pyvenv.cfg"
 _ABOUT_BASE = frozenset(("home", "executable", "command", "base-prefix", "base-exec-prefix", "base-executable"))
 _MEMBERS_A_STEP = 200
+_LONGEST_NAME_BYTES = 240
+_MOST_LINKS = 40  # Linux follows no more
 
 
 class Options(NamedTuple):
@@ -53,7 +59,7 @@ class Options(NamedTuple):
 class Image(NamedTuple):
     """A new image. `python` is the program that each machine must have; empty if the image brings its own.
 
-    `needed` are the libraries that this Python needs of each machine.
+    `needed` are the system's libraries that the image's own Python takes from each machine.
     """
 
     path: str
@@ -68,26 +74,29 @@ class Image(NamedTuple):
 def build(store: Store, root: str, output: str, options: Options) -> Generator[Progress, None, Image]:
     """Make the image `output` of the environment at `root`, and return it.
 
-    The environment is locked meanwhile: programs can use it, installers wait. Bytecode that is missing is compiled to
-    where Python itself would write it, if this user owns that folder. `output` is replaced in one step: a failed or
-    killed build leaves the file that was there. Raises ImageError, VenvError or OSError.
+    The environment is locked meanwhile: programs can use it, installers wait. Missing bytecode is compiled, and is
+    written where Python itself would write it, if this user owns that folder. `output` is replaced in one step: a
+    failed or killed build leaves the file that was there. If `output` is a link, the file that it leads to is
+    replaced or made. Raises ImageError, UsageError, VenvError or OSError.
     """
     program = squashfs.packer()
-    output = os.path.abspath(output)
+    named, output = os.path.abspath(output), _place_of(output)
     _check_output(output)
     environment = venvs.open_environment(root, store)
     if store.exists() and os.access(root, os.W_OK) and recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     folder, name = os.path.split(output)
+    if len(os.fsencode(name)) > _LONGEST_NAME_BYTES:  # the names made of it would be too long for most file systems
+        name = digests.hexadecimal(os.fsencode(name))
     lock, made = f"{folder}/.{name}.pepip-lock", f"{folder}/.{name}.pepip-new"
     unfinished = f"{made}/image"  # in a folder of its own: nobody else can have put a link there
     with contextlib.ExitStack() as held:
         held.enter_context(locks.held(lock, remove=True))
-        held.enter_context(locks.in_use(root))
+        held.enter_context(folder_use.in_use(root))
         if store.exists():
             held.enter_context(store.linking())
         is_own = files.owner_id(root) == files.user_id()
-        held.enter_context(locks.held(f"{root}/.lock", shared=True, writes=is_own))
+        held.enter_context(locks.held(paths.environment_lock(root), shared=True, writes=is_own))
         scratch = held.enter_context(temp_dirs.folder())
         run = _Build(store, environment, options, scratch)
         yield from run.collect(without=[output, lock])
@@ -103,13 +112,39 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
             filesystems.remove_tree(made)
     count = sum(member.kind == FILE for member in run.found.members.values())
     size = os.stat(output).st_size
-    return Image(output, size, root, len(run.present), count, run.python, run.needed)
+    return Image(named, size, root, len(run.present), count, run.python, run.needed)
+
+
+def _place_of(output: str) -> str:
+    """Return the path of the file that is made for `output`, without links.
+
+    Raises UsageError if `output` is another user's link, or leads to one: that user would choose the file that is
+    replaced. Raises UsageError also if the name is too long for the file system.
+    """
+    place = os.path.abspath(output)
+    with contextlib.suppress(FileNotFoundError):
+        for _ in range(_MOST_LINKS):
+            try:
+                status = os.lstat(place)
+            except OSError as error:
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                raise UsageError(f"the name of {output} is too long", hint="name another file with -o") from error
+            if not stat.S_ISLNK(status.st_mode):
+                break
+            if status.st_uid not in {0, files.user_id()}:
+                owner = rights.name_of(status.st_uid)
+                raise UsageError(f"{place} is a link that belongs to {owner}", hint="name the file itself with -o")
+            place = os.path.join(os.path.dirname(place), os.readlink(place))
+    return os.path.realpath(place)
 
 
 def _check_output(output: str) -> None:
     folder = os.path.dirname(output)
     if os.path.isdir(output) or (os.path.lexists(output) and not os.path.isfile(output)):
         raise UsageError(f"{output} is no file, and can't be replaced by an image", hint="name a file with -o")
+    if os.path.lexists(output) and not squashfs.may_be_replaced(output):
+        raise UsageError(f"{output} is no image, and is not replaced by one", hint="remove it, or name another file")
     if not os.path.isdir(folder):
         raise UsageError(f"the folder {folder} does not exist", hint="make it, or name another file with -o")
     if not os.access(folder, os.W_OK | os.X_OK):
@@ -140,15 +175,17 @@ class _Build:
         self._scratch = scratch
 
     def collect(self, *, without: Sequence[str]) -> Generator[Progress, None, None]:
-        """Collect all members. The files at the paths `without` are none of them, wherever they lie."""
+        """Collect all members, except the files at the paths `without`, under whatever name they are found."""
         environment, roots = self._environment, self._store.known_roots
         inodes = [_inode(path) for path in without if os.path.exists(path)]
         self.found = image_members.of_environment(environment, roots, self.base.tag, without=inodes)
         members = self.found.members
         yield from self._take_editables()
-        self._refuse_what_leads_out()
-        changed = image_members.start_relatively(members, environment.interpreter.scripts, self._take_skeleton())
-        image_members.record_as_real(environment, self.found, roots, changed)
+        self._refuse_outside_links()
+        changed = image_members.make_scripts_relocatable(
+            members, environment.interpreter.scripts, self._take_skeleton()
+        )
+        image_members.rewrite_records(environment, self.found, roots, changed)
         folders = [environment.interpreter.site_packages]
         if self._options.with_python:
             folders += self._take_python()
@@ -161,8 +198,8 @@ class _Build:
         if not self._options.no_editable:
             names = humanized.listed([item.distribution.name for item in editable])
             raise ImageError(
-                f"{names} is editable: the code lies outside of the environment, in {editable[0].url}",
-                hint="`--no-editable` builds it as a wheel for the image",
+                f"an image can't hold editable projects: the code of {names} lies elsewhere ({editable[0].url})",
+                hint="`--no-editable` builds editable projects as wheels for the image",
             )
         yield Progress("build", humanized.listed([item.distribution.name for item in editable]))
         prefix = f"{self._scratch}/wheels"
@@ -174,25 +211,25 @@ class _Build:
         wheels = image_members.of_environment(built, self._store.known_roots, self.base.tag)
         image_editables.replace(self.found.members, self._environment, editable, wheels.members)
 
-    def _refuse_what_leads_out(self) -> None:
+    def _refuse_outside_links(self) -> None:
         root = self._environment.root
         for path, target in self.found.outside:
             other = _store_of(target)
-            hint = "put the files in its place, or remove it"
+            hint = "replace the link by the files, or remove it"
             if other:
                 hint = f"set PEPIP_HOME={other}, the store that it leads into, or name it in PEPIP_LAYERS"
             raise ImageError(
                 f"{root}/{path} is a link that leads out of the environment, to {target}",
                 hint=hint,
             )
-        for path, line in image_members.path_files_leading_out(self._environment, self.found):
+        for path, line in image_members.take_path_files(self._environment, self.found):
             raise ImageError(
                 f"{root}/{path} names {line}, outside of the environment",
                 hint="install its distribution as a wheel, or remove that file",
             )
 
     def _take_skeleton(self) -> Iterator[list[str]]:
-        """Take the settings and the interpreter of a relocatable environment; return the rows of its scripts."""
+        """Take the settings and the interpreter's links of a relocatable environment. Return all its rows."""
         environment, members = self._environment, self.found.members
         settings = makers.settings_of(environment.root)
         has_system = settings.get("include-system-site-packages", "").lower() == "true"
@@ -247,7 +284,7 @@ class _Build:
 
 
 def _store_of(target: str) -> str:
-    """Return the root of the store in one of whose entries a path lies, empty if it lies in none."""
+    """Return the root of the store that has the path `target` in one of its entries. Empty if there is none."""
     entry = next((above for above in paths.upward(target) if os.path.isfile(f"{above}/{paths.ENTRY_METADATA}")), "")
     return paths.layer_of(entry)
 

@@ -42,7 +42,7 @@ def _unmount_left(run: str) -> None:
 def run(image: str, command: Sequence[str]) -> int:
     """Run a command with an image as its environment, on this terminal, and return its exit code.
 
-    If a signal ended the command, the code is 128 and the signal's number. Raises ImageError or OSError if the image
+    If a signal ended the command, the code is 128 plus its number. Raises ImageError or OSError if the image
     can't be mounted, UsageError if it lacks the command.
     """
     with mounted(image) as folder:

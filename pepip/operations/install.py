@@ -9,11 +9,13 @@ import time
 from pepip import paths
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Change, Changes, Progress, Request, Summary
 from pepip.operations import apply, deciding, venvs
 from pepip.operations.deciding import ChangeJob, Work
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import arguments, required_hashes, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
+from pepip.uv.dry_run_output import Change, Changes
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class InstallOptions(NamedTuple):
-    """The options of an install, beside the request itself.
+    """The options of an install, apart from the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
     same command the next time (see `settling`).
@@ -70,7 +72,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
 
 def _job(request: Request, environment: Environment, known: AnswerCache) -> ChangeJob:
     executable = environment.executable
-    files_name_index = functools.cache(lambda: required_hashes.name_index(request))
+    files_name_index = functools.cache(lambda: required_hashes.may_name_index(request))
 
     def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
         artifacts = None
@@ -83,7 +85,7 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
         if artifacts is not None:
             added = tuple(Change(artifact.name, artifact.version, "") for artifact in artifacts)
             return deciding.work_of(Changes((), added), artifacts, required_hashes.of(request))
-        changes = resolve.changes(request, executable, meanwhile)
+        changes = resolve.changes(request, environment, meanwhile)
         artifacts = resolve.locate(request, changes.added, environment, known) if changes.added else []
         return deciding.work_of(changes, artifacts, required_hashes.of(request))
 
@@ -130,5 +132,5 @@ def _needs_uvs_own_check(request: Request) -> bool:
         or any(map(arguments.is_lock, request.requirement_files))
         or required_hashes.are_required(request)
         or required_hashes.of(request).is_unclear
-        or settings.mention(*_SETTINGS_OF_COMPILE)
+        or settings.may_mention(*_SETTINGS_OF_COMPILE)
     )

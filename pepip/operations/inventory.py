@@ -8,8 +8,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Installed, Stored
+    from pepip.model import Installed
     from pepip.operations.savings import VenvShare
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 OF_ENTRIES = ("name", "version", "bucket", "size_bytes", "files", "projects", "state", "stored_at", "last_linked_at")
@@ -68,7 +69,7 @@ def environment(item: VenvShare) -> dict[str, object]:
 
 
 def link_mode(package: Installed) -> str | None:
-    """Return, in uv's words, how files came from the store; None if they did not."""
+    """Return uv's name of the link mode by which a package came from the store; None if it did not."""
     return "symlink" if package.entry_id else package.mode or None
 
 
@@ -78,7 +79,7 @@ def sheet_of_entries(documents: Sequence[dict[str, object]]) -> Sheet:
 
 
 def sheet_of_environments(shares: Sequence[VenvShare]) -> Sheet:
-    """Return the list of these environments. Its column of distributions has their number."""
+    """Return the list of these environments. Its column `distributions` has the number of distributions."""
     return Sheet(
         OF_ENVIRONMENTS, [{**environment(item), "distributions": len(item.known.packages)} for item in shares]
     )

@@ -1,8 +1,8 @@
-"""The entries that an environment links: whether they are whole, and a copy of them in this user's cache.
+"""The entries that an environment links: whether they are whole, and a file in this user's cache with their data.
 
-A change needs every entry that the environment links. Reading this one file takes a fraction of the time that all
-their documents take. An entry counts only while its document has the same modification time and inode: `entries.read`
-looks at these each time.
+A change needs the data of every entry that the environment links. Reading this one file takes a fraction of the time
+that reading all documents takes. The data of an entry count only while its document has the same modification time
+and inode: `entries.read` looks at these each time.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import os
 from pepip import __version__, digests, paths
 from pepip.environment import contents
 from pepip.errors import CorruptEntryError
-from pepip.model import CachedEntry, Entry
+from pepip.model import Entry
 from pepip.store import entries
+from pepip.store.root import CachedEntry
 from pepip.uv.answer_cache import AnswerCache, states
 
 TYPE_CHECKING = False
@@ -30,7 +31,7 @@ _ROWS_PER_CHANGE = 8  # the file is written anew if more than one in eight entri
 
 
 def recall(store: Store, root: str) -> None:
-    """Take the entries that the environment at `root` linked at its last change as read by this run."""
+    """Load the noted entries of the environment at `root` from the cache. They count as read by this run."""
     if root in store.recalled_entries:
         return
     text = AnswerCache(paths.cache(store.root)).recall(_key(store, root))

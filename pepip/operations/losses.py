@@ -1,4 +1,4 @@
-"""What is said of distributions whose entries the store or a layer has lost, or that a layer may bring back."""
+"""Messages on distributions whose entries are lost, or lie in a layer that can't be used now."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def refuse_without_layers(store: Store, environment: Environment, lost: Iterable
         if names:
             raise StoreError(
                 f"{environment.root} links {humanized.listed(names)} from the layer {root}, which {reason}",
-                hint="make it available again, or `pepip store repair` stores them anew in your own store",
+                hint="make the layer available again, or store them in your own store with `pepip store repair`",
             )
 
 
@@ -50,5 +50,5 @@ def waiting(store: Store, environment: Environment, missing: Sequence[Installed]
     root = paths.layer_of(missing[0].entry_id)
     return StoreError(
         f"{names} could not be fetched again, and the layer {root} {store.layers_away().get(root, '')}",
-        hint=f"make it available again, or install into {environment.root} from the original source",
+        hint=f"make the layer available again, or install into {environment.root} from the original source",
     )

@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class UnmetNeed(NamedTuple):
-    """A distribution, its requirement, and the version that is installed instead; empty if none is."""
+    """A distribution with a requirement that is not met. `found` is the installed version of the required one.
+
+    `found` is empty if the required distribution is not installed.
+    """
 
     name: str
     version: str

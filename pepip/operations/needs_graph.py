@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 ITSELF = "itself"
-"""The `place` of a root that the project does not name and that no other distribution needs."""
+"""The `place` of a root that the project does not name. Nothing else needs it, except perhaps in a cycle."""
 
 
 class Edge(NamedTuple):
@@ -44,7 +44,7 @@ class Edge(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """The needs in one environment, by normalized names. Only needs of distributions that are installed are in it."""
+    """The needs in one environment, by normalized names. Needs that no installed distribution meets are left out."""
 
     versions: Mapping[str, str]
     needs: Mapping[str, Sequence[Edge]]
@@ -69,7 +69,7 @@ class Graph(NamedTuple):
 
 
 class Graphs:
-    """Makes graphs of environments. Remembers the requirements of entries, so many environments are quick."""
+    """Makes graphs of environments. Reads the requirements of an entry only once for all environments."""
 
     def __init__(self, store: Store) -> None:
         self._packages = paths.packages(store.root)
@@ -152,7 +152,10 @@ class Graphs:
 
 
 def _facts(known: KnownVenv) -> dict[str, str]:
-    """Return the markers' variables that depend on the environment's interpreter. The rest is this machine's."""
+    """Return the markers' variables that depend on the environment's interpreter.
+
+    All other variables have the values of this process.
+    """
     python = known.python.removesuffix(".final.0")
     implementation = makers.settings_of(known.environment).get("implementation", "")
     facts = {"python_full_version": python, "python_version": ".".join(python.split(".")[:2])} if python else {}

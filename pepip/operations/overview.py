@@ -9,8 +9,9 @@ from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage
 from pepip.host.transfer import LINK
-from pepip.model import Registration, Stored
 from pepip.operations import census, savings
+from pepip.store.listing import Stored
+from pepip.store.registry_file import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Overview(NamedTuple):
 
 
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
-    """Return the overview of the disk now. `memory` may answer for unchanged entries and environments."""
+    """Read the disk, and return the overview. `memory` may answer for unchanged entries and environments."""
     seen = census.take(store, memory=memory, with_layers=bool(store.layers))
     scales = savings.Scales(store, memory)
     sums, shares = savings.of_census(store, seen, scales)

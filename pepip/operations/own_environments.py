@@ -10,7 +10,7 @@ import os
 
 from pepip import paths
 from pepip.errors import PepipError
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, own_environments, program, settings
 from pepip.uv.answer_cache import AnswerCache
 

@@ -6,7 +6,6 @@ Sources: pyproject.toml (PEP 621), dependency groups (PEP 735), inline script me
 from __future__ import annotations
 
 import contextlib
-import sys
 
 from packaging.requirements import InvalidRequirement, Requirement
 
@@ -89,12 +88,10 @@ def _parsed(lines: object, place: str) -> Iterator[OwnRequirement]:
 
 
 def _document(content: bytes) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from pepip import toml
+
     try:
-        return _table(tomllib.loads(content.decode()))
+        return _table(toml.loads(content.decode()))
     except (ValueError, RecursionError):
         return {}
 

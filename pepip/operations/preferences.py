@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 
 from pepip import humanized
 from pepip.errors import PepipError, UsageError
@@ -62,12 +61,10 @@ def read(place: str = "") -> Preferences:
         raise _unreadable(place, error.strerror or str(error)) from error
     except ValueError as error:
         raise _unreadable(place, str(error)) from error
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from pepip import toml
+
     try:
-        document = tomllib.loads(content.decode())
+        document = toml.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise _unreadable(place, str(error)) from error
     return _checked(place, document)
@@ -93,7 +90,7 @@ _DEFAULTS: Mapping[str, Any] = {"theme": "", "hidden": [], "filters": {}, "trash
 
 
 def seconds_of(trash: str) -> float | None:
-    """Return the seconds of a time of the trash; None if it is no time."""
+    """Return the setting `trash` in seconds; None if it is no time."""
     return 0.0 if trash == "0" else humanized.parse_age(trash)
 
 
@@ -105,7 +102,10 @@ def _unreadable(place: str, reason: str) -> UsageError:
 
 
 def write(settings: Preferences, place: str = "") -> None:
-    """Write the file in one step. Raises UsageError if the present file can't be read, PepipError if it fails."""
+    """Write the file in one step. Raises PepipError if that fails.
+
+    Raises UsageError if the present file can't be read, or if a text can't be written as UTF-8.
+    """
     place = place or path()
     read(place)
     rows = {"theme": settings.theme, "hidden": list(settings.hidden), "trash": settings.trash}
@@ -124,7 +124,7 @@ def write(settings: Preferences, place: str = "") -> None:
 
 
 def _row(key: str, value: object) -> str:
-    """Return a line of TOML. Its strings are those of JSON, but for one control character."""
+    """Return a line of TOML. TOML writes strings as JSON does, but does not allow DEL (0x7F) in them."""
     written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     is_bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
     return f"{key if is_bare else json.dumps(key, ensure_ascii=False)} = {written}\n"
@@ -167,11 +167,11 @@ def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
     return settings._replace(filters=filters)
 
 
-_KEYS = "theme, hidden, trash, bell, or filter.NAME without blanks in it"
+_KEYS = "theme, hidden, trash, bell, and filter.NAME (NAME has no blank and no @)"
 
 
 def words_of(before: Preferences, after: Preferences) -> list[str]:
-    """Return the words by which `changed` makes `after` of `before`."""
+    """Return the words with which `changed` turns `before` into `after`."""
     words = [f"theme={after.theme}"] if before.theme != after.theme else []
     words += [f"hidden={','.join(after.hidden)}"] if before.hidden != after.hidden else []
     words += [f"trash={after.trash}"] if before.trash != after.trash else []

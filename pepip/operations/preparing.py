@@ -1,7 +1,8 @@
 """Preparing staged wheels: each wheel that uv has unpacked is proved, and laid out as an entry in the staging area.
 
-If there is much work, two processes share it. The second one takes only wheels whose files need not be read, and
-leaves every odd wheel to the first one. The first process publishes all entries.
+If there is much work, two processes share it. The second process takes only wheels whose files need not be read. If
+such a wheel is not exactly as uv unpacked it, the second process leaves it to the first. The first process publishes
+all entries.
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, parallel
 from pepip.host.transfer import Transfer
 from pepip.humanized import count
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.store import document as documents
 from pepip.store import from_installed, hash_pool, proving, publish, staged
+from pepip.store.proving import ProvenWheel
 from pepip.uv import arguments
 from pepip.wheel import content_identity
 from pepip.wheel.digest_cache import DigestCache
@@ -27,22 +29,23 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 
-    from pepip.model import Artifact, Entry, Environment, Request
+    from pepip.model import Artifact, Entry, Environment
     from pepip.store.proving import Proof
     from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.uv.archives import Archives
+    from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
 _LARGE_RECORDS_BYTES = 100_000  # of about 1,100 files: a second process then saves more time than it takes
 
 
 class Need(NamedTuple):
-    """The `artifacts` to be stored, for an environment, from the indexes of their resolution.
+    """The `artifacts` to be stored for an environment. `indexes` are the indexes of their resolution.
 
-    Wheels that uv unpacked since `began_at_ns` (0 means now) count as just checked. With `is_checked`, uv has
-    checked all hashes that the request demands. `meanwhile` is called while uv fetches.
+    Wheels that uv unpacked since `began_at_ns` (0 for the time when storing begins) count as just checked. With
+    `is_checked`, uv has checked all hashes that the request demands. `meanwhile` is called while uv fetches.
     """
 
     request: Request
@@ -75,12 +78,16 @@ class Batch:
         self.prepared: list[Prepared] = []
         self.following: list[Batch] = []
 
+    def proven(self, item: StagedWheel, tree: WheelTree, proof: Proof) -> ProvenWheel:
+        """Return one of the batch's wheels together with its proof."""
+        return ProvenWheel(item, tree, proof, self.artifacts[item.name], self.launchers[item.name])
+
     def fetch_anew(self, name: str) -> None:
         """Let a fresh batch with one of the artifacts follow."""
         self.following.append(Batch([self.artifacts[name]], is_fresh=True))
 
     @contextlib.contextmanager
-    def unless_cleaned(self, name: str) -> Iterator[None]:
+    def refetching_if_cleaned(self, name: str) -> Iterator[None]:
         """Fetch an artifact anew if its unpacked wheel vanishes: somebody has cleaned uv's cache."""
         try:
             yield
@@ -188,8 +195,9 @@ class Preparer:
     def _prepare_plain(self, batch: Batch, wheels: Sequence[StagedWheel]) -> None:
         """Prepare the wheels that are as uv unpacked them and as their RECORD says, and remove the batch's prefix.
 
-        All other wheels are left for the first process. A new hard link to a file also sets the file's change time.
-        So if this process fails, the folder of the begun wheel is the proof that its files were untouched before.
+        All other wheels are left for the first process. A new hard link to a file also sets the file's change time,
+        so a wheel that was begun looks as if somebody had written into it. If this process fails, the wheel's folder
+        in `_begun` tells the first process that its files were untouched before.
         """
         for item in wheels:
             with contextlib.suppress(InvalidWheelError, FileNotFoundError):
@@ -201,7 +209,7 @@ class Preparer:
                     self._store, item, batch.artifacts[item.name]
                 ):
                     begun = f"{self._begun}/{item.name}"
-                    self._lay_out(batch, item, tree, proof, begun)
+                    self._lay_out(batch.proven(item, tree, proof), begun)
                     os.rename(begun, f"{self._workshops}/{item.name}")
         filesystems.remove_tree(batch.prefix)
 
@@ -233,10 +241,10 @@ class Preparer:
         """
         looked = _Looked([], set(), set(), set())
         for item in wheels:
-            with batch.unless_cleaned(item.name):
+            with batch.refetching_if_cleaned(item.name):
                 tree = staged.look(item.wheel)
                 moved_at_ns = self._moved_at_ns(item.wheel)
-                if not moved_at_ns and not any(known.saw(item.wheel) for known in self.archives.values()):
+                if not moved_at_ns and not any(known.noted_arrival(item.wheel) for known in self.archives.values()):
                     looked.undated.add(item.name)
                 if item.name in untouched or self._is_untouched(tree, moved_at_ns):
                     looked.untouched.add(item.name)
@@ -251,7 +259,7 @@ class Preparer:
         read = hash_pool.in_order(looked.trees, self.seen, without=looked.checked)
         with contextlib.closing(read) as in_order, parallel.Tasks(in_turn) as tasks:
             for item, tree in in_order:
-                with batch.unless_cleaned(item.name):
+                with batch.refetching_if_cleaned(item.name):
                     proof = proving.prove(item, tree, self.seen, is_checked=item.name in looked.checked)
                     is_recent = _was_made_since(item.wheel, self._need.began_at_ns)
                     is_uvs = is_recent and item.name in looked.untouched
@@ -260,51 +268,42 @@ class Preparer:
                     is_doubtful = (proof.differing and not is_uvs) or proof.absent
                     if is_doubtful and not batch.is_fresh:
                         if proof.absent or not (is_recent and item.name in looked.undated):  # RECORD may be wrong
-                            yield Progress("warning", _differs(item, proof) + ": fetching it again")
+                            yield Progress("warning", _difference_in_words(item, proof) + ": fetching it again")
                         batch.fetch_anew(item.name)
                         continue
                     if not proof.is_as_listed:  # uv has just checked the wheel's own hash, a better proof
                         yield Progress(
-                            "warning", _differs(item, proof) + ", but the hash of its archive is right: stored"
+                            "warning",
+                            _difference_in_words(item, proof) + ", but the hash of its archive is right: stored",
                         )
-                    tasks.add(functools.partial(self._prepare, batch, item, tree, proof))
+                    tasks.add(functools.partial(self._prepare, batch, batch.proven(item, tree, proof)))
                     self._done += 1
                     yield Progress("store", item.name, self._done, self._wanted)
 
-    def _prepare(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof) -> None:
+    def _prepare(self, batch: Batch, wheel: ProvenWheel) -> None:
         """Prepare the entry of a wheel. If an adopted entry is equal to the wheel, that entry is taken instead.
 
         If the wheel can't be an entry, the reason is noted in `unshared`.
         """
-        artifact, launchers = batch.artifacts[item.name], batch.launchers[item.name]
-        with batch.unless_cleaned(item.name):
-            replaces_adopted = content_identity.is_of_content(artifact.identity)
-            if replaces_adopted and from_installed.content_of(item, tree, proof) != artifact.identity:
+        item, identity = wheel.staged, wheel.artifact.identity
+        with batch.refetching_if_cleaned(item.name):
+            replaces_adopted = content_identity.is_of_content(identity)
+            if replaces_adopted and from_installed.content_of(wheel) != identity:
                 self.unshared[item.name] = f"no index has the adopted files of {item.name} {item.version}"
                 return
             try:
-                equal = from_installed.equal_entry(self._store, item, tree, proof, artifact, launchers=launchers)
+                equal = from_installed.equal_entry(self._store, wheel)
                 if equal is not None:
                     self.added[equal.name] = equal
                     return
-                shaped = self._lay_out(batch, item, tree, proof, f"{self._workshops}/{item.name}")
+                shaped = self._lay_out(wheel, f"{self._workshops}/{item.name}")
             except InvalidWheelError as error:
                 self.unshared[item.name] = error.message
             else:
                 batch.prepared.append(shaped)
 
-    def _lay_out(self, batch: Batch, item: StagedWheel, tree: WheelTree, proof: Proof, workshop: str) -> Prepared:
-        return publish.prepare(
-            self._store,
-            item,
-            tree,
-            proof,
-            batch.artifacts[item.name],
-            launchers=batch.launchers[item.name],
-            workshop=workshop,
-            digest_cache=self.seen,
-            transfer=self._transfer,
-        )
+    def _lay_out(self, wheel: ProvenWheel, workshop: str) -> Prepared:
+        return publish.prepare(self._store, wheel, workshop=workshop, digest_cache=self.seen, transfer=self._transfer)
 
     @property
     def _workshops(self) -> str:
@@ -347,7 +346,7 @@ def _was_made_since(folder: str, began_at_ns: int) -> bool:
     return began_at_ns <= made_at_ns <= time.time_ns() and made_at_ns % 1_000_000_000 != 0
 
 
-def _differs(item: StagedWheel, proof: Proof) -> str:
+def _difference_in_words(item: StagedWheel, proof: Proof) -> str:
     """Return in words how an unpacked wheel differs from its RECORD."""
     first = next(iter((*proof.differing, *proof.absent)))
     more = len(proof.differing) + len(proof.absent) - 1

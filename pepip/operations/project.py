@@ -16,10 +16,10 @@ from pepip.environment import contents, layout_check, project_venv, venv_id
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Progress, Summary
 from pepip.operations import apply, deciding, linked_entries, scripts, venv_creation, venvs
 from pepip.operations.deciding import ChangeJob, Work
-from pepip.uv import interpreter, known_plans, project, resolve, settings, shareable
+from pepip.operations.reporting import Progress, Summary
+from pepip.uv import asked_interpreter, interpreter, known_plans, project, resolve, settings
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -27,12 +27,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
     from typing import Any
 
-    from pepip.model import Environment, Installed, ProjectRequest
+    from pepip.model import Artifact, Environment, Installed
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Changes
+    from pepip.uv.request import ProjectRequest
 
 
 class ProjectOptions(NamedTuple):
-    """The options of a sync, beside the request itself. `words` are as in `install.InstallOptions`."""
+    """The options of a sync, apart from the request itself. `words` are as in `install.InstallOptions`."""
 
     compile_bytecode: bool = False
     dry_run: bool = False
@@ -62,7 +64,8 @@ def syncs_by_lock(environment: str) -> bool:
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
-    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, nothing is written.
+    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, the project and
+    its environment are not written.
     """
     return (yield from _sync(store, request, options))
 
@@ -74,8 +77,10 @@ def add(
 
     `words` are the arguments of `uv add`. As with uv, `pyproject.toml` and `uv.lock` are restored if anything fails.
     """
+    from pepip.operations import edited_files
+
     yield Progress("resolve")
-    with _restored_on_failure(package):
+    with edited_files.restored_on_failure(package):
         project.edit("add", words)
         return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), ProjectOptions()))
 
@@ -90,53 +95,84 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
     return (yield from _sync(store, request._replace(lock_mode=project.mode_of_lock(request)), ProjectOptions()))
 
 
+class _Plan(NamedTuple):
+    """uv's plan for a sync.
+
+    `question` is the question for a plan that does not depend on the project's path, None if the plan does. `known`
+    are the artifacts that were known for it, None if uv was asked for the plan.
+    """
+
+    preview: project.SyncPreview
+    question: known_plans.PlanQuestion | None = None
+    known: list[Artifact] | None = None
+
+
 def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     started, began_at_ns = time.monotonic(), time.time_ns()
     yield Progress("resolve")
-    question, known = _recall(store, request)
-    planned = known.preview if known else _preview(request, functools.partial(_read_ahead, store))
+    plan = _plan(store, request)
     if options.dry_run:
-        for sentence in planned.changes.warnings:
-            yield Progress("warning", sentence, is_of_uv=True)
-        with _for_dry_run(request, planned) as root:
-            environment = venvs.open_environment(root, store)
-            if root != planned.environment and not planned.script:
-                is_there = interpreter.is_environment(planned.environment)
-                yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
-            job = _job(store, request, planned, environment, is_dry_run=True)
-            summary = apply.preview(store, job, environment)._replace(environment=planned.environment)
+        summary = yield from _rehearsed(store, request, plan.preview)
     else:
-        if not planned.is_locked:
-            project.lock(request)
-        try:
-            summary = yield from apply.carry_out(
+        summary = yield from _carried_out(store, request, plan, options, began_at_ns)
+    summary = summary._replace(seconds=time.monotonic() - started)
+    return Outcome(summary, _document(plan.preview, summary))
+
+
+def _plan(store: Store, request: ProjectRequest) -> _Plan:
+    """Return the known plan if there is one, or ask uv."""
+    question = known_plans.of_missing_environment(AnswerCache(paths.cache(store.root)), request)
+    if question and not venv_creation.is_unfinished(f"{question.folder}/.venv"):
+        known = question.recall()
+        if known is not None:
+            return _Plan(known.preview, question, known.artifacts)
+    return _Plan(_preview(request, functools.partial(_read_ahead, store)), question)
+
+
+def _rehearsed(
+    store: Store, request: ProjectRequest, planned: project.SyncPreview
+) -> Generator[Progress, None, Summary]:
+    """Return the summary of the sync without making it."""
+    for sentence in planned.changes.warnings:
+        yield Progress("warning", sentence, is_of_uv=True)
+    with _for_dry_run(request, planned) as root:
+        environment = venvs.open_environment(root, store)
+        if root != planned.environment and not planned.script:
+            is_there = interpreter.is_environment(planned.environment)
+            yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
+        job = _job(store, request, _Plan(planned), environment, is_dry_run=True)
+        return apply.preview(store, job, environment)._replace(environment=planned.environment)
+
+
+def _carried_out(
+    store: Store, request: ProjectRequest, plan: _Plan, options: ProjectOptions, began_at_ns: int
+) -> Generator[Progress, None, Summary]:
+    """Make the sync, and return its summary. The environment of a script first gets a note of its script."""
+    planned = plan.preview
+
+    def job(environment: Environment) -> ChangeJob:
+        if planned.script:
+            venv_id.note_script(environment.root, planned.script)
+        return _job(store, request, plan, environment)._replace(began_at_ns=began_at_ns)
+
+    if not planned.is_locked:
+        project.lock(request)
+    try:
+        return (
+            yield from apply.carry_out(
                 store,
                 planned.environment,
                 make=lambda: planned.is_made and _make(store, request, planned.environment),
-                job=lambda environment: _noted_job(
-                    store, request, planned, environment, question=question, known=known
-                )._replace(began_at_ns=began_at_ns),
+                job=job,
                 asked=deciding.Question(options.words, began_at_ns, request),
                 compile_bytecode=options.compile_bytecode,
                 is_shown=not planned.script,
             )
-        except UvError:
-            if not planned.script:
-                raise
-            summary = yield from scripts.sync_by_uv(
-                store, request, planned, compile_bytecode=options.compile_bytecode
-            )
-    summary = summary._replace(seconds=time.monotonic() - started)
-    return Outcome(summary, _document(planned, summary))
-
-
-def _recall(
-    store: Store, request: ProjectRequest
-) -> tuple[known_plans.PlanQuestion | None, known_plans.KnownPlan | None]:
-    """Return the question for a plan that does not depend on the project's path, and the known answer."""
-    question = known_plans.of_missing_environment(AnswerCache(paths.cache(store.root)), request)
-    known = question.recall() if question and not venv_creation.is_unfinished(f"{question.folder}/.venv") else None
-    return question, known
+        )
+    except UvError:
+        if not planned.script:
+            raise
+        return (yield from scripts.sync_by_uv(store, request, planned, compile_bytecode=options.compile_bytecode))
 
 
 def _document(planned: project.SyncPreview, summary: Summary) -> dict[str, Any]:
@@ -154,94 +190,93 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
     return {"name": change_of_uv["name"], "version": version, **change_of_uv}
 
 
-def _noted_job(
-    store: Store,
-    request: ProjectRequest,
-    planned: project.SyncPreview,
-    environment: Environment,
-    *,
-    question: known_plans.PlanQuestion | None,
-    known: known_plans.KnownPlan | None,
-) -> ChangeJob:
-    """Return the job of a sync. The environment of a script first gets a note of its script."""
-    if planned.script:
-        venv_id.note_script(environment.root, planned.script)
-    return _job(store, request, planned, environment, question=question, known=known)
+class _Sync(NamedTuple):
+    """The parts of a sync's job. `seen` is the fingerprint of the environment for which uv made the plan."""
+
+    store: Store
+    request: ProjectRequest
+    plan: _Plan
+    environment: Environment
+    seen: tuple[int, frozenset[str]]
+    is_dry_run: bool
+
+    def decide(self, present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
+        """Return the work of uv's plan, or of a new plan if the environment has changed since."""
+        meanwhile()
+        planned = self.plan.preview
+        is_filled = planned.is_made and bool(present)  # the plan is for an empty environment
+        is_fresh = contents.fingerprint(self.environment) == self.seen and not is_filled
+        changes = planned.changes if is_fresh else project.preview(self.request).changes
+        return deciding.work_of(changes, self._artifacts(changes, is_fresh=is_fresh) if changes.added else [])
+
+    def _artifacts(self, changes: Changes, *, is_fresh: bool) -> Sequence[Artifact]:
+        """Return the artifacts of the additions. A new answer to the plan's question is remembered."""
+        plan = self.plan
+        if self.is_dry_run and not plan.preview.is_locked:
+            # No lock names the new files yet, so ask the indexes for these versions.
+            return resolve.locate(project.staging_request(self.request), changes.added, self.environment)
+        if plan.known is not None and is_fresh:
+            return plan.known
+        answers = AnswerCache(paths.cache(self.store.root))
+        try:
+            found = project.locate(self.request, changes.added, self.environment, plan.preview.lock, answers)
+        except UvError:
+            if not (self.is_dry_run and self.request.script):
+                raise
+            found = []  # uv names no files, but its plan is known
+        if plan.question and is_fresh:
+            plan.question.remember(plan.preview, found)
+        return found
+
+    def install_private(self, work: Work) -> Generator[Progress, None, None]:
+        """Let uv install the private distributions, and the project itself."""
+        again = deciding.private_to_reinstall(work, self.request.reinstall_options)
+        for arrival in project.install_private(self.request, reinstall=again):
+            yield Progress("build", arrival.name)
+
+    def install_private_first(self, work: Work) -> Iterator[Progress]:
+        """Let uv install the private distributions into an empty environment, without the shared ones."""
+        for arrival in project.install_private(self.request, without=sorted(item.name for item in work.shared)):
+            yield Progress("build", arrival.name)
+
+    def lay_out_private(self, work: Work, folder: str) -> Iterator[object]:
+        """Let uv install the private distributions into a folder."""
+        from pepip.uv import stage
+
+        staging = project.staging_request(self.request)
+        if self.builds_with_others:
+            return stage.install_private(staging, work.private, self.environment.executable, prefix=folder)
+        private = {artifact.name for artifact in work.private}
+        others = {artifact.name for artifact in work.shared}
+        others.update(item.name for item in contents.installed(self.environment, self.store.known_roots))
+        return project.lay_out(self.request, self.environment.executable, folder, without=sorted(others - private))
+
+    @property
+    def builds_with_others(self) -> bool:
+        """Whether builds of private distributions may need the other distributions of the environment."""
+        staging = project.staging_request(self.request)
+        return bool(self.request.script) or asked_interpreter.builds_in_environment(staging)
 
 
 def _job(
-    store: Store,
-    request: ProjectRequest,
-    planned: project.SyncPreview,
-    environment: Environment,
-    *,
-    is_dry_run: bool = False,
-    question: known_plans.PlanQuestion | None = None,
-    known: known_plans.KnownPlan | None = None,
+    store: Store, request: ProjectRequest, plan: _Plan, environment: Environment, *, is_dry_run: bool = False
 ) -> ChangeJob:
-    """Return the job of a sync. `known` is the answer to the `question`. A new answer is remembered."""
-    seen = contents.fingerprint(environment)
-
-    def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
-        meanwhile()
-        is_filled = planned.is_made and bool(present)  # the plan is for an empty environment
-        is_fresh = contents.fingerprint(environment) == seen and not is_filled
-        changes = planned.changes if is_fresh else project.preview(request).changes
-        if not changes.added:
-            return deciding.work_of(changes, [])
-        if is_dry_run and not planned.is_locked:
-            # No lock names the new files yet, so ask the indexes for these versions.
-            artifacts = resolve.locate(project.staging_request(request), changes.added, environment)
-        elif known and is_fresh:
-            artifacts = known.artifacts
-        else:
-            answers = AnswerCache(paths.cache(store.root))
-            try:
-                artifacts = project.locate(request, changes.added, environment, planned.lock, answers)
-            except UvError:
-                if not (is_dry_run and request.script):
-                    raise
-                artifacts = []  # uv names no files, but its plan is known
-            if question and is_fresh:
-                question.remember(planned, artifacts)
-        return deciding.work_of(changes, artifacts)
-
-    def install_private(work: Work) -> Generator[Progress, None, None]:
-        for arrival in project.install_private(
-            request, reinstall=deciding.private_to_reinstall(work, request.reinstall_options)
-        ):
-            yield Progress("build", arrival.name)
-
-    def lay_out_private(work: Work, folder: str) -> Iterator[object]:
-        from pepip.uv import stage
-
-        staging = project.staging_request(request)
-        if request.script or shareable.builds_in_environment(staging):
-            return stage.install_private(staging, work.private, environment.executable, prefix=folder)
-        private = {artifact.name for artifact in work.private}
-        others = {artifact.name for artifact in work.shared}
-        others.update(item.name for item in contents.installed(environment, store.known_roots))
-        return project.lay_out(request, environment.executable, folder, without=sorted(others - private))
-
-    def install_first(work: Work) -> Iterator[Progress]:
-        for arrival in project.install_private(request, without=sorted(item.name for item in work.shared)):
-            yield Progress("build", arrival.name)
-
-    needs_others = request.script or shareable.builds_in_environment(project.staging_request(request))
+    """Return the job of a sync."""
+    parts = _Sync(store, request, plan, environment, contents.fingerprint(environment), is_dry_run)
     return ChangeJob(
         project.staging_request(request),
-        decide,
-        install_private,
-        lay_out_private,
+        parts.decide,
+        parts.install_private,
+        parts.lay_out_private,
         is_of_project=True,
         script=request.script,
-        install_first=None if needs_others else install_first,
+        install_private_first=None if parts.builds_with_others else parts.install_private_first,
     )
 
 
 def _read_ahead(store: Store) -> None:
     """Load the modules that a change needs, and read the entries that the project's environment probably links."""
-    apply.get_ready()
+    apply.load_modules()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
     linked_entries.recall(store, root)
@@ -251,9 +286,9 @@ def _read_ahead(store: Store) -> None:
 
 
 def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
-    """Ask uv for its plan, at a time when no run makes the environment. Raises UvError or VenvError.
+    """Ask uv for its plan, and ask again if another run made, replaced or removed the environment meanwhile.
 
-    A half-made environment would mislead uv. `meanwhile` is called while uv works.
+    A half-made environment would mislead uv. `meanwhile` is called while uv works. Raises UvError or VenvError.
     """
     if request.script:
         return scripts.preview(request)
@@ -291,7 +326,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
             project.make_environment(request, elsewhere=root if is_redirected else "")
 
     def make() -> None:
-        store.create()  # it keeps the answers that a further folder with this project needs
+        store.create()  # its cache keeps the answers for other folders with the same project
         words = project.words_of_environment(request)
         if not words or os.path.lexists(root):
             make_by_uv()
@@ -334,45 +369,3 @@ def _elsewhere(request: ProjectRequest) -> Iterator[str]:
         else:
             project.make_environment(request, elsewhere=f"{folder}/.venv")
         yield f"{folder}/.venv"
-
-
-@contextlib.contextmanager
-def _restored_on_failure(package: str) -> Iterator[None]:
-    """Restore the files that `uv add` writes, if the body fails or is interrupted. New files are removed.
-
-    uv names these files. For a `package`, which may lie anywhere, uv is asked before the body. Otherwise the files
-    lie in the start folder or above it, and uv is asked only if the body fails. If uv can't name the files, those of
-    the project are restored.
-    """
-    places: Sequence[str] = [
-        f"{folder}/{name}" for folder in paths.upward(settings.start_folder()) for name in project.FILES
-    ]
-    if package:
-        places = []
-        with contextlib.suppress(UvError):  # no such project: `uv add` says so
-            places = project.written(package)
-    before = {path: _content(path) for path in places}
-    try:
-        yield
-    except BaseException:
-        if not package:
-            own = [f"{settings.project_folder()}/{name}" for name in project.FILES]
-            with contextlib.suppress(UvError, KeyboardInterrupt):
-                own = project.written("")
-            real = set(map(os.path.realpath, own))
-            before = {path: content for path, content in before.items() if os.path.realpath(path) in real}
-        for path, content in before.items():
-            if content is None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(path)
-            elif _content(path) != content:
-                files.replace_content(path, content)
-        raise
-
-
-def _content(path: str) -> bytes | None:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except (FileNotFoundError, NotADirectoryError):
-        return None

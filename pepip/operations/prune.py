@@ -14,18 +14,18 @@ import time
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, filesystems, freed_space, permissions, running_processes
-from pepip.model import Progress
+from pepip.host import disk_usage, filesystems, freed_space, rights, running_processes
 from pepip.operations import census, idle, registering
-from pepip.store import buried, entries, growth_log, leases, registry, staging, trash
+from pepip.operations.reporting import Progress
+from pepip.store import buried, growth_log, leases, listing, registry, staging, trash
 from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
 
-    from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -69,7 +69,7 @@ class PrunePreview(NamedTuple):
     stay in the trash, and are free when it is emptied; `freed_bytes` does not include them. `kept_until` is the time
     until which the trash keeps the removed entries, in seconds since 1970; 0 if it keeps none. `emptied_bytes` is the
     part of `freed_bytes` that was in the trash before the prune, and `restorable_bytes` the part of `emptied_bytes`
-    that an undo could bring back until then.
+    that an undo could have brought back before the prune.
     """
 
     orphans: list[Orphan]
@@ -107,7 +107,7 @@ def measure(
     waiting = [*entry_trees]
     device = os.stat(store.root).st_dev
     for known in gone:
-        if known.environment in options.environments and permissions.may_remove(known.environment):
+        if known.environment in options.environments and rights.may_remove(known.environment):
             is_near = os.stat(known.environment).st_dev == device
             (waiting if is_near else others).append(known.environment)
             waiting += registry.files_of(known.registration) if is_near and options.keep_seconds else []
@@ -120,9 +120,7 @@ def measure(
 
 def refusal(orphan: Orphan) -> str:
     """Return in words why this user may not remove an orphan among the `refused` ones."""
-    return (
-        "lies in a store that is read-only" if permissions.is_own(orphan.stored.path) else "belongs to another user"
-    )
+    return "lies in a store that is read-only" if rights.is_own(orphan.stored.path) else "belongs to another user"
 
 
 def freed_by_entry(stored: Stored) -> tuple[int, int]:
@@ -145,7 +143,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         unkept = [root for root, linked in seen.unregistered.items() if not _is_registered(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
-        # Without their registrations, environments beside them that are not registered would not be found again.
+        # If an environment found beside `gone` ones could not be registered, only their registrations lead to it.
         gone = [known for known in decided.gone if not unkept or known.environment in options.environments]
         keep_seconds = options.keep_seconds
         is_any = decided.orphans or options.environments
@@ -196,14 +194,14 @@ def _names(orphans: Iterable[Orphan]) -> set[str]:
 
 
 def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: str) -> None:
-    """Remove the chosen environments, into the `grave` if there is one and it is on the same disk.
+    """Remove the chosen environments, and environments of deleted scripts.
 
-    Those of deleted scripts go for good: uv must not find them with links that lead nowhere. An environment of
-    another user stays.
+    A chosen one is moved into the `grave` if there is one and it is on the same disk. All others go for good: uv must
+    not find the environment of a script with links that lead nowhere. An environment of another user stays.
     """
     for known in gone:
         is_chosen = known.environment in options.environments
-        if not (known.is_abandoned or is_chosen) or not permissions.may_remove(known.environment):
+        if not (known.is_abandoned or is_chosen) or not rights.may_remove(known.environment):
             continue
         try:
             if is_chosen and grave and buried.bury(known.environment, known.registration, grave):
@@ -211,7 +209,7 @@ def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: st
             os.unlink(f"{known.environment}/pyvenv.cfg")  # from now on the folder is no environment
             filesystems.remove_tree(known.environment)
         except OSError as error:
-            if is_chosen:  # else the entries that it links would go without it
+            if is_chosen:  # without an error, the entries that it links would go, and it would stay
                 raise StoreError(f"cannot remove {known.environment}: {error.strerror}") from error
 
 
@@ -223,11 +221,13 @@ def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
         return False
 
 
-HINT_BLOCKED = "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file"
+HINT_BLOCKED = (
+    "`pepip projects scan DIR` registers the environments below a folder; then remove the damaged file, if any"
+)
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
-    seen = _without(seen, options.environments)
+    seen = _as_if_deleted(seen, options.environments)
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     unregistered = sorted(seen.unregistered)
@@ -244,7 +244,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     users = seen.users().keys()
     leased = leases.users(store).keys() - users if policy else frozenset()
     chosen = _choose(options, seen, {*users, *leased})
-    orphans = [orphan for orphan in chosen if permissions.may_remove(orphan.stored.path)]
+    orphans = [orphan for orphan in chosen if rights.may_remove(orphan.stored.path)]
     refused = [orphan for orphan in chosen if orphan not in orphans]
     freed, shared, trashed = measure(store, orphans, gone, options)
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
@@ -269,7 +269,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     )
 
 
-def _without(seen: Census, environments: Collection[str]) -> Census:
+def _as_if_deleted(seen: Census, environments: Collection[str]) -> Census:
     """Return a census in which some environments are as if they were deleted. Raises StoreError for an unfit one."""
     if not environments:
         return seen
@@ -297,9 +297,10 @@ _HINT_LAYER = "--older-than 90d removes by age; `pepip store init --layer --leas
 
 
 def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> list[str]:
-    """Return the paths that a prune removes at once beside orphans: the trash, and registrations of environments.
+    """Return the paths that a prune removes for good, apart from orphans and chosen environments.
 
-    Paths that this user may not remove are left out. With `keep_seconds`, kept graves in the trash stay.
+    These are the trash, registrations of environments that are gone, and environments of deleted scripts. Paths that
+    this user may not remove are left out. With `keep_seconds`, kept graves in the trash stay.
     """
     buried_now = options.environments if options.keep_seconds else ()
     files = [
@@ -310,7 +311,7 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
     ]
     files += [known.environment for known in gone if known.is_abandoned and known.environment not in buried_now]
     graves = trash.contents(store, kept=not options.keep_seconds)
-    return [path for path in (*graves, *files) if permissions.may_remove(path)]
+    return [path for path in (*graves, *files) if rights.may_remove(path)]
 
 
 def unreadable(store: Store, seen: Census) -> str:
@@ -336,8 +337,8 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         for item in seen.stored
         if item.id not in kept
         and (options.only is None or item.id in options.only)
-        and (not options.patterns or entries.matches(item, options.patterns))
-        and not entries.matches(item, options.keep)
+        and (not options.patterns or listing.matches(item, options.patterns))
+        and not listing.matches(item, options.keep)
         and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds)
     ]
     candidates.sort(key=lambda item: (item.last_used_at, item.id))

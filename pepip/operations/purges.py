@@ -1,9 +1,9 @@
-"""Purges by a site, which deletes files that nobody has used for a while, one by one.
+"""Purges: the site deletes files that nobody has used for a while, one by one.
 
-Scratch file systems of clusters do this. The variable `PEPIP_PURGE_AFTER` names that time, such as `60d`. Without it
-nothing here is done. With it, each command that changes or checks an environment looks for files that its entries
-have lost, and shows the purge that they are in use: it sets the times of last access of the environment's files and
-its entries' files. Modification times stay, since bytecode is valid for one of them.
+Clusters purge their scratch file systems. The variable `PEPIP_PURGE_AFTER` names that time, such as `60d`. Without
+it nothing here is done. With it, each command that changes or checks an environment looks for entries that have lost
+files. It also sets the times of last access of the files of the environment and of its entries, so that the purge
+leaves these files. Modification times stay, since bytecode is valid only for one modification time of its source.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from pepip import digests, humanized, paths
 from pepip.environment import contents
 from pepip.errors import UsageError
 from pepip.host import files, parallel
-from pepip.model import Progress
 from pepip.operations import foreign_writes
+from pepip.operations.reporting import Progress
 from pepip.store import check
 from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
@@ -30,9 +30,9 @@ if TYPE_CHECKING:
 
 VARIABLE = "PEPIP_PURGE_AFTER"
 _TOUCHES = 4
-"""In the time after which files are deleted, a used environment is touched so often."""
+"""A used environment is touched so many times within the time of the purge."""
 _JUST_WRITTEN_NS = 60_000_000_000
-"""A file that was written so lately needs no touch. And another program may be writing it."""
+"""A file that was written within this time is not touched: it needs no touch, and may still be written."""
 
 
 def seconds() -> float:
@@ -46,11 +46,11 @@ def seconds() -> float:
     return found
 
 
-def look(store: Store, environment: Environment) -> Generator[Progress, None, None]:
+def give_up_purged(store: Store, environment: Environment) -> Generator[Progress, None, None]:
     """Find entries of an environment that have lost files, so that they are stored anew. Touch the files in use.
 
-    A warning names each entry. Entries that somebody else must repair are named, too. Does nothing unless the user
-    has named the time of a purge.
+    A warning names each such entry. An entry that only somebody else can repair is named, too, but stays in use. Does
+    nothing unless the user has named the time of a purge.
     """
     age = seconds()
     if not age:
@@ -72,12 +72,12 @@ def look(store: Store, environment: Environment) -> Generator[Progress, None, No
 
 
 def next_touch() -> str:
-    """Return the time at which a used environment must be touched again, as a place of evidence."""
+    """Return the time at which a used environment must be touched again, as a place for `answer_cache.states`."""
     return f"{UNTIL}{time.time() + seconds() / _TOUCHES:.0f}"
 
 
 def folders(entry: Entry) -> list[str]:
-    """Return the folders of an entry whose modification times show a lost file, also those inside of others."""
+    """Return all folders of an entry but `__pycache__`: the time of a folder changes when it loses a file."""
     found = []
     for folder, inner, _ in os.walk(entry.path):
         inner[:] = [name for name in inner if name != paths.PYCACHE]
@@ -86,7 +86,10 @@ def folders(entry: Entry) -> list[str]:
 
 
 def _give_up(store: Store, entry_id: str) -> Iterator[Progress]:
-    """Let an entry that has lost files count as lost. All other flaws are left to those who look for them."""
+    """Let an entry that has lost files count as lost, if this user may repair it. Yield a warning.
+
+    The entry of a layer counts as lost in this run only. Other flaws are left to other checks.
+    """
     path = store.path_of(entry_id)
     lost = next((flaw.path for flaw in check.inspect(path) if flaw.kind == "missing"), "")
     if not lost:
@@ -95,7 +98,7 @@ def _give_up(store: Store, entry_id: str) -> Iterator[Progress]:
     if paths.is_layered(entry_id):
         store.unusable.add(entry_id)
         yield Progress("warning", said)
-    elif store.keeps(path):
+    elif store.owns_entry(path):
         foreign_writes.break_seal(store, path)
         yield Progress("warning", said)
     else:

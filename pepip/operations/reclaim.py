@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pepip.host.freed_space import Gain
-    from pepip.model import Stored
     from pepip.operations.adoption.preview import AdoptionPreview
     from pepip.operations.census import Census, KnownVenv
     from pepip.operations.prune import PrunePreview
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 UNUSED, TRASH, IDLE, UPGRADE, ADOPT = "unused", "trash", "idle", "upgrade", "adopt"
@@ -63,7 +63,7 @@ class Bundle(NamedTuple):
 
 
 class Reclaimable(NamedTuple):
-    """All bundles, the cheapest loss first, and the preview of a prune of all unused entries."""
+    """All bundles, the least loss first, the preview of a prune of all unused entries, and the census."""
 
     bundles: list[Bundle]
     preview: PrunePreview
@@ -71,7 +71,7 @@ class Reclaimable(NamedTuple):
 
 
 def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None) -> Reclaimable:
-    """Return all bundles. `idle_seconds` is the time from which on an environment counts as idle.
+    """Return all bundles. An environment counts as idle if it was not used for `idle_seconds`.
 
     `unshared` is the preview of an adoption of environments that other tools made.
     """
@@ -127,7 +127,7 @@ def _definition_of(known: KnownVenv) -> str:
 
 
 def _upgrades(store: Store, seen: Census) -> list[Bundle]:
-    """Return a bundle for each version that one environment alone links, and that has a newer one in its bucket."""
+    """Return a bundle for each version that only one environment uses, if others use a newer one of its bucket."""
     users = seen.users()
     newest: dict[tuple[str, str], Stored] = {}
     for item in seen.stored:

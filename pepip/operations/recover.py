@@ -10,14 +10,16 @@ from pepip.environment.change_plan import LinkChange
 from pepip.environment.metadata import Installation
 from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
+from pepip.host import folder_use, rights
 from pepip.host.transfer import LINK
-from pepip.model import Change, Progress, Request
 from pepip.operations import acquire, losses, registering, venvs
 from pepip.operations.linked_entries import entry_of, have_losses, is_lost, is_moved
 from pepip.operations.relinking import change_links, has_private, link_state, relink, roll_back
+from pepip.operations.reporting import Progress
 from pepip.store import entries, registry
 from pepip.uv import resolve
+from pepip.uv.dry_run_output import Change
+from pepip.uv.request import Request
 from pepip.wheel import record
 
 TYPE_CHECKING = False
@@ -80,7 +82,7 @@ def complete_interrupted(store: Store, root: str) -> str:
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
     store.create()
-    with locks.in_use(root), _undisturbed(store, root):
+    with folder_use.in_use(root), _undisturbed(store, root):
         return complete(store, environment)
 
 
@@ -89,7 +91,7 @@ def _undisturbed(store: Store, root: str) -> Iterator[None]:
     """Hold the locks of a change, at a time when uv installs no private distributions into the environment."""
     while True:
         journal.wait(root)
-        with store.linking(), locks.held(f"{root}/.lock"):
+        with venvs.locked(store, root):
             if not journal.is_in_use(root):
                 yield
                 return
@@ -176,13 +178,13 @@ def recover(
     away = store.layers_away()
     waiting = [item for item in missing if paths.layer_of(item.entry_id) in away]
     missing = [item for item in missing if item not in waiting]
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
         linked = {item.store_id for item in present if item.store_id}
         registering.register(store, environment.root, linked | {entry.id for entry in have.values()})
         going = [item.name for item in missing if entry_of(store, item) is None]
         relink(store, environment, present, additions, going, foreign_files_stay=True)
-    link_elsewhere(store, have.values())
+    replace_outdated_hard_links(store, have.values())
     if missing:
         names = ", ".join(item.name for item in missing)
         advice = f"install into {environment.root} from the original source"
@@ -225,7 +227,7 @@ def is_stale(store: Store, environment: Environment) -> bool:
     return not plan_on_disk.is_as_planned(environment, state.linked, state.foreign)
 
 
-def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
+def replace_outdated_hard_links(store: Store, stored: Iterable[Entry]) -> None:
     """Replace the hard links in this user's environments that still lead to files of replaced entries.
 
     `stored` are the new entries. A file of an old entry may have the damage of that entry. Missing links are not
@@ -235,7 +237,7 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
 
     entry_ids = {entry.id for entry in stored}
     for item in registry.registrations(store) if entry_ids else ():
-        if entry_ids.isdisjoint(item.entries or ()) or not permissions.is_own(item.environment):
+        if entry_ids.isdisjoint(item.entries or ()) or not rights.is_own(item.environment):
             continue
         with contextlib.suppress(OSError, PepipError):
             environment = venvs.open_environment(item.environment, store)
@@ -243,20 +245,20 @@ def link_elsewhere(store: Store, stored: Iterable[Entry]) -> None:
             names = {name for name, entry in state.linked.items() if entry.id in entry_ids}
             if not (names and outdated.has_any(environment, state, names)):
                 continue
-            if permissions.may_change(environment.site_packages):
-                with locks.in_use(environment.root), store.linking(), locks.held(f"{environment.root}/.lock"):
+            if rights.may_change(environment.site_packages):
+                with folder_use.in_use(environment.root), venvs.locked(store, environment.root):
                     state = link_state(store, contents.installed(environment, store.known_roots))
                     outdated.replace(environment, state, names)
 
 
-def link_anew(store: Store, environment: Environment) -> None:
+def correct_links(store: Store, environment: Environment) -> None:
     """Make every wrong link of an environment again: entries may have been replaced."""
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
         change_links(store, environment, present, LinkChange(is_recovery=True))
 
 
-def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
+def replace_damaged_files(store: Store, environment: Environment, entry_ids: Collection[str]) -> bool:
     """Make those files anew that are hard links to replaced entries. Return whether there were any.
 
     A flaw of the old entry is a flaw of these files, too.
@@ -280,7 +282,7 @@ def make_anew(store: Store, environment: Environment, entry_ids: Collection[str]
         )
         for item, entry in damaged
     ]
-    with store.linking(), locks.held(f"{environment.root}/.lock"):
+    with venvs.locked(store, environment.root):
         relink(store, environment, contents.installed(environment, store.known_roots), additions, ())
     return True
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 
 from pepip.environment import project_venv, venv_id
-from pepip.host import permissions
+from pepip.host import rights
 from pepip.store import registry
 from pepip.uv import settings
 
@@ -39,7 +39,7 @@ def _name_of(store: Store, environment: str) -> str:
     named = project_venv.name_of(environment, settings.start_folder())
     if named == environment and os.path.basename(environment) != ".venv":
         path = registry.file_of(store, environment)
-        known = registry.read(path) if path and permissions.owns(path) else None
+        known = registry.read(path) if path and rights.owns(path) else None
         if known and not known.is_damaged and known.named and project_venv.leads_to(known.named, environment):
             return known.named
     return named

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pepip import paths
 from pepip.environment import contents, journal, linking, removal, set_aside, without_record
 from pepip.environment.change_plan import LinkChange, LinkState
 from pepip.errors import CorruptEntryError, PepipError, UvError
@@ -111,7 +112,7 @@ class UnfinishedChange:
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         root = self._environment.root
-        with self._locks, locks.held(f"{root}/.lock"):
+        with self._locks, locks.held(paths.environment_lock(root)):
             if kind is None:
                 journal.finish(root)
             else:
@@ -185,7 +186,7 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
 
 
 def _departure(environment: Environment, going: list[Installed]) -> without_record.Departure:
-    """Ask uv which files to remove of distributions without a RECORD. Raises UvError if it can't remove one."""
+    """Ask uv which files of distributions without a RECORD to remove. Raises UvError if uv can't remove one."""
     if not going:
         return without_record.NOTHING
     from pepip.host import temp_dirs

@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping, Sequence
 
-    from pepip.model import Stored
     from pepip.operations.census import Census, KnownVenv
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
 
@@ -121,10 +121,11 @@ class Scales:
         return weight
 
     def _own(self, known: KnownVenv) -> tuple[int, int]:
-        """Return an environment's own bytes, and how many of them stand for files of entries.
+        """Return an environment's own bytes, and how many bytes fewer it would have without its links and copies.
 
-        The second number has the bytes of symbolic links and copies, less those of entries' files that the
-        environment has by hard links: copies of entries would come in addition to these.
+        The second number is the size of the symbolic links, and of the copies of linked entries' files. Subtracted
+        from it is the size of the files to which the environment has hard links instead of copies: without sharing,
+        it would have these files, too. So the number may be negative.
         """
         root, memory = known.environment, self._memory
         folders = memory.evidence("own", root) if memory else None
@@ -144,7 +145,7 @@ class Scales:
 
 
 def _overhead(path: str) -> int:
-    """Return the bytes of an entry that a copy in an environment would not have, or has of its own.
+    """Return the bytes of an entry that a copy would not have, or that an environment always has of its own.
 
     These are the entry's root, its document, the `.dist-info` folder, RECORD, and the links that lie ready in the
     entry, with their folder. Metadata that lies ready is not among them: an environment has it, too.

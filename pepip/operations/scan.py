@@ -8,15 +8,15 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import registering
+from pepip.operations.reporting import Progress
 from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator
 
-    from pepip.model import Registration
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
 
 _FOLDERS_PER_STEP = 50
@@ -57,7 +57,7 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
                     registering.register(store, root, linked)
                 found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
     with contextlib.suppress(OSError):
-        os.unlink(paths.registry_lost(store.root))  # the user of a scan names the folders of all environments
+        os.unlink(paths.registry_lost(store.root))  # prunes trust that this scan has found all environments
     return Scanned(found)
 
 

@@ -1,25 +1,25 @@
 """Environments of scripts with inline metadata (PEP 723): uv's plan for them, and the sync that uv makes by itself.
 
-Only `uv sync` and `uv run` read the settings in a script. uv exports a lock of a script for all platforms and Pythons
-that the script allows, which may be impossible although this machine's environment is possible. And the calls of
-`uv pip` that fetch files know no index, password or certificate that only the script names. If one of these calls
-fails, uv syncs the script, and then its packages are linked as those of a tool.
+Only `uv sync` and `uv run` read the settings in a script. uv exports a script's lock for all platforms and Pythons
+that the script allows. This can fail although the environment for this machine can be made. And the calls of `uv pip`
+that fetch files know no index, password or certificate that only the script names. If the export or one of these
+calls fails, uv syncs the script. Then its packages are linked as those of a tool.
 """
 
 from __future__ import annotations
 
 from pepip.environment import contents, layout_check, venv_id
-from pepip.model import Progress, Summary
 from pepip.operations import venv_creation
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import arguments, project
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from pepip.model import ProjectRequest
     from pepip.store.root import Store
     from pepip.uv.project import SyncPreview
+    from pepip.uv.request import ProjectRequest
 
 
 def preview(request: ProjectRequest) -> SyncPreview:
@@ -68,7 +68,7 @@ def _wants_own_files(request: ProjectRequest) -> bool:
 
     if arguments.wants_no_cache(project.staging_request(request)):
         return True
-    return bool(link_mode.chosen(request.common_options, of_project=True, script=request.script))
+    return bool(link_mode.chosen(request.common_options, link_mode.PROJECT, script=request.script))
 
 
 def _versions(store: Store, root: str) -> dict[str, tuple[str, str]]:

@@ -1,6 +1,6 @@
 """Writes the notes that `pepip.uv.up_to_date` reads: a command had nothing to do.
 
-To tell that requirements are met, uv reads the environment and files, but no index. The states of all these are
+To tell that requirements are met, uv reads the environment and files, but no index. The states of these places are
 noted. While they are the same, the same command in the same folder with the same variables has nothing to do.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pepip.operations.deciding import Question
     from pepip.store.root import Store
 
+_PYTHON = ("-p", "--python")
 _SECOND_NS = 1_000_000_000
 _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier than the clock
 
@@ -36,19 +37,20 @@ def note(
 ) -> None:
     """Note that the request is met, so that the same command has nothing to do.
 
-    Only plain requests are noted, and projects whose lock names only files of indexes. Nothing is noted if a place
-    that the answer depends on may have changed since the command began. If the caller holds the environment's lock
+    Only plain requests are noted, and projects whose lock names only files of indexes. An environment that satisfies
+    a command with `--python` also satisfies it without, so both commands are noted. Nothing is noted if a place that
+    the answer depends on may have changed since the command began. If the caller holds the environment's lock
     (`is_locked`), changes in the environment itself do not count. `present` are the environment's distributions,
     `have` those of its entries that were read already.
     """
-    from pepip import model
     from pepip.operations import venvs
     from pepip.store import entries
     from pepip.uv import cacheable, up_to_date
+    from pepip.uv.request import Request
 
     if not asked.words:
         return
-    if isinstance(asked.request, model.Request):
+    if isinstance(asked.request, Request):
         files = cacheable.files(asked.request) if cacheable.is_plain(asked.request) else None
     else:
         files = cacheable.files_of_project(asked.request) or None
@@ -65,8 +67,33 @@ def note(
     if not any(_may_have_changed(place, asked.began_at_ns) for place in watched):
         places = [*around, *inside, *_renewal(store, linked), *_purge_evidence(linked)]
         evidence = [*states(places), *_seals(linked)]
-        named = venvs.in_words(environment) if isinstance(asked.request, model.Request) else ""
-        AnswerCache(paths.cache(store.root)).remember(up_to_date.key(asked.words), named, evidence)
+        named = venvs.in_words(environment) if isinstance(asked.request, Request) else ""
+        python, others = _split_python(asked.words)
+        answers = AnswerCache(paths.cache(store.root))
+        answers.remember(up_to_date.key(asked.words), named, [*evidence, *states(_places_of_python(python))])
+        if python and not venvs.environment_of(python):
+            answers.remember(up_to_date.key(others), named, evidence)
+
+
+def _split_python(words: Sequence[str]) -> tuple[str, list[str]]:
+    """Split the words of a command into its request for a Python, and the others. Only `install` may have one."""
+    from pepip.uv import arguments
+
+    if words[0] != "install":
+        return "", list(words)
+    python = ""
+    for option in _PYTHON:
+        python = next(arguments.values_of(words, option), python)
+    return python, arguments.without(words, values=_PYTHON)
+
+
+def _places_of_python(request: str) -> list[str]:
+    """Return the places of the programs that a request for a Python may name. A version names none."""
+    if os.sep in request:
+        return [request]
+    if not request[:1].isalpha():
+        return []
+    return [f"{folder}/{request}" for folder in os.environ.get("PATH", "").split(os.pathsep)]
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
@@ -113,11 +140,13 @@ def _seals(linked: Iterable[Entry]) -> list[tuple[str, str]]:
 
 def _renewal(store: Store, linked: Iterable[Entry]) -> list[str]:
     """Return the time at which leases of an environment must be renewed, as a place; none if it has no leases."""
+    if not store.layers:
+        return []
     import time
 
     from pepip.store import leases
 
-    if not store.layers or not leases.are_taken_in(store, [entry.id for entry in linked]):
+    if not leases.are_taken_in(store, [entry.id for entry in linked]):
         return []
     return [f"{UNTIL}{time.time() + leases.RENEWAL_SECONDS:.0f}"]
 

@@ -14,20 +14,19 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 CSV, MARKDOWN, JSON = "csv", "markdown", "json"
-FORMATS = (CSV, MARKDOWN, JSON)
 _SUFFIXES = {".csv": CSV, ".md": MARKDOWN, ".markdown": MARKDOWN, ".json": JSON}
 
 _STARTS_A_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are the wide forms of the first
 
 
 class Sheet(NamedTuple):
-    """A list: the keys of its columns, and for each row a document that has them, and perhaps more for JSON."""
+    """A list: the keys of its columns, and a mapping for each row. JSON shows all keys of a row, not only columns."""
 
     columns: tuple[str, ...]
     rows: Sequence[Mapping[str, object]]
 
     def text(self, form: str) -> str:
-        """Return the list in one of `FORMATS`, with a line break at its end."""
+        """Return the list as `CSV`, `MARKDOWN` or `JSON`, with a line break at its end."""
         if form == JSON:
             return json.dumps(list(self.rows), indent=2) + "\n"
         lines = [self.columns, *([_cell(row.get(key)) for key in self.columns] for row in self.rows)]

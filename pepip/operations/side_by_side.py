@@ -33,7 +33,10 @@ class SideBySide(NamedTuple):
 
 
 def several(projects: Iterable[KnownVenv]) -> list[SideBySide]:
-    """Return the packages with more than one version in these environments; those most behind come first."""
+    """Return the packages with more than one version in these environments.
+
+    The package with the most environments behind comes first.
+    """
     found: dict[str, dict[str, list[KnownVenv]]] = {}
     for known in projects:
         for package in known.packages:

@@ -6,11 +6,11 @@ import os
 import time
 
 from pepip import paths
-from pepip.errors import StoreError
+from pepip.errors import NoStoreError, StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems
-from pepip.model import Progress
 from pepip.operations import census
+from pepip.operations.reporting import Progress
 from pepip.store import leases
 
 TYPE_CHECKING = False
@@ -38,9 +38,11 @@ def preview(store: Store) -> CleanPreview:
     """
     store_root = store.root
     if not os.path.lexists(store_root):
-        raise StoreError(f"there is no store at {store_root}")
+        raise NoStoreError(store_root)
     if not os.path.isdir(paths.packages(store_root)):
-        raise StoreError(f"{store_root} is not a store: it has no folder packages", hint="PEPIP_HOME names the store")
+        raise StoreError(
+            f"{store_root} is not a store: it has no `packages` folder", hint="PEPIP_HOME names the store"
+        )
     if files.user_id() not in {0, os.stat(store_root).st_uid}:
         raise StoreError(f"{store_root} belongs to another user", hint="its owner or root may remove it")
     seen = census.take(store)

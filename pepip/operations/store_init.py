@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.errors import StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
-from pepip.store import leases, trust
+from pepip.store import check, leases, listing, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,22 +39,18 @@ def initialize(
 ) -> InitializedStore:
     """Make the folders of a store, or correct the modes of an existing one, and return its new state.
 
-    `group` may write the store. `trusted` says whose entries its users link beside their own, root's and the store
-    owner's: names of users, or `members` for all members. `layer` makes the store a layer for others; a layer stays
-    one without it, too. Idempotent. Raises UsageError or StoreError, before anything is changed, if this user may not
-    do that. Also raises StoreError if one of the folders is a link, or belongs to another user: the folders before it
-    have their modes already.
+    `group` may write the store. `trusted` names the users whose entries its members link in addition to their own,
+    root's and the store owner's; `members` stands for all members. `layer` makes the store a layer for others.
+    Without it, a layer stays a layer. Idempotent. Raises UsageError or StoreError, before anything is changed, if
+    this user may not do that. Also raises StoreError if one of the folders is a link, or belongs to another user.
+    Then the folders before it already have their new modes.
     """
     if not group and {*trusted} - {trust.OWNER}:
         raise UsageError("a store of one user has no members to trust", hint="name their group with --shared GROUP")
     group_id = _group_id(group) if group else -1
     users = frozenset(_user_id(name) for name in trusted if name not in {trust.MEMBERS, trust.OWNER})
     _check_owner(store)
-    if not os.path.isdir(store.root):
-        try:
-            os.makedirs(store.root, mode=0o755)
-        except OSError as error:
-            raise StoreError(f"cannot make the store {store.root}: {error.strerror}") from error
+    store.make_root()
     root = os.path.realpath(store.root)
     owner_id, mode = os.stat(root).st_uid, _OF_A_GROUP
     if not group:  # users who could not read the store before still can't
@@ -62,9 +58,9 @@ def initialize(
     folders = (paths.packages, paths.projects, paths.staging, paths.trash, paths.cache)
     for folder in (root, *(folder(root) for folder in folders)):
         permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
-    _found_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
+    _correct_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
     _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
-    fresh = store.renewed()
+    fresh = store.reread()
     fresh.create()
     with fresh.linking():
         pass  # makes the lock file, which every user must be able to open
@@ -73,17 +69,17 @@ def initialize(
             leases.set_policy(store.root, layer)
         except OSError as error:
             raise store.refusal(store.root, error) from error
+    _close_entries(fresh)
     said = trust.in_words(fresh.trust, fresh.like) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
     return InitializedStore(store.root, group, said, policy is not None, days)
 
 
-def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
+def _correct_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
     """Correct the owners and modes of buckets. The owner of a bucket could rename the entries of others in it.
 
-    The contents of a bucket stay as they are. Only root can change buckets of other users. Any other user leaves them
-    as they are.
+    The contents of a bucket stay as they are, and so do buckets of other users, unless root runs this.
     """
     with os.scandir(packages) as children:
         names = [child.name for child in children if child.is_dir(follow_symlinks=False)]
@@ -99,9 +95,19 @@ def _found_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) ->
             )
 
 
+def _close_entries(store: Store) -> None:
+    """Let only this user write the files of this user's entries. Before, the user's group may have been able to."""
+    for item in listing.stored(store):
+        if store.owns_entry(item.path):
+            with contextlib.suppress(OSError, ValueError):  # a damaged entry, which `store verify` names
+                flaws = check.open_files(item.path)
+                if flaws:
+                    check.correct(item.path, flaws, "", like=store.like)
+
+
 def _user_id(name: str) -> int:
     if sys.platform == "win32":
-        raise UsageError("Windows has no numbers of users", hint="share the folder there")
+        raise UsageError("Windows has no user ids", hint="share the store's folder by means of Windows")
     import pwd
 
     try:
@@ -114,7 +120,7 @@ def _user_id(name: str) -> int:
 
 def _group_id(group: str) -> int:
     if sys.platform == "win32":
-        raise UsageError("a store can't be shared by a group on Windows", hint="share its folder there")
+        raise UsageError("a store can't be shared by a group on Windows", hint="share its folder by means of Windows")
     import grp
 
     try:

@@ -7,15 +7,15 @@ import os
 from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
-from pepip.model import Progress
-from pepip.store import check, entries, leases, promotion, publish, staging
+from pepip.operations.reporting import Progress
+from pepip.store import check, entries, leases, listing, promotion, publish, staging
 from pepip.store.root import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 
 class Published(NamedTuple):
@@ -34,12 +34,14 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     after a failure those published before stay.
     """
     if not os.path.isabs(layer_root):
-        raise UsageError(f"'{layer_root}' is not an absolute path", hint="write the layer's path from / on")
+        raise UsageError(f"'{layer_root}' is not an absolute path", hint="write a path that begins with /")
     layer = Store(os.path.normpath(layer_root))
     own = os.path.realpath(store.root)
     if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
         place = "is" if os.path.realpath(layer.root) == own else "lies in"
         raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
+    if own.startswith(f"{os.path.realpath(layer.root)}/packages/"):
+        raise UsageError(f"your own store, {store.root}, lies among the entries of {layer_root}", hint=_APART)
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
@@ -51,6 +53,9 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
                 hint="run `pepip store repair` first",
             )
     _make(layer)
+    if os.name != "nt" and not layer.like.st_mode & _OTHERS_READ:
+        yield Progress("warning", f"only you can read the layer {layer.root}: {_OPENING.format(layer.root)}")
+    staging.remove_abandoned(layer)
     published: list[str] = []
     present = []
     with layer.linking(), staging.area(layer) as area:
@@ -69,30 +74,33 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
 
 def _chosen(store: Store, patterns: Sequence[str]) -> list[Stored]:
     """Return the entries that match. Raises StoreError if a pattern matches none."""
-    stored = [item for item in entries.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
+    stored = [item for item in listing.stored(store) if item.state == "ok" and store.trusts_entry(item.path)]
     for pattern in patterns:
-        if not any(entries.matches(item, [pattern]) for item in stored):
-            others = (item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [pattern]))
+        if not any(listing.matches(item, [pattern]) for item in stored):
+            others = (item.layer for item in listing.stored_in_layers(store) if listing.matches(item, [pattern]))
             there = next(others, "")
             hint = f"the layer {there} has it: with PEPIP_HOME={there} it is published from there" if there else _LIST
             raise StoreError(f"the store has no entry {pattern}", hint=hint)
-    return [item for item in stored if entries.matches(item, patterns)]
+    return [item for item in stored if listing.matches(item, patterns)]
 
 
+_APART = "set PEPIP_HOME to a folder outside of it"
 _LIST = "`pepip store list` lists its entries"
+_OPENING = "`chmod 755 {0}`, then `pepip store init --layer` and `pepip store repair` with PEPIP_HOME={0} open it"
+_OTHERS_READ = 0o055
 
 
 def _make(layer: Store) -> None:
     """Make the layer if it does not exist. A new store is marked as a layer. Raises StoreError."""
-    is_new = not layer.exists()
-    if not is_new and os.listdir(layer.root) and not os.path.isdir(f"{layer.root}/packages"):
+    is_new = not os.path.isdir(f"{layer.root}/packages")
+    if is_new and layer.exists() and os.listdir(layer.root):
         raise StoreError(
-            f"{layer.root} is not a store: it has no folder packages", hint="name an empty or a new folder"
+            f"{layer.root} is not a store: it has no `packages` folder", hint="name an empty or a new folder"
         )
     try:
         layer.create()
     except StoreError as error:
-        raise StoreError(error.message, hint="name a folder that you may write by `--to`") from error
+        raise StoreError(error.message, hint="let `--to` name a folder that you may write") from error
     if not layer.is_writable():
         raise StoreError(f"you may not write {layer.root}", hint="its owner may publish to it")
     if is_new:

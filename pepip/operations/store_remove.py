@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pepip import humanized
-from pepip.errors import StoreError
+from pepip.errors import NoStoreError, StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.names import normalize_name
 from pepip.operations import census, prune
-from pepip.store import entries, leases, trash
+from pepip.store import leases, listing, trash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,12 +29,12 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
     """Remove one entry, named by its id, as `name==version`, or by name if only one entry has that name.
 
     With `keep_seconds`, it stays in the trash for so long. Raises StoreError if no entry matches or if several do.
-    Without `force` also if environments link the entry, if a reader of the layer may link it, or if the registry
-    can't be read.
+    Without `force`, raises StoreError also if environments link the entry, if a reader of the layer may link it, or
+    if the registry can't be read.
     """
     name, _, version = named.partition("==")
     if not store.exists():
-        raise StoreError(f"there is no store at {store.root}")
+        raise NoStoreError(store.root)
     with store.pruning():
         seen = census.take(store)
         chosen = [
@@ -75,7 +75,7 @@ def remove(store: Store, named: str, *, force: bool, keep_seconds: float = 0) ->
 
 def _where_else(store: Store, named: str) -> str:
     """Return a hint for an entry that the store does not have: a layer may have it."""
-    layer = next((item.layer for item in entries.stored_in_layers(store) if entries.matches(item, [named])), "")
+    layer = next((item.layer for item in listing.stored_in_layers(store) if listing.matches(item, [named])), "")
     if layer:
         return f"it is in the layer {layer}: only the layer's owner can remove it"
     return "`pepip store list` shows all"

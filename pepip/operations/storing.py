@@ -1,4 +1,4 @@
-"""Storing what the store lacks: uv stages it, and each unpacked wheel becomes an entry.
+"""Storing the wheels that the store lacks: uv stages them, and each unpacked wheel becomes an entry.
 
 Most runs have one batch. Another batch follows if two distributions have a script of the same name, if a wheel in
 uv's cache was changed or removed, or if uv can't stage a batch as a whole.
@@ -14,10 +14,10 @@ from pepip.errors import StoreError, UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
 from pepip.humanized import count
-from pepip.model import Progress
 from pepip.operations.preparing import Batch, Need, Preparer
+from pepip.operations.reporting import Progress
 from pepip.store import publish, staging, trash
-from pepip.uv import archives, arguments, cacheable, readahead, stage
+from pepip.uv import archives, arguments, asked_interpreter, cacheable, readahead, stage
 from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
@@ -33,13 +33,13 @@ _LAG_NS = 10_000_000  # a kernel of 100 ticks a second may stamp a file this muc
 
 
 class NewEntries(NamedTuple):
-    """The stored entries by distribution name, and by name the reasons why others can't be entries."""
+    """The stored entries, and the reasons why other distributions can't be shared, both by distribution name."""
 
     entries: dict[str, Entry]
     unshared: dict[str, str]
 
 
-def store(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
+def store_missing(store: Store, need: Need, *, already: int, replacing: str) -> Generator[Progress, None, NewEntries]:
     """Store the artifacts of `need`, and return the new entries.
 
     `already` is the number of distributions that the store had, for progress. `replacing` is the path of an entry
@@ -60,7 +60,7 @@ def store(store: Store, need: Need, *, already: int, replacing: str) -> Generato
 
 
 def _is_of_full_disk(store: Store, error: PepipError) -> bool:
-    """Tell whether an error may be of the store's disk. uv may have filled the disk of its cache instead."""
+    """Tell whether an error means that the store's disk is full. uv may have filled the disk of its cache instead."""
     cause = error.__cause__
     is_full = isinstance(cause, OSError) and cause.errno in filesystems.FULL
     return is_full or (isinstance(error, UvError) and "No space left" in error.output and not trash.has_room(store))
@@ -94,7 +94,7 @@ class _Run:
 
     @property
     def new_entries(self) -> NewEntries:
-        """What this run has stored so far."""
+        """The entries that this run has stored so far, and its reasons against others."""
         return NewEntries(self._preparer.added, self._preparer.unshared)
 
     def store(self, batch: Batch, *, replacing: str) -> Generator[Progress, None, list[Batch]]:
@@ -164,7 +164,7 @@ class _Run:
             for arrival in stage.stage(
                 request,
                 [artifact.package for artifact in self._need.indexes.named([*batch.artifacts.values()])],
-                self._need.environment.executable,
+                asked_interpreter.for_facts(request, self._need.environment),
                 prefix=prefix,
                 lock=f"{self._area}/pylock.{self._number}.toml",
                 indexes=self._need.indexes.urls,

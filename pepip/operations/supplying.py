@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import functools
 
+from pepip import early_imports
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import acquire
+from pepip.operations.reporting import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    With `installs_private_first`, uv installs them before the rest is linked: the environment has no distributions.
+    With `installs_private_first`, uv installs the private distributions first, into an environment without any.
     """
 
     work: Work
@@ -38,7 +39,8 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     if work.shared:
         from pepip.uv import link_mode
 
-        mode = link_mode.chosen(job.request.common_options, of_project=job.is_of_project, script=job.script)
+        command = link_mode.PROJECT if job.is_of_project else link_mode.PIP
+        mode = link_mode.chosen(job.request.common_options, command, script=job.script)
     if work.has_open_demands:
         yield from acquire.check_demands(job.request, environment)
         if not store.is_writable():  # nothing can be staged for comparison with the checked files
@@ -54,12 +56,12 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
         private=work.private,
         began_at_ns=job.began_at_ns,
         is_checked=work.has_open_demands,
-        meanwhile=_prepare_to_link,
+        meanwhile=_load_modules_of_linking,
     )
     if acquired.stored:
         from pepip.operations import recover
 
-        recover.link_elsewhere(store, (acquired.entries[name] for name in acquired.stored))
+        recover.replace_outdated_hard_links(store, (acquired.entries[name] for name in acquired.stored))
     if acquired.unshared:
         from pepip.uv import pylock
 
@@ -73,7 +75,7 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     yield Progress("build", ", ".join(artifact.name for artifact in work.private))
     if acquired.indexes:
         work = work._replace(private=acquired.indexes.named(work.private), indexes=acquired.indexes.urls)
-    if job.install_first and not decision.present:
+    if job.install_private_first and not decision.present:
         return Supply(work, acquired, set(), mode, installs_private_first=True)
     reserved = acquire.folders_of_private(
         store,
@@ -84,8 +86,6 @@ def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress,
     return Supply(work, acquired, reserved, mode)
 
 
-def _prepare_to_link() -> None:
-    """Import what the end of an install needs: the processor has time while files arrive."""
-    from pepip.environment import outdated  # noqa: F401
-    from pepip.operations import recover, relinking  # noqa: F401
-    from pepip.store import leases  # noqa: F401
+def _load_modules_of_linking() -> None:
+    early_imports.load("pepip.environment.outdated", "pepip.operations.recover", "pepip.operations.relinking")
+    early_imports.load("pepip.store.leases")

@@ -6,8 +6,8 @@ import os
 
 from pepip.environment import contents
 from pepip.errors import UvError
-from pepip.model import Progress, Summary
 from pepip.operations import own_environments
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import process
 
 TYPE_CHECKING = False

@@ -11,8 +11,8 @@ import os
 
 from pepip.errors import PepipError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import preferences
+from pepip.operations.reporting import Progress
 from pepip.store import trash
 
 TYPE_CHECKING = False
@@ -58,7 +58,7 @@ def trash_seconds(variables: Mapping[str, str]) -> float:
     return seconds
 
 
-def ample_seconds(store: Store, variables: Mapping[str, str]) -> float:
+def default_trash_seconds(store: Store, variables: Mapping[str, str]) -> float:
     """Return the time for which the trash keeps a removal by default: 0 if less than a fifth of the disk is free."""
     return trash_seconds(variables) if trash.has_room(store) else 0.0
 

@@ -7,18 +7,21 @@ import time
 
 from pepip.environment import contents, journal
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Changes
 from pepip.names import normalize_name
 from pepip.operations import apply, deciding, linked_entries, venvs
 from pepip.operations.deciding import ChangeJob, Work
 from pepip.uv import resolve
+from pepip.uv.dry_run_output import Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from pepip.model import Change, Environment, Installed, Progress, Request, Summary
+    from pepip.model import Environment, Installed
+    from pepip.operations.reporting import Progress, Summary
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Change
+    from pepip.uv.request import Request
 
 _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -26,9 +29,10 @@ _NAME = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*")
 class Removal(NamedTuple):
     """The distributions that an uninstall would remove, and the requested names that are not installed.
 
-    `fingerprint` is the state of the environment at that time: see `contents.fingerprint`.
+    `fingerprint` is the state of the `environment` at that time: see `contents.fingerprint`.
     """
 
+    environment: Environment
     removed: tuple[Change, ...]
     absent: tuple[str, ...]
     fingerprint: tuple[int, frozenset[str]]
@@ -51,14 +55,14 @@ def preview(store: Store, root: str, request: Request) -> Removal:
         linked_entries.recall(store, root)
         for item in installed:
             linked_entries.entry_of(store, item)
-        apply.get_ready()
+        apply.load_modules()
 
-    removed = resolve.removals(request, environment.interpreter.executable, read_ahead)
+    removed = resolve.removals(request, environment, read_ahead)
     going = {item.name for item in removed}
     present = {item.name for item in installed}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]
     absent = tuple(name for name in named if normalize_name(name) not in going | present)
-    return Removal(removed, absent, fingerprint)
+    return Removal(environment, removed, absent, fingerprint)
 
 
 def uninstall(
@@ -75,11 +79,11 @@ def uninstall(
     def job(environment: Environment) -> ChangeJob:
         def decide(present: Sequence[Installed], meanwhile: Callable[[], None]) -> Work:
             del present
-            if previewed and contents.fingerprint(environment) == previewed.fingerprint:
+            if previewed and _holds(previewed):
                 meanwhile()
                 removed = previewed.removed
             else:
-                removed = resolve.removals(request, environment.interpreter.executable, meanwhile)
+                removed = resolve.removals(request, environment, meanwhile)
             return deciding.work_of(Changes(removed, ()), [])
 
         def install_private(work: Work) -> Generator[Progress, None, None]:
@@ -92,5 +96,11 @@ def uninstall(
 
         return ChangeJob(request, decide, install_private, lay_out_private)
 
-    summary = yield from apply.carry_out(store, root, make=lambda: False, job=job)
+    opened = previewed.environment if previewed and _holds(previewed) else None
+    summary = yield from apply.carry_out(store, root, make=lambda: False, job=job, opened=opened)
     return summary._replace(seconds=time.monotonic() - started)
+
+
+def _holds(previewed: Removal) -> bool:
+    """Tell whether the environment is as it was when its removals were previewed."""
+    return contents.fingerprint(previewed.environment) == previewed.fingerprint

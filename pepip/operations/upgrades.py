@@ -14,11 +14,12 @@ from packaging.requirements import InvalidRequirement, Requirement
 from pepip.environment import purposes
 from pepip.errors import PepipError, StoreError, UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import permissions
-from pepip.model import Progress, ProjectRequest, Request, Summary
+from pepip.host import rights
 from pepip.names import normalize_name
 from pepip.operations import census, install, needs, own_requirements, project, tools
+from pepip.operations.reporting import Progress, Summary
 from pepip.uv import project as uv_project
+from pepip.uv.request import ProjectRequest, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ _OF_ANOTHER_PROJECT = (
     *("UV_PROJECT", "UV_PROJECT_ENVIRONMENT", "UV_WORKING_DIR", "UV_WORKING_DIRECTORY"),
     "VIRTUAL_ENV",
 )
-"""Variables that name one project or environment. They would lead uv from each of the others to that one."""
+"""Variables that name one project or environment. uv would work on that one instead of each target."""
 
 
 class Target(NamedTuple):
@@ -97,7 +98,7 @@ class UpgradePlan(NamedTuple):
 
     @property
     def downloads(self) -> dict[str, int]:
-        """The files to download, and their sizes in bytes as far as the index says them, by their identities."""
+        """The size in bytes of each file to download, as far as the index gives it, by the file's identity."""
         return {
             identity or f"{preview.target.environment} {number}": size_bytes
             for preview in self.previews
@@ -119,9 +120,9 @@ def targets(
 ) -> Targets:
     """Return the environments that have any of the packages. Each gets those that it has.
 
-    Without `requirements`, all packages of an environment are meant. `wanted` names environments as
-    `KnownVenv.is_called` reads them, from `folder` on; by default all are meant. Raises UsageError for a text that is
-    no requirement, and StoreError if no environment has one of the names in `wanted`.
+    Without `requirements`, all packages of an environment are meant. `wanted` has names of
+    environments, as `KnownVenv.is_called` reads them: relative paths begin in `folder`. By default all are meant.
+    Raises UsageError for a text that is no requirement, and StoreError if no environment has one of these names.
     """
     by_name = {_name_of(text): text for text in requirements}
     chosen: list[Target] = []
@@ -159,7 +160,7 @@ def way_of(known: KnownVenv) -> str:
     if known.purpose.kind == purposes.SCRIPT:
         return BY_SCRIPT
     # Another user of the store could write that an environment belongs to a project with harmful dependencies.
-    is_certain = known.name == known.environment or permissions.owns(known.registration.file)
+    is_certain = known.name == known.environment or rights.owns(known.registration.file)
     return BY_LOCK if is_certain and project.syncs_by_lock(known.name) else BY_PIP
 
 
@@ -268,7 +269,7 @@ def _project_request(target: Target) -> ProjectRequest:
 def _at_home(target: Target) -> Iterator[None]:
     """Work in the folder that the environment belongs to: uv finds settings and the project from there.
 
-    The folder and the variables are the process's own: nothing else may depend on them meanwhile.
+    This changes the folder and the variables of the whole process: nothing else may depend on them meanwhile.
     """
     purpose = target.known.purpose
     own = purpose.name if purpose.kind == purposes.PROJECT else target.environment

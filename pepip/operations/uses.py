@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 
 class Use(NamedTuple):
-    """An environment that has a distribution, linked or not. An unreachable one had it when pepip last changed it."""
+    """An environment that has a distribution, linked or not.
+
+    If the environment is unreachable, it had the distribution when pepip last changed the environment.
+    """
 
     environment: str
     package: Installed
@@ -70,6 +73,6 @@ def uses(store: Store, requirement: str, memory: ScanCache | None = None) -> lis
 
 
 def _in_layer(entry_id: str) -> Installed:
-    """Return the distribution that the folder of an entry of a layer names."""
+    """Return the distribution of a layer's entry, by the name of the entry's folder."""
     name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
     return Installed(name, version, "", entry_id)

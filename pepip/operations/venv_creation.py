@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from pepip.errors import VenvError
-from pepip.host import filesystems, links, locks
+from pepip.host import filesystems, folder_use, links
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -29,17 +29,17 @@ def make(
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
     If `must_be_replaced` returns True (it is called under the lock), anything at `root` is replaced. A mounted
-    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So `rehearse` first
-    shows that an environment can be made.
-    Raises the errors of `maker`, and VenvError if something else stands at `root` or if this user may not write
-    there. The former content is then back, unless it could not be moved aside.
+    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So before an
+    environment there is emptied, `rehearse` is called, and must raise an error if no environment can be made.
+    Raises the errors of `maker` and `rehearse`, and VenvError if something else stands at `root` or if this user may
+    not write there. The former content is then back, unless it could not be moved aside.
     """
     parent = os.path.dirname(root)
     try:
         os.makedirs(parent, exist_ok=True)
     except OSError as error:
         raise VenvError(f"cannot make {parent}: {error.strerror}") from error
-    with locks.in_use(parent, alone=True, inside=True):
+    with folder_use.in_use(parent, alone=True, inside=True):
         _remove_unfinished(root)
         is_free = not os.path.lexists(root) or (os.path.isdir(root) and not os.listdir(root))
         if not is_free and not must_be_replaced():
@@ -47,7 +47,7 @@ def make(
             return False
         if not (os.access(parent, os.W_OK | os.X_OK) or (os.path.isdir(root) and os.access(root, os.W_OK | os.X_OK))):
             raise VenvError(f"cannot make {root}: no permission to write {parent}")
-        with locks.in_use(root, alone=True):  # wait until no run uses the old one
+        with folder_use.in_use(root, alone=True):  # wait until no run uses the old one
             _make(root, maker, rehearse)
     return True
 
@@ -70,7 +70,7 @@ def _make(root: str, maker: Callable[[], None], rehearse: Callable[[], None]) ->
 
 
 def _take_back(root: str, *, was_there: bool) -> None:
-    """Remove a part of an environment that was made, and put back the one that was there before."""
+    """Remove the unfinished environment, and put back the environment that was there before."""
     if was_there or not _can_be_moved(root):
         _empty(root)
         _put_back(root)
@@ -80,9 +80,9 @@ def _take_back(root: str, *, was_there: bool) -> None:
 
 def unmake(root: str) -> None:
     """Remove an environment that this run made, unless it holds distributions or another run uses it."""
-    with locks.in_use(os.path.dirname(root), alone=True, inside=True):
+    with folder_use.in_use(os.path.dirname(root), alone=True, inside=True):
         has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
-        if has_distributions or locks.is_in_use(root):
+        if has_distributions or folder_use.is_in_use(root):
             return
         if _can_be_moved(root):
             filesystems.remove_tree(root)
@@ -97,7 +97,7 @@ def remove_unfinished(roots: Iterable[str]) -> None:
     """
     for root in roots:
         if is_unfinished(root):
-            with locks.in_use(os.path.dirname(root), alone=True, inside=True):
+            with folder_use.in_use(os.path.dirname(root), alone=True, inside=True):
                 _remove_unfinished(root)
 
 
@@ -122,8 +122,8 @@ def state(roots: Iterable[str]) -> list[object]:
 def _remove_unfinished(root: str) -> None:
     """Remove the leftovers of a killed run. The caller holds the lock of the folder above.
 
-    A checkout can bring a link and the marker. So nothing is removed behind a link unless this user's run has put an
-    environment aside there: VenvError is raised.
+    A checkout can bring a link and the marker. So nothing is removed behind a link, and VenvError is raised, unless a
+    run has put an environment aside there.
     """
     if not is_unfinished(root):
         return
@@ -145,9 +145,9 @@ def _can_be_moved(root: str) -> bool:
 
 
 def _put_aside(root: str) -> None:
-    """Empty the folder of an environment. Its content is moved aside if possible, otherwise removed.
+    """Move the folder of an environment aside. If it can't be moved, empty it: see `_can_be_moved`.
 
-    If `root` is a link, the link stays, and the folder behind it is made again. Raises OSError if it can't be moved.
+    If `root` is a link, the link stays, and the folder behind it is made again. Raises OSError if the move fails.
     """
     folder = os.path.realpath(root)
     if not os.path.isdir(folder) or not os.listdir(folder):

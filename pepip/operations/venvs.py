@@ -7,11 +7,12 @@ import json
 import os
 
 from pepip import paths
-from pepip.environment import layout_check, makers, project_venv
+from pepip.environment import layout_check, project_venv
 from pepip.errors import StoreError, UsageError, VenvError
-from pepip.host import machine, permissions
-from pepip.model import Environment, Progress
-from pepip.uv import answer_cache, cacheable, interpreter, python_choice, settings
+from pepip.host import locks, machine, rights
+from pepip.model import Environment
+from pepip.operations.reporting import Progress
+from pepip.uv import answer_cache, cacheable, interpreter, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,11 +23,10 @@ if TYPE_CHECKING:
 
 
 def locate(named: str, variables: dict[str, str], folder: str) -> str:
-    """Return the environment's absolute path: named, activated, configured, or the nearest one.
+    """Return the absolute path of the named environment, or else of the active, the configured or the nearest one.
 
-    The nearest one is `folder` itself or its `.venv`, or that of a folder above. If there is none, the
-    result is the path of `.venv` in `folder`, where the environment will be made. Source: uv's discovery of
-    environments.
+    The nearest one is `folder` itself or its `.venv`, or the same of a folder above. If there is none, the result is
+    the path of `.venv` in `folder`, where the environment will be made. Source: uv's discovery of environments.
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
@@ -90,6 +90,8 @@ def choose(named: str, python: str, variables: dict[str, str], folder: str) -> s
 
 def _check_python(root: str, request: str) -> None:
     """Raise UsageError if the environment's Python does not satisfy the request, as uv reads it."""
+    from pepip.environment import makers
+
     own = interpreter.executable(root)
     facts = makers.settings_of(root)
     version = ".".join(makers.python_of(facts).split(".")[:2])  # `home` may hold Pythons of several versions
@@ -136,6 +138,7 @@ def make_skeleton(
     depends on more than these, `prompt` is that prompt, and files that contain the prompt are not kept.
     """
     from pepip.environment import skeleton
+    from pepip.uv import python_choice
 
     question = python_choice.question(python) if skeleton.is_plain(root) else None
     if question is None:
@@ -158,6 +161,13 @@ def _make_by_uv(root: str, python: str, known: AnswerCache) -> None:
     from pepip.uv import stage
 
     stage.make_environment(root, python, meanwhile=lambda: interpreter.prepare_to_inspect(known.cache))
+
+
+@contextlib.contextmanager
+def locked(store: Store, root: str) -> Iterator[None]:
+    """Hold the locks of a change: the store's, so that no prune removes entries, and that of the environment."""
+    with store.linking(), locks.held(paths.environment_lock(root)):
+        yield
 
 
 @contextlib.contextmanager
@@ -201,7 +211,7 @@ def is_own(root: str) -> bool:
     """
     program = next((path for path in interpreter.PROGRAMS if os.path.lexists(f"{root}/{path}")), "")
     inside = ("pyvenv.cfg", os.path.dirname(program), program)
-    return permissions.is_own(root) and all(permissions.owns(f"{root}/{path}") for path in inside)
+    return rights.is_own(root) and all(rights.owns(f"{root}/{path}") for path in inside)
 
 
 def open_environment(root: str, store: Store, *, is_new: bool = False) -> Environment:
@@ -220,6 +230,6 @@ def open_environment(root: str, store: Store, *, is_new: bool = False) -> Enviro
 def check_writable(environment: Environment) -> None:
     """Raise VenvError if this user may not change the environment."""
     folder = environment.site_packages
-    obstacle = permissions.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
+    obstacle = rights.obstacle_to_changing(folder) if os.path.isdir(folder) else ""
     if obstacle:
         raise VenvError(f"cannot change {environment.root}: {obstacle}")

@@ -8,21 +8,24 @@ import os
 
 from pepip.errors import PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks, permissions
-from pepip.model import Change, Progress
+from pepip.host import folder_use, rights
 from pepip.operations import acquire, census, recover, venvs
-from pepip.store import check, entries, trash, verdicts
+from pepip.operations.reporting import Progress
+from pepip.store import check, entries, listing, trash, verdicts
 from pepip.uv import pylock, resolve
+from pepip.uv.dry_run_output import Change
 from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterator, Sequence
 
-    from pepip.model import Artifact, Environment, Request, Stored
+    from pepip.model import Artifact, Environment
     from pepip.operations.census import KnownVenv
     from pepip.store.check import Flaw
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
+    from pepip.uv.request import Request
 
 
 class Finding(NamedTuple):
@@ -64,11 +67,11 @@ class Repaired(NamedTuple):
 def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
-    Entries of layers are checked, too; only those of their modes count that keep this user from reading. The flaws
-    are noted for the app. Raises StoreError if none matches the given `patterns`.
+    Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
+    noted for the app. Raises StoreError if none matches the given `patterns`.
     """
-    known = [*entries.stored(store), *entries.stored_in_layers(store)]
-    chosen = [item for item in known if not patterns or entries.matches(item, patterns)]
+    known = [*listing.stored(store), *listing.stored_in_layers(store)]
+    chosen = [item for item in known if not patterns or listing.matches(item, patterns)]
     if patterns and not chosen:
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` lists its entries")
     findings, unproven = [], []
@@ -88,7 +91,10 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
 
 
 def _is_closed(path: str) -> bool:
-    """Tell whether this user can't read a file, or enter a folder. RECORD has a flaw of this kind only if so."""
+    """Tell whether this user can't read a file, or enter a folder.
+
+    True for RECORD: a check finds the flaw `mode` in it only if it can't be read.
+    """
     is_open = os.access(path, os.R_OK | (os.X_OK if os.path.isdir(path) else 0))
     return not is_open or path.endswith("/RECORD")
 
@@ -135,7 +141,10 @@ class _Repair:
         self._unproven: list[str] = []
 
     def repair_entries(self, verdict: Verdict) -> Iterator[Progress]:
-        """Repair the entries with flaws, and note the flaws that are left. Damaged entries of layers are unusable."""
+        """Repair the entries with flaws, and note the flaws that are left.
+
+        Damaged entries of layers are not repaired, but added to `store.unusable`.
+        """
         store = self._store
         findings = [finding for finding in (*verdict.findings, *verdict.unproven) if not finding.stored.layer]
         store.unusable.update(finding.stored.id for finding in verdict.findings if finding.stored.layer)
@@ -154,7 +163,7 @@ class _Repair:
                 self._unproven += [entry_id] if remaining else []
                 if len(remaining) < len(finding.flaws):
                     self._entries.append(entry_id)
-        verdicts.note(store, {item: settled[item.id] for item in entries.stored(store) if item.id in settled})
+        verdicts.note(store, {item: settled[item.id] for item in listing.stored(store) if item.id in settled})
         for finding in verdict.unproven:
             if finding.stored.layer:
                 self._unproven.append(finding.stored.id)
@@ -190,9 +199,9 @@ class _Repair:
             linked = known.entries or frozenset()
             replaced = linked & set(self._entries)
             recovers = bool(linked & self._store.unusable) or not self._patterns
-            if known.state in {census.OK, census.BROKEN} and (replaced or recovers) and not linked & ill:
+            if known.state in census.READABLE and (replaced or recovers) and not linked & ill:
                 yield from self._repair_environment(known, replaced, recovers=recovers)
-        there = {item.id for item in entries.stored(self._store)} - ill  # some were fetched again for an environment
+        there = {item.id for item in listing.stored(self._store)} - ill  # some were fetched again for an environment
         self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]
         self._failed = [(entry_id, reason) for entry_id, reason in self._failed if entry_id not in there]
         self._unproven = [entry_id for entry_id in self._unproven if entry_id in there]
@@ -218,8 +227,12 @@ class _Repair:
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
     """Give entries that an older pepip stored the modes of today, if this user may."""
-    for item in entries.stored(store):
-        if item.id not in damaged and store.keeps(item.path) and (not patterns or entries.matches(item, patterns)):
+    for item in listing.stored(store):
+        if (
+            item.id not in damaged
+            and store.owns_entry(item.path)
+            and (not patterns or listing.matches(item, patterns))
+        ):
             with contextlib.suppress(OSError, ValueError):
                 check.update_modes(item.path, like=store.like)
 
@@ -232,11 +245,11 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
     stored, flaws = finding
     if not store.is_writable():
         raise StoreError("you may not change this store")
-    if not permissions.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
+    if not rights.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it belongs to another user, who may repair it")
     certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
     # While root repairs an entry, its owner could turn a folder of it into a link: replace it instead.
-    if not store.keeps(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
+    if not store.owns_entry(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
         return flaws
     if certain:
         is_more = any(flaw.kind == "added" for flaw in certain)
@@ -248,9 +261,9 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
 def _store_anew(
     store: Store, request: Request, stored: Stored, users: Sequence[str]
 ) -> Generator[Progress, None, None]:
-    """Fetch an entry again, and put it in the place of the old one. An entry without an identity goes to the trash.
+    """Fetch an entry again, and put it in the place of the old one. Raises PepipError if it can't be fetched.
 
-    Raises PepipError if the entry can't be fetched: then the old one stays.
+    Then the old one stays, but without an identity it goes to the trash.
     """
     if not stored.identity:
         entry_name = os.path.basename(stored.path)
@@ -296,7 +309,7 @@ def _artifact(stored: Stored, request: Request, environment: Environment) -> Art
 
 
 def _is_of_the_same_file(artifact: Artifact, stored: Stored) -> bool:
-    """Tell whether both are of one file or commit. The rest of an identity tells where it was built."""
+    """Tell whether both are of one file or commit. The part of an identity after `@` is the Python of a build."""
     return artifact.identity.partition("@")[0] == stored.identity.partition("@")[0] != ""
 
 
@@ -316,8 +329,8 @@ def _link_anew(
 ) -> Generator[Progress, None, bool]:
     """Make an environment's links anew if they lead nowhere or to a replaced entry. Return whether it was changed.
 
-    `replaced` are the ids of those of its entries that were repaired. With `recovers`, all entries that it has lost
-    are fetched again, too. Raises PermissionError if this user may not change the environment, or root should not.
+    `replaced` are the ids of its repaired entries. With `recovers`, all entries that it has lost are fetched again,
+    too. Raises PermissionError if this user may not change the environment, or root should not.
     """
     if not venvs.is_own(known.environment):
         if known.state == census.BROKEN or replaced:
@@ -325,15 +338,15 @@ def _link_anew(
         return False
     environment = venvs.open_environment(known.environment, store)
     if recover.is_needed(store, environment) or recover.is_stale(store, environment):
-        if not permissions.may_change(environment.site_packages):
+        if not rights.may_change(environment.site_packages):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), environment.site_packages)
-        with locks.in_use(known.environment):
+        with folder_use.in_use(known.environment):
             if recovers:
                 yield from recover.recover(store, environment, request, without_layers=True)
-            recover.link_anew(store, environment)
+            recover.correct_links(store, environment)
     elif known.state != census.BROKEN and not replaced:
         return False
     if replaced:
-        with locks.in_use(known.environment):
-            recover.make_anew(store, environment, replaced)
+        with folder_use.in_use(known.environment):
+            recover.replace_damaged_files(store, environment, replaced)
     return True

@@ -9,7 +9,7 @@ from pepip.operations.needs_graph import ITSELF, Graphs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from pepip.operations.census import KnownVenv
     from pepip.operations.needs_graph import Edge, Graph
@@ -63,7 +63,7 @@ def why(
     wanted, graphs = normalize_name(name), graphs or Graphs(store)
     for known in environments:
         item = next((item for item in known.packages if item.name == wanted), None)
-        if item is None or version not in {"", item.version} or known.state not in {census.OK, census.BROKEN}:
+        if item is None or version not in {"", item.version} or known.state not in census.READABLE:
             continue
         graph = graphs.of(known)
         yield Reason(
@@ -102,8 +102,3 @@ def _tree(
         if name not in shown:
             shown.add(name)
             pending += [(depth + 1, edge) for edge in reversed(below)]
-
-
-def unneeded_of(reasons: Collection[Reason]) -> list[str]:
-    """Return the distributions that some environment no longer needs when this one goes from all of them."""
-    return sorted({name for reason in reasons for name in reason.unneeded})

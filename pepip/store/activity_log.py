@@ -1,6 +1,7 @@
-"""The finished operations of the app, for its next start. A file in the user's folder for states of programs.
+"""The finished operations of the app, for its next start.
 
-If the file is lost, only the list is lost. There is a file for each store. It keeps the last 200 operations.
+Each store has a file of them in the user's state folder, with the last 200 operations. If the file is lost, only the
+list is lost.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ _LARGEST = 1 << 62
 class Finished(NamedTuple):
     """A finished operation. `ended_at` is in seconds since 1970.
 
-    `received_bytes` were downloaded, `freed_bytes` taken from the store.
+    `received_bytes` were downloaded, `freed_bytes` were freed on disk. `problem` is a word for a problem that the
+    operation found or left, empty if there is none.
     """
 
     title: str
@@ -38,6 +40,7 @@ class Finished(NamedTuple):
     seconds: float
     received_bytes: int = 0
     freed_bytes: int = 0
+    problem: str = ""
 
 
 def _place(store: Store) -> tuple[str, str]:
@@ -64,12 +67,12 @@ def add(store: Store, done: Finished) -> None:
         folder, name = _place(store)
         os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
         user_cache.make_folder(folder)
-        with locks.held(f"{folder}/.lock", mode=0o600):  # of another app of this user
+        with locks.held(f"{folder}/.lock", mode=0o600):  # another app of this user may write, too
             rows = [*read(store), done._replace(log=done.log[-_MOST_LINES:])][-_MOST_OPERATIONS:]
             user_cache.write(folder, name, json.dumps(rows).encode())
 
 
 def _is_sound(item: Finished) -> bool:
-    texts = (item.title, item.command, item.state, item.outcome, *item.log)
+    texts = (item.title, item.command, item.state, item.outcome, item.problem, *item.log)
     numbers = (item.ended_at, item.seconds, item.received_bytes, item.freed_bytes)
     return all(isinstance(text, str) for text in texts) and all(0 <= number <= _LARGEST for number in numbers)

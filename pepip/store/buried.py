@@ -17,7 +17,7 @@ from pepip.store import registry
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Registration
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
 
 _FOLDER = ".environments"  # no bucket has such a name
@@ -45,7 +45,7 @@ def bury(environment: str, registration: Registration, grave: str) -> bool:
         filesystems.remove_tree(own)
         raise
     for file in registry.files_of(registration):
-        with contextlib.suppress(OSError):  # another user's: it stays, as of a deleted environment
+        with contextlib.suppress(OSError):  # another user's file stays, as after a deletion of the environment
             os.rename(file, f"{own}/{_REGISTRATIONS}/{os.path.basename(file)}")
     return True
 
@@ -65,8 +65,8 @@ def exhume(store: Store, grave: str) -> tuple[list[str], list[str]]:
 
     Return the environments that are back, and those whose place is taken. Each registration comes back before its
     environment, so that a later prune keeps the entries that the environment links. The caller holds off prunes.
-    Raises StoreError if the folder of an environment is gone. That environment and all that follow then stay in the
-    grave.
+    Raises StoreError if the folder above an environment is gone. That environment and all that follow then stay in
+    the grave.
     """
     back, taken = [], []
     for own, place in _all_in(grave):

@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, links, permissions
 from pepip.store import document as documents
-from pepip.store import entries, prelinks
+from pepip.store import entries, prelinks, trust
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import footprint, module_folders, record
 
@@ -31,7 +31,7 @@ class Flaw(NamedTuple):
 
     `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
     be read), `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
-    has changed), or `unproven`: nobody read the file before, its bytes are not those that RECORD lists, and no time
+    has changed), or `unproven`: nobody read the file before, its hash is not the one in RECORD, and no time
     shows a change. There are three causes: RECORD is wrong, the disk has failed, or somebody wrote into the file
     during the install and set its time back. Only the archive can tell.
     """
@@ -57,14 +57,16 @@ _WORDS = {
 
 
 def inspect(path: str) -> list[Flaw]:
-    """Return the flaws of the entry at `path`, sorted by path. Reads every byte, changes nothing.
+    """Return the flaws of the entry at `path`, sorted by path. Reads each file with a known hash, changes nothing.
 
     If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then.
     """
     document = _document_or_flaw(path)
     if isinstance(document, Flaw):
         return [document]
-    like = os.stat(f"{path}/../../..")  # the root of the store: users who may read it must be able to read the entry
+    store_root = f"{path}/../../.."
+    like = os.stat(store_root)  # users who may read the store's root must be able to read the entry
+    serves_others = trust.serves_others(store_root, like)
     expected = _baseline(path, document)
     listed = _listed(document, expected)
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
@@ -91,7 +93,9 @@ def inspect(path: str) -> list[Flaw]:
             shown = prefix + name
             present.add(shown)
             if is_bytecode and _is_bytecode_file(name):
-                continue  # an import may compile the module anew, even if the wheel ships the bytecode
+                # An import may compile the module anew, even if the wheel ships the bytecode: only the mode counts.
+                found += _open_file(f"{current}/{name}", shown, serves_others=serves_others)
+                continue
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
@@ -99,15 +103,38 @@ def inspect(path: str) -> list[Flaw]:
                 like=like,
                 is_listed=shown in listed,
                 is_executable=shown in document.executables,
-                may_be_writable=document.modes_are_uvs,
+                serves_others=serves_others or not document.modes_are_uvs,
                 unread_until_ns=0 if is_touched or shown in document.digests else document.unread_until_ns,
             )
     found += [Flaw("missing", shown) for shown in listed - present if not _is_bytecode_path(shown)]
-    data_directory = document.dist_info.removesuffix(".dist-info") + ".data"
+    data_directory = paths.data_folder(document.dist_info)
     wrong = entries.scripts_of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
     found += _flaws_of_ready(path, document, like=like)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
+
+
+def open_files(path: str) -> list[Flaw]:
+    """Return a flaw for each file of the entry at `path` that users can write who must not: see `too_writable`.
+
+    Bytecode counts, too. Reads no file.
+    """
+    store_root = f"{path}/../../.."
+    serves_others = trust.serves_others(store_root, os.stat(store_root))
+    found = []
+    for folder, _, names in os.walk(path):
+        for place in (f"{folder}/{name}" for name in names):
+            found += _open_file(place, place[len(path) + 1 :], serves_others=serves_others)
+    return found
+
+
+def _open_file(place: str, shown: str, *, serves_others: bool) -> list[Flaw]:
+    try:
+        mode = os.lstat(place).st_mode
+    except FileNotFoundError:
+        return []  # an import replaces its bytecode
+    is_open = stat.S_ISREG(mode) and permissions.too_writable(mode, serves_others=serves_others)
+    return [Flaw("mode", shown)] if is_open else []
 
 
 def _document_or_flaw(path: str) -> Document | Flaw:
@@ -138,6 +165,7 @@ def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_resul
     """
     document = documents.read(path)
     executables = set(document.executables)
+    serves_others = trust.serves_others(f"{path}/../../..", like)
     read_only = _module_folders(document, _baseline(path, document))
     permissions.unseal_tree(path)
     for flaw in flaws:
@@ -147,14 +175,17 @@ def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_resul
             if os.path.lexists(place):
                 os.rename(place, f"{grave}/{flaw.path}")
         elif not os.path.isdir(place):
-            if flaw.path in executables:
-                os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
-            status = os.lstat(place)
-            shares_inode = document.modes_are_uvs and status.st_nlink > 1
-            if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
-                permissions.seal_file(place, like=like)
-            else:
-                permissions.share_file(place, status, like=like, shares_inode=shares_inode)
+            with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
+                if flaw.path in executables:
+                    os.chmod(place, stat.S_IMODE(os.stat(place).st_mode) | 0o100)
+                status = os.lstat(place)
+                shares_inode = document.modes_are_uvs and status.st_nlink > 1
+                if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
+                    permissions.seal_file(place, like=like)
+                else:
+                    permissions.share_file(
+                        place, status, like=like, shares_inode=shares_inode, serves_others=serves_others
+                    )
     _set_folders(path, read_only, like=like)
 
 
@@ -174,7 +205,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
         for place in (f"{folder}/{name}" for name in names):
             status = os.lstat(place)
             if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
-                permissions.share_file(place, status, like=like, shares_inode=False)
+                permissions.share_file(place, status, like=like, shares_inode=False, serves_others=True)
 
 
 def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
@@ -201,7 +232,7 @@ def _module_folders(document: Document, baseline: Iterable[str]) -> set[str]:
 
 
 def _baseline(path: str, document: Document) -> dict[str, record.Row]:
-    """Return the expected row of each file by path: from RECORD, or else with the digest from the document."""
+    """Return the expected row of each file, by path: with the document's digest if it has one, else from RECORD."""
     rows = {row.path: row for row in record.read(f"{path}/{document.dist_info}/RECORD")}
     for missing in (*document.absent, f"{document.dist_info}/RECORD"):
         rows.pop(missing, None)
@@ -274,10 +305,10 @@ def _flaws_of_file(
     like: os.stat_result,
     is_listed: bool,
     is_executable: bool,
-    may_be_writable: bool,
+    serves_others: bool,
     unread_until_ns: int,
 ) -> list[Flaw]:
-    """Return the flaws of one file. With `may_be_writable`, the file may share uv's mode, which others may write.
+    """Return the flaws of one file. Unless the store `serves_others`, the file's group may be able to write it.
 
     If the file was not read when it was stored, `unread_until_ns` is the time of its last modification, or later.
     """
@@ -290,7 +321,7 @@ def _flaws_of_file(
         return [Flaw("altered", shown)]
     found = []
     mode = stat.S_IMODE(status.st_mode)
-    is_writable = mode & _OTHERS_WRITE and not may_be_writable
+    is_writable = permissions.too_writable(mode, serves_others=serves_others)
     is_readable = mode & 0o400 and permissions.is_readable(status, like=like)
     if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
         found.append(Flaw("mode", shown))

@@ -198,7 +198,7 @@ def _plain_files(fields: dict[str, Any], key: str) -> dict[str, str]:
     found = _table(fields, key)
     for name, text in found.items():
         if not name or name in {".", ".."} or set(name) & {"/", "\\", "\0"} or not isinstance(text, str):
-            raise ValueError(f"its {key} have no plain file named {name!r}")
+            raise ValueError(f"in its {key}, {name!r} is no plain file name, or has no text")
     return found
 
 

@@ -8,11 +8,12 @@ import os
 import sys
 import time
 
-from pepip import digests, names, paths
+from pepip import digests, paths
 from pepip.errors import CorruptEntryError
 from pepip.host import files
-from pepip.model import CachedEntry, Entry, Stored
+from pepip.model import Entry
 from pepip.store import document as documents
+from pepip.store.root import CachedEntry
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
@@ -20,14 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
-    from pepip.store.scan_cache import ScanCache
 
 # Every folder of an entry, except `__pycache__`, has this modification time (2000-01-01). Root can write through a
 # link of an environment; if that adds, removes or replaces a file, the time of its folder changes.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
-_MINUTE_NS = 60 * 1_000_000_000
+_HOUR_NS = 3600 * 1_000_000_000
 
 
 def read(store: Store, entry_id: str) -> Entry:
@@ -76,11 +77,12 @@ def read(store: Store, entry_id: str) -> Entry:
 
 
 def find(store: Store, *, name: str, version: str, identity: str, buckets: Iterable[str]) -> Entry | None:
-    """Return the whole entry of this identity, None if no bucket of the store or of its layers holds it.
+    """Return the entry of this identity from one of the `buckets`, in the store or in a layer; None if there is none.
 
     The store comes first, then each layer in order. `version` may be empty if only the build knows it (a VCS
     requirement). A damaged entry counts as absent: pepip stores the wheel again, in the same place or beside it. An
-    adopted entry counts if an earlier comparison found its content equal to that of the archive with this identity.
+    entry of an untrusted user counts as absent, too. An adopted entry counts if an earlier comparison found its
+    content equal to that of the archive with this identity.
     """
     has_others = False
     buckets = tuple(buckets)
@@ -94,7 +96,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
             if is_meant and store.trusts_entry(entry.path) and is_whole(entry):
                 return entry
             has_others = True
-    equal = _equal(store, name, identity) if has_others else None
+    equal = _find_adopted(store, name, identity) if has_others else None
     if equal is not None or not store.layers:
         return equal
     return _find_in_layers(store, name=name, version=version, identity=identity, buckets=buckets)
@@ -103,7 +105,7 @@ def find(store: Store, *, name: str, version: str, identity: str, buckets: Itera
 def _find_in_layers(
     store: Store, *, name: str, version: str, identity: str, buckets: tuple[str, ...]
 ) -> Entry | None:
-    """Return the whole entry of this identity in the first layer that has one.
+    """Return the undamaged entry of this identity in the first layer that has one.
 
     A layer that can't be read counts as one that lacks the entry.
     """
@@ -120,7 +122,7 @@ def _find_in_layers(
     return None
 
 
-def _equal(store: Store, name: str, identity: str) -> Entry | None:
+def _find_adopted(store: Store, name: str, identity: str) -> Entry | None:
     """Return the adopted entry that an earlier comparison found equal to an archive, None if there is none."""
     from pepip.store import archive_aliases
 
@@ -132,77 +134,6 @@ def _equal(store: Store, name: str, identity: str) -> Entry | None:
     if entry is None or (entry.name, entry.identity) != (name, content) or not store.trusts_entry(entry.path):
         return None
     return entry if is_whole(entry) else None
-
-
-def stored(store: Store, memory: ScanCache | None = None) -> list[Stored]:
-    """Return all entries of the store, also unreadable ones, sorted by name and version. Layers are left out."""
-    return _all_in(store.root, "", memory)
-
-
-def stored_in_layers(store: Store, name: str = "") -> list[Stored]:
-    """Return the entries of the store's layers, one layer after the other. With `name`, only those of a distribution.
-
-    A layer that can't be read counts as empty. `name` also finds distributions whose names begin with `<name>-`.
-    """
-    found = []
-    for layer in store.layers:
-        with contextlib.suppress(OSError):
-            found += _all_in(layer.root, f"{paths.packages(layer.root)}/", None, start=name and f"{name}-")
-    return found
-
-
-def stored_ids(store: Store) -> list[str]:
-    """Return the ids of all folders that may be entries of a store. No entry is read."""
-    packages = paths.packages(store.root)
-    return [f"{bucket}/{name}" for bucket in _children(packages) for name in _children(f"{packages}/{bucket}")]
-
-
-def _all_in(root: str, prefix: str, memory: ScanCache | None, *, start: str = "") -> list[Stored]:
-    """Return the entries below a store's root whose folder names begin with `start`. Their ids get `prefix`."""
-    found = []
-    for bucket in _children(paths.packages(root)):
-        folder = f"{paths.packages(root)}/{bucket}"
-        names = (name for name in _children(folder) if name.startswith(start))
-        rows = (_stored(f"{folder}/{name}", f"{prefix}{bucket}/{name}", memory) for name in names)
-        found += [row for row in rows if row is not None]
-    return sorted(found, key=lambda item: (item.name, item.version, item.id))
-
-
-def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None:
-    """Return the summary of an entry, None for anything else: a file, or an entry that was removed meanwhile."""
-    try:
-        status = os.stat(f"{path}/{paths.ENTRY_METADATA}")
-        changed_at = status.st_mtime_ns
-        known = memory.recall("entries", entry_id, changed_at) if memory else None
-        if known is None:
-            state = (changed_at, status.st_ino, status.st_size)
-            state_before, known = _read_by_this_run.get(path, (state, None))
-            if known is None or state_before != state:
-                known = _read_stored(path)
-                _read_by_this_run[path] = (state, known)
-            if memory:
-                memory.note("entries", entry_id, changed_at, known)
-        name, version, identity, origin, file_count, stored_at = known
-        linked_at = changed_at // 1_000_000_000
-        return Stored(entry_id, path, name, version, identity, origin, file_count, stored_at, linked_at, "ok")
-    except (OSError, ValueError):
-        if not os.path.isdir(path):
-            return None
-        name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
-        return Stored(entry_id, path, name, version, "", "", 0, 0, 0, "damaged")
-
-
-_read_by_this_run: dict[str, tuple[tuple[int, int, int], list[Any]]] = {}
-"""By the path of an entry: the state of its document's file, and the facts in it. A prune reads all entries twice."""
-
-
-def _read_stored(path: str) -> list[Any]:
-    found = documents.read(path)
-    texts = [found.name, found.version, found.identity, found.origin]
-    return [*texts, *(min(number, _LATEST) for number in (found.file_count, found.stored_at))]
-
-
-_LATEST = 1 << 40  # the largest number that is taken from a document: in seconds, it lies beyond the year 9999
 
 
 def source_of(stored: Stored) -> tuple[dict[str, Any], str]:
@@ -228,21 +159,6 @@ def package_of(store: Store, entry_id: str) -> dict[str, Any]:
         return {}
 
 
-def matches(stored: Stored, patterns: Iterable[str]) -> bool:
-    """Tell whether a shell pattern (`torch*`, `torch==2.9*`, `torch-2.9.1`) matches an entry, or is its id."""
-    import fnmatch
-
-    spellings = (stored.name, f"{stored.name}=={stored.version}", os.path.basename(stored.path))
-    for pattern in patterns:
-        name, separator, version = pattern.partition("==")
-        normalized = f"{names.normalize_name(name)}{separator}{version}"
-        if pattern == stored.id or any(
-            fnmatch.fnmatchcase(shown, wanted) for shown in spellings for wanted in (pattern, normalized)
-        ):
-            return True
-    return False
-
-
 def hashes_of(entry: Entry) -> dict[str, str]:
     """Return the hashes in the entry's RECORD, by path, without `.data` files, which are installed elsewhere."""
     path = f"{entry.path}/{entry.dist_info}/RECORD"
@@ -253,28 +169,19 @@ def hashes_of(entry: Entry) -> dict[str, str]:
 def note_linked(store: Store, entry: Entry) -> None:
     """Note that an environment links the entry now, in the modification time of the document.
 
-    The time is exact to a minute: an entry that was noted less than a minute ago is not noted again. For an entry of
-    a layer nothing is noted: see `leases`.
+    The time is exact to an hour: an entry that was noted less than an hour ago is not noted again. Each note makes
+    the copies of the entry in caches useless. For an entry of a layer nothing is noted: see `leases`.
     """
     if paths.is_layered(entry.id):
         return
     known = store.known_entries.get(entry.id)
-    if known and 0 <= time.time_ns() - known.changed_at_ns < _MINUTE_NS:
+    if known and 0 <= time.time_ns() - known.changed_at_ns < _HOUR_NS:
         return
     now_ns = time.time_ns()
     with contextlib.suppress(OSError):  # another user's entry: only its owner's links are noted
         os.utime(f"{entry.path}/{paths.ENTRY_METADATA}", ns=(now_ns, now_ns))
         if known:
             store.known_entries[entry.id] = known._replace(changed_at_ns=now_ns)
-
-
-def _children(folder: str) -> list[str]:
-    """Return the names of the folders in a folder. Links are left out: another user may have made them."""
-    try:
-        with os.scandir(folder) as children:
-            return [child.name for child in children if child.is_dir(follow_symlinks=False)]
-    except (FileNotFoundError, NotADirectoryError):
-        return []
 
 
 def is_whole(entry: Entry) -> bool:
@@ -289,7 +196,8 @@ def is_whole(entry: Entry) -> bool:
                 return False
     except FileNotFoundError:
         return False
-    # A sealed folder still has all its files. So check only the files outside of such folders; on Windows, all files.
+    # A sealed folder still has all its files. So check only linked files outside of such folders; on Windows, check
+    # all files that are linked one by one.
     folder = f"{entry.data_directory}/" if entry.data else ""
     data = [f"{folder}{scheme}/{path}" for scheme, path in entry.data]
     if sys.platform == "win32":

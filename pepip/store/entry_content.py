@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pepip import paths
 from pepip.host import files
 from pepip.store import document as documents
 from pepip.wheel import content_identity, record, scripts
@@ -32,7 +33,7 @@ def content_of_wheel(
 
     `digests` has a RECORD hash for each file that RECORD does not prove, `absent` are rows of RECORD without a file.
     """
-    data = dist_info.removesuffix(".dist-info") + ".data"
+    data = paths.data_folder(dist_info)
     own = record.own_metadata(dist_info)
     gone = set(absent)
     rows = record.read(f"{path}/{dist_info}/RECORD")

@@ -16,8 +16,9 @@ from pepip.host import attributes
 from pepip.host import files as host_files
 from pepip.host.transfer import Transfer, replace_by_copy
 from pepip.model import Artifact
-from pepip.store import archive_aliases, check, entries, entry_content, proving, publish, staged
+from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged
 from pepip.store import document as documents
+from pepip.store.proving import ProvenWheel
 from pepip.store.publish import Prepared
 from pepip.store.staged import StagedWheel
 from pepip.wheel import content_identity, record, tags
@@ -30,12 +31,11 @@ if TYPE_CHECKING:
     from pepip.model import Entry
     from pepip.store.document import Document
     from pepip.store.root import Store
-    from pepip.store.staged import WheelTree
 
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
     """Return the whole entry of a distribution with this content, from whatever archive. None if there is none."""
-    for stored in (*entries.stored(store), *entries.stored_in_layers(store, name)):
+    for stored in (*listing.stored(store), *listing.stored_in_layers(store, name)):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue
         try:
@@ -109,17 +109,8 @@ def prepare(
         changed = next(iter((*proof.differing, *proof.absent)))
         raise InvalidWheelError(f"{changed} of {item.name} {item.version} changed while it was read")
     artifact = Artifact(item.name, item.version, content, {}, "", 0, None, "")
-    return publish.prepare(
-        store,
-        item,
-        tree,
-        proof,
-        artifact,
-        launchers=launchers,
-        workshop=workshop,
-        digest_cache=digest_cache,
-        transfer=transfer,
-    )
+    wheel = ProvenWheel(item, tree, proof, artifact, launchers)
+    return publish.prepare(store, wheel, workshop=workshop, digest_cache=digest_cache, transfer=transfer)
 
 
 def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Transfer) -> None:
@@ -165,32 +156,24 @@ def separate(entry: Entry, inodes: Collection[int]) -> None:
             os.chmod(folder, stat.S_IMODE(status.st_mode))
 
 
-def equal_entry(
-    store: Store,
-    item: StagedWheel,
-    tree: WheelTree,
-    proof: proving.Proof,
-    artifact: Artifact,
-    *,
-    launchers: dict[str, str],
-) -> Entry | None:
+def equal_entry(store: Store, wheel: ProvenWheel) -> Entry | None:
     """Return this user's adopted entry with the same content as a staged wheel, byte by byte. None if there is none.
 
     Notes the artifact as an alias of that entry.
     """
     content = ""
-    for entry_id, document in _candidates(store, item, artifact):
+    for entry_id, document in _candidates(store, wheel.staged, wheel.artifact):
         path = f"{paths.packages(store.root)}/{entry_id}"
         try:
-            content = content or content_of(item, tree, proof)
-            alike = document.identity == content and document.launchers == launchers
-            if alike and proof.unread_until_ns:  # only hashes of RECORD were compared: read the files
-                content = content_of(item, tree, proving.prove(item, tree, DigestCache()))
+            content = content or content_of(wheel)
+            alike = document.identity == content and document.launchers == wheel.launchers
+            if alike and wheel.proof.unread_until_ns:  # only hashes of RECORD were compared: read the files
+                wheel = wheel._replace(proof=proving.prove(wheel.staged, wheel.tree, DigestCache()))
+                content = content_of(wheel)
                 alike = document.identity == content
-                proof = proof._replace(unread_until_ns=0)
-            if alike and document.metadata == item.metadata and not check.inspect(path):
+            if alike and document.metadata == wheel.staged.metadata and not check.inspect(path):
                 entry = entries.read(store, entry_id)
-                archive_aliases.note(store, artifact.identity, entry.id, content)
+                archive_aliases.note(store, wheel.artifact.identity, entry.id, content)
                 return entry
         except (OSError, ValueError, CorruptEntryError):
             continue
@@ -202,9 +185,10 @@ def may_have_equal(store: Store, item: StagedWheel, artifact: Artifact) -> bool:
     return next(_candidates(store, item, artifact), None) is not None
 
 
-def content_of(item: StagedWheel, tree: WheelTree, proof: proving.Proof) -> str:
+def content_of(wheel: ProvenWheel) -> str:
     """Return the identity by content of a staged wheel. Raises OSError or ValueError if it can't be read."""
-    runnable = [file.path for file in tree.files if file.status.st_mode & stat.S_IXUSR]
+    item, proof = wheel.staged, wheel.proof
+    runnable = [file.path for file in wheel.tree.files if file.status.st_mode & stat.S_IXUSR]
     return entry_content.content_of_wheel(item.wheel, item.dist_info, proof.absent, proof.digests, runnable)
 
 

@@ -1,4 +1,4 @@
-"""The sizes of the store, once a day, and the prunes. A file of this user, with the last 400 of each.
+"""The history of the store: its sizes, once a day, and its prunes. Each user has a file with the last 400 of each.
 
 If the file is lost, only this history is lost.
 """

@@ -1,4 +1,4 @@
-"""Layers: further stores from which a user links entries. The user's commands write only leases there.
+"""Layers: further stores from which a user links entries. Only `pepip store publish` writes more there than leases.
 
 A layer is an ordinary store of its owner. pepip looks for an entry in the user's own store first, then in each layer,
 in order. The id of an entry in a layer is the path of its folder, so that it differs from the id of an entry of the
@@ -32,7 +32,8 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
 
     `PEPIP_LAYERS` names them, separated as in `PATH`. If it is not set, the file `layers` in the store names them.
     The store itself is left out, and so are further names of one layer, such as a link to it. Raises UsageError for a
-    path that is not absolute: it would depend on the current folder.
+    path that is not absolute, since it would depend on the current folder, and for a store among the entries of
+    another, since their entries can't be told apart.
     """
     if VARIABLE in variables:
         source, words = VARIABLE, variables[VARIABLE].split(os.pathsep)
@@ -43,19 +44,46 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     for word in filter(None, map(str.strip, words)):
         path = paths.expand_user(word, variables)
         if not os.path.isabs(path):
-            raise UsageError(f"{source} names {word}, which is no absolute path", hint="write the path from /")
+            raise UsageError(f"{source} names {word}, which is no absolute path", hint="write its absolute path")
         path = os.path.normpath(path)
         real = os.path.realpath(path)
         if real not in known:
             known.add(real)
             found.append(path)
+    if found:
+        _refuse_nested((store_root, *found), source)
     return tuple(found)
+
+
+def _refuse_nested(roots: tuple[str, ...], source: str) -> None:
+    """Raise UsageError if one of the stores lies among the entries of another. The first is the user's own."""
+    real_roots = {root: os.path.realpath(root) for root in roots}
+    for outer in roots:
+        entries = f"{os.path.realpath(paths.packages(outer))}/"
+        for root, real in real_roots.items():
+            if real.startswith(entries):
+                raise UsageError(
+                    f"the store {root} lies among the entries of the store {outer}",
+                    hint=f"name another folder in {'PEPIP_HOME' if root == roots[0] else source}",
+                )
+
+
+def store_above(path: str) -> str:
+    """Return the root of the store among whose entries a path lies, empty if it lies in none.
+
+    A store is recognized by its folders.
+    """
+    for folder in paths.upward(os.path.realpath(path)):
+        root, name = os.path.split(folder)
+        if name == "packages" and os.path.isdir(paths.projects(root)) and os.path.isdir(paths.staging(root)):
+            return root
+    return ""
 
 
 def _listed(store_root: str) -> list[str]:
     """Return the lines of the store's file `layers`, without comments.
 
-    A file that other users may have written is ignored, and one that is too long.
+    The file is ignored if other users may have written it, or if it is too long.
     """
     try:
         content, status = files.read_with_status(paths.layer_list(store_root), most_bytes=_MOST_BYTES)
@@ -94,21 +122,25 @@ def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
 
 
 def away(layer_roots: Iterable[str]) -> dict[str, str]:
-    """Return those of the layers' roots that can't be used now, each with the reason in words after `the layer`.
+    """Return the roots of the layers that can't be used now, each with the reason, such as `is not there`.
 
-    Such a layer may come back: it may be mounted again, and a user may get their permission or ticket again.
+    Such a layer may come back: it may be mounted again, or the user may get permission or a Kerberos ticket again.
     """
-    found = {root: _absence(paths.packages(root)) for root in layer_roots}
+    found = {root: _absence(root) for root in layer_roots}
     return {root: reason for root, reason in found.items() if reason}
 
 
-def _absence(folder: str) -> str:
-    """Return the reason why a folder of entries can't be used, empty if it can."""
+def _absence(root: str) -> str:
+    """Return the reason why a layer can't be used, empty if it can."""
+    folder = paths.packages(root)
     try:
-        is_there = stat.S_ISDIR(os.stat(folder).st_mode)
-        is_closed = is_there and not os.access(folder, os.X_OK)
+        if stat.S_ISDIR(os.stat(folder).st_mode):
+            return "" if os.access(folder, os.X_OK) else "can't be read"
     except PermissionError:
-        is_there = is_closed = True
+        return "can't be read"
     except OSError:
-        is_there = is_closed = False
-    return "may not be read" if is_closed else "" if is_there else "is not there"
+        pass
+    with contextlib.suppress(OSError):
+        if os.listdir(root):  # an empty folder may be a mount point
+            return "is no store: it has no `packages` folder"
+    return "is not there"

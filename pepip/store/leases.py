@@ -16,7 +16,7 @@ import time
 
 from pepip import digests, paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files
+from pepip.host import files, permissions
 from pepip.store import registry
 
 TYPE_CHECKING = False
@@ -70,25 +70,34 @@ def policy_of(store_root: str) -> Policy | None:
 
 
 def set_policy(store_root: str, policy: Policy) -> None:
-    """Make a store a layer with this policy, and open or close its folder of leases. Raises OSError."""
+    """Make a store a layer with this policy, and open or close its folder of leases.
+
+    Raises OSError, and StoreError if something else is in the place of that folder, such as a link: in a shared
+    store another user may have made it, and it may lead to any folder. The policy is unchanged then.
+    """
     content = json.dumps({"format": _FORMAT, "leases": policy.takes_leases, "lease_days": policy.days}).encode()
     path, folder = paths.layer_policy(store_root), paths.leases(store_root)
-    temporary = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
-    files.create(temporary, content + b"\n", mode=0o600)
-    os.chmod(temporary, 0o644)
-    os.replace(temporary, path)
-    if policy.takes_leases:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(folder)
-        os.chmod(folder, _OPEN_TO_ALL)
-    elif os.path.isdir(folder):
-        os.chmod(folder, 0o755)
+    if policy.takes_leases or os.path.lexists(folder):
+        mode, owner_id = _OPEN_TO_ALL if policy.takes_leases else 0o755, files.owner_id(store_root)
+        permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=-1)
+    files.write_whole(path, content + b"\n", exact_mode=0o644)
 
 
 def are_taken_in(store: Store, entry_ids: Iterable[str]) -> bool:
-    """Tell whether the layer of one of these entries takes leases."""
+    """Tell whether the layer of one of these entries has a folder of leases."""
     layer_roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)}
-    return any(layer.root in layer_roots and os.path.isdir(paths.leases(layer.root)) for layer in store.layers)
+    return any(layer.root in layer_roots and _are_open(layer) for layer in store.layers)
+
+
+def _are_open(layer: Store) -> bool:
+    """Tell whether a layer has a folder of leases. A link of a user who is neither its owner nor root is none."""
+    folder = paths.leases(layer.root)
+    try:
+        status = os.lstat(folder)
+        is_trusted = not stat.S_ISLNK(status.st_mode) or status.st_uid in {0, layer.like.st_uid}
+    except OSError:
+        return False
+    return is_trusted and os.path.isdir(folder)
 
 
 def take(store: Store, environment: str, entry_ids: Iterable[str]) -> None:
@@ -102,7 +111,7 @@ def take(store: Store, environment: str, entry_ids: Iterable[str]) -> None:
         prefix = f"{paths.packages(layer.root)}/"
         wanted = sorted(entry_id.removeprefix(prefix) for entry_id in layered if entry_id.startswith(prefix))
         with contextlib.suppress(OSError):
-            if os.path.isdir(folder):
+            if _are_open(layer):
                 _renew(f"{folder}/{_name(environment)}", environment, wanted)
 
 

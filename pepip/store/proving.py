@@ -9,6 +9,7 @@ from pepip.wheel import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from pepip.model import Artifact
     from pepip.store.staged import StagedWheel, WheelTree
     from pepip.wheel.digest_cache import DigestCache
 
@@ -31,6 +32,19 @@ class Proof(NamedTuple):
     def is_as_listed(self) -> bool:
         """Whether every row has its file, with its hash or, if the file was not read, with its size."""
         return not self.differing and not self.absent
+
+
+class ProvenWheel(NamedTuple):
+    """An unpacked wheel with its files, the proof, and the `artifact` that it was unpacked from.
+
+    `launchers` are the texts of its launchers: see `staged.launchers`.
+    """
+
+    staged: StagedWheel
+    tree: WheelTree
+    proof: Proof
+    artifact: Artifact
+    launchers: dict[str, str]
 
 
 def prove(staged: StagedWheel, tree: WheelTree, digest_cache: DigestCache, *, is_checked: bool = False) -> Proof:

@@ -1,7 +1,7 @@
 """Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
-RECORD. After a failure only the staging folder has changed.
+RECORD. After a failure only the staging folder has changed, but `publish` may have moved an old entry to the trash.
 """
 
 from __future__ import annotations
@@ -23,14 +23,15 @@ from pepip.wheel import footprint, libraries, module_folders, record, tags
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pepip.host.transfer import Transfer
     from pepip.model import Artifact, Entry
-    from pepip.store.proving import Proof
+    from pepip.store.proving import ProvenWheel
     from pepip.store.root import Store
-    from pepip.store.staged import StagedWheel, WheelTree
+    from pepip.store.staged import StagedWheel, WheelFile, WheelTree
     from pepip.wheel.digest_cache import DigestCache
+    from pepip.wheel.footprint import Footprint
 
 
 class Prepared(NamedTuple):
@@ -41,39 +42,21 @@ class Prepared(NamedTuple):
 
 
 def prepare(
-    store: Store,
-    staged: StagedWheel,
-    tree: WheelTree,
-    proof: Proof,
-    artifact: Artifact,
-    *,
-    launchers: dict[str, str],
-    workshop: str,
-    digest_cache: DigestCache,
-    transfer: Transfer,
+    store: Store, wheel: ProvenWheel, *, workshop: str, digest_cache: DigestCache, transfer: Transfer
 ) -> Prepared:
     """Lay out an unpacked wheel in the new folder `workshop`, as it will lie in the store.
 
-    `launchers` are the texts of the wheel's launchers: see `staged.launchers`. Raises InvalidWheelError if the wheel
-    can't become an entry, OSError if the disk is full.
+    Raises InvalidWheelError if the wheel can't become an entry, OSError if the disk is full.
     """
+    staged, tree, proof = wheel.staged, wheel.tree, wheel.proof
     for name in (paths.ENTRY_METADATA, paths.READY):
         if os.path.lexists(f"{staged.wheel}/{name}"):
             raise InvalidWheelError(f"{staged.name} {staged.version} has a file named {name}, which pepip reserves")
     make_folders(store, workshop, tree)
     own = transfer.tree(staged.wheel, workshop, tree.files, in_turn=not store.is_remote)
     if own and proof.unread_until_ns and not transfer.keeps_times:
-        proof = proof._replace(unread_until_ns=_time_at(workshop))
-    document = _describe(
-        workshop,
-        staged,
-        tree,
-        proof,
-        artifact,
-        launchers=launchers,
-        digest_cache=digest_cache,
-        modes_are_uvs=len(own) < len(tree.files),
-    )
+        wheel = wheel._replace(proof=proof._replace(unread_until_ns=_time_at(workshop)))
+    document = _describe(workshop, wheel, digest_cache, modes_are_uvs=len(own) < len(tree.files))
     mode = permissions.sealed_mode(like=store.like)
     files.create(documents.place_of(workshop), documents.dump(document).encode(), mode=mode)
     seal(store, workshop, tree, own)
@@ -92,7 +75,7 @@ def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
 
 
 def _time_at(folder: str) -> int:
-    """Return a time, in nanoseconds, after which no file that exists in a folder was written.
+    """Return a time, in nanoseconds, that is not before the last write to any file in a folder.
 
     The clock of another machine, which stamps the files there, may be ahead of this one.
     """
@@ -100,44 +83,18 @@ def _time_at(folder: str) -> int:
     return max(os.stat(folder).st_mtime_ns, time.time_ns())
 
 
-def _describe(
-    workshop: str,
-    staged: StagedWheel,
-    tree: WheelTree,
-    proof: Proof,
-    artifact: Artifact,
-    *,
-    launchers: dict[str, str],
-    digest_cache: DigestCache,
-    modes_are_uvs: bool,
-) -> Document:
+def _describe(workshop: str, wheel: ProvenWheel, digest_cache: DigestCache, *, modes_are_uvs: bool) -> Document:
     """Return the entry's document, which has everything that linking needs.
 
     The wheel is read in uv's cache, which lies nearer than a store on a network file system. RECORD is read in
-    `workshop`: somebody could have changed the RECORD in uv's cache since.
+    `workshop`: somebody could have changed the RECORD in uv's cache after it was copied.
     """
-    dist_info = staged.dist_info
-    data_folder = dist_info.removesuffix(".dist-info") + ".data"
-    data_prefix = f"{data_folder}/"
-    files = tree.files
-    if data_folder in tree.folders:
-        files = [file for file in tree.files if not file.path.startswith(data_prefix)]
-    run_paths = {
-        path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
-        for path, status in files
-        if ".so" in path and libraries.is_library_name(path)
-    }
-    shape = footprint.compute(
-        staged.wheel,
-        footprint.without(tree.folders[""], data_folder, dist_info, record.MADE_BY_INSTALLER),
-        dist_info=dist_info,
-        escaping_libraries=libraries.leaving(staged.wheel, run_paths),
-    )
-    filled = {folder for folder, content in tree.folders.items() if None in content.values()}
-    above_filled = {above for folder in filled for above in paths.ancestors(folder)}
-    hollow = tree.folders.keys() - filled - above_filled - {""}
-    data = _data_of(staged, [path for path, _ in tree.files], hollow, data_prefix)
-    with open(f"{workshop}/{dist_info}/RECORD", "rb") as file:
+    staged, tree, proof, artifact, launchers = wheel
+    files = _files_outside_data(staged, tree)
+    shape = _footprint_of(staged, tree, files, digest_cache)
+    hollow = _hollow_folders(tree)
+    data = _data_of(staged, tree, hollow)
+    with open(f"{workshop}/{staged.dist_info}/RECORD", "rb") as file:
         rows = file.read()
     is_plain = not (launchers or data or staged.metadata or artifact.local_path or artifact.direct_url)
     return Document(
@@ -146,8 +103,8 @@ def _describe(
         identity=artifact.identity,
         origin=_origin(artifact),
         package=json.loads(urls.without_password(json.dumps(artifact.package))),
-        tag=tag_of(f"{staged.wheel}/{dist_info}/WHEEL", artifact),
-        dist_info=dist_info,
+        tag=tag_of(f"{staged.wheel}/{staged.dist_info}/WHEEL", artifact),
+        dist_info=staged.dist_info,
         directories=shape.directories,
         files=shape.files,
         opened=shape.opened,
@@ -172,21 +129,51 @@ def _describe(
     )
 
 
-def _data_of(
-    staged: StagedWheel, names: Iterable[str], hollow: Iterable[str], data_prefix: str
-) -> tuple[tuple[str, str], ...]:
-    """Return the scheme and the path of each file and each `hollow` folder below the folder `data_prefix`, sorted.
+def _files_outside_data(staged: StagedWheel, tree: WheelTree) -> Sequence[WheelFile]:
+    """Return the files of a wheel that are installed in site-packages."""
+    if staged.data_folder not in tree.folders:
+        return tree.files
+    return [file for file in tree.files if not file.path.startswith(f"{staged.data_folder}/")]
 
-    Raises InvalidWheelError if one is in no known scheme.
+
+def _footprint_of(
+    staged: StagedWheel, tree: WheelTree, files: Iterable[WheelFile], digest_cache: DigestCache
+) -> Footprint:
+    """Return the footprint of a wheel, whose `files` are those outside its `.data` folder."""
+    run_paths = {
+        path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
+        for path, status in files
+        if ".so" in path and libraries.is_library_name(path)
+    }
+    return footprint.compute(
+        staged.wheel,
+        footprint.without(tree.folders[""], staged.data_folder, staged.dist_info, record.MADE_BY_INSTALLER),
+        dist_info=staged.dist_info,
+        escaping_libraries=libraries.leaving(staged.wheel, run_paths),
+    )
+
+
+def _hollow_folders(tree: WheelTree) -> Collection[str]:
+    """Return the folders of a wheel that hold no file, not even in a folder below."""
+    filled = {folder for folder, content in tree.folders.items() if None in content.values()}
+    above_filled = {above for folder in filled for above in paths.ancestors(folder)}
+    return tree.folders.keys() - filled - above_filled - {""}
+
+
+def _data_of(staged: StagedWheel, tree: WheelTree, hollow: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return the scheme and the path of each file and each `hollow` folder below the `.data` folder, sorted.
+
+    A hollow folder has no file in it or below it. Raises InvalidWheelError if a path is in no known scheme.
     """
-    inside = [path[len(data_prefix) :] for path in names if path.startswith(data_prefix)]
-    below = (folder[len(data_prefix) :] for folder in hollow if folder.startswith(data_prefix))
+    prefix = f"{staged.data_folder}/"
+    inside = [path[len(prefix) :] for path, _ in tree.files if path.startswith(prefix)]
+    below = (folder[len(prefix) :] for folder in hollow if folder.startswith(prefix))
     inside += [f"{path}/" for path in below if "/" in path]
     found = []
     for path in inside:
         scheme, slash, rest = path.partition("/")
         if not slash or scheme not in documents.SCHEMES:
-            shown = f"{data_prefix}{path}"
+            shown = f"{prefix}{path}"
             raise InvalidWheelError(f"{staged.name} {staged.version} has {shown}, which is in no known scheme")
         found.append((scheme, rest))
     return tuple(sorted(found))
@@ -216,7 +203,7 @@ def tag_of(wheel_file: str, artifact: Artifact) -> str:
     Raises InvalidWheelError if the WHEEL file has no tag.
     """
     if artifact.wheel:
-        return tags.of_filename(artifact.wheel)
+        return tags.tag_of_file_name(artifact.wheel)
     with open(wheel_file, encoding="utf-8", errors="replace") as file:
         pairs = [line.partition(":")[::2] for line in file]
     found = [value.strip().split("-") for key, value in pairs if key.strip().lower() == "tag"]
@@ -229,14 +216,14 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     """Give every folder with modules its `__pycache__`, and set the modes of all files and folders.
 
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
-    are as they were made, with the mode and group of `workshop`.
+    must still have the mode and group with which `make_folders` made them: those of `workshop`.
     """
-    like, made = store.like, os.stat(workshop)
+    like, made, serves_others = store.like, os.stat(workshop), store.serves_others
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.share_file(
-            f"{workshop}/{path}", status, like=like, shares_inode=path not in own
+            f"{workshop}/{path}", status, like=like, shares_inode=path not in own, serves_others=serves_others
         ):
             sealed.add(kind)
     permissions.seal_file(documents.place_of(workshop), like=like)

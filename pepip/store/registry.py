@@ -14,8 +14,8 @@ import time
 from pepip import digests, paths
 from pepip.host import filesystems, permissions
 from pepip.host.files import read_id, read_regular
-from pepip.model import Registration
 from pepip.store import registry_file
+from pepip.store.registry_file import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def file_of(store: Store, environment: str) -> str:
 def _files(store: Store, real: str, environment_id: str, location: str) -> list[str]:
     """Return the files in which this user may register an environment, given its real path.
 
-    Two environments never have the same files, even if they have the same path, or one is a copy of the other.
+    Two environments with ids never have the same files, even if their paths are equal, or one is a copy of the other.
     """
     marks = (environment_id, location) if environment_id else ()
     folder = paths.projects(store.root)
@@ -88,7 +88,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str], *, named:
     for path in (*candidates, own):
         known = read(path)
         store.registered[environment] = path
-        if _says(known, wanted):
+        if _is_registered(known, wanted):
             return True
         try:
             is_written = _write(store, path, wanted)
@@ -211,7 +211,7 @@ def read(path: str) -> Registration | None:
     return Registration(path, "", "", 0, "", None, damage=damage)
 
 
-def _says(known: Registration | None, wanted: Registration) -> bool:
+def _is_registered(known: Registration | None, wanted: Registration) -> bool:
     """Tell whether a file already has the wanted registration: the same environment, and at least these entries."""
     if known is None or known.is_damaged or known.entries is None:
         return False

@@ -10,8 +10,8 @@ import json
 import os
 
 from pepip import paths
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Registration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +20,38 @@ if TYPE_CHECKING:
 FORMAT = 1
 MOST_BYTES = 16 << 20
 """Larger files are refused. A registration of 10,000 entries has less than 1 MB."""
+
+
+class Registration(NamedTuple):
+    """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
+
+    `environment` is the environment's real path. `named` is the path that the user gave, which may lead over links.
+    `device`, `mount_point` and `filesystem` (0 if not known) say where the environment lay then. `registered_at` is
+    seconds since 1970, 0 if not known. `id` is the environment's own id. `location` tells one disk or container from
+    another: see `filesystems.Place`. If an old pepip wrote the file, `id` and `location` may be empty, and `entries`
+    may be None.
+    `damage` says in words why the file can't be read, and is empty if it can. Nothing else in a damaged file is
+    known. `others` are files that other users registered for the same environment.
+    """
+
+    file: str
+    environment: str
+    project: str
+    device: int
+    mount_point: str
+    entries: tuple[str, ...] | None
+    damage: str = ""
+    named: str = ""
+    filesystem: int = 0
+    others: tuple[str, ...] = ()
+    registered_at: int = 0
+    id: str = ""
+    location: str = ""
+
+    @property
+    def is_damaged(self) -> bool:
+        """Whether the file can't be read."""
+        return bool(self.damage)
 
 
 def dump(registration: Registration) -> bytes:

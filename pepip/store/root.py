@@ -8,7 +8,8 @@ import stat
 
 from pepip import paths
 from pepip.errors import StoreError
-from pepip.host import files, filesystems, locks, permissions
+from pepip.fast_namedtuple import NamedTuple
+from pepip.host import files, filesystems, locks, permissions, rights
 from pepip.model import StoreRoots
 from pepip.store import layers, trust
 
@@ -17,16 +18,28 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import TypeVar
 
-    from pepip.model import CachedEntry
+    from pepip.model import Entry
 
     Item = TypeVar("Item")
+
+
+class CachedEntry(NamedTuple):
+    """An entry that this run has read, with the state of its document at that time."""
+
+    entry: Entry
+    changed_at_ns: int
+    inode: int
+
+    def is_current(self, status: os.stat_result) -> bool:
+        """Tell whether the document, which has this `status` now, is unchanged."""
+        return (self.changed_at_ns, self.inode) == (status.st_mtime_ns, status.st_ino)
 
 
 class Store:
     """A store. `root` is its folder as configured, `layers` are the further stores from which this user links.
 
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those
-    that a cache has answered, by environment: see `linked_entries`. `registered` maps the path of each environment
+    that a cache has supplied, by environment: see `linked_entries`. `registered` maps the path of each environment
     that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
     can't repair: they count as lost.
     """
@@ -114,6 +127,11 @@ class Store:
         return (self._like is not None or self.exists()) and trust.is_shared(self.like)
 
     @property
+    def serves_others(self) -> bool:
+        """Whether other users link from the store, which exists: it is shared, or a layer."""
+        return trust.serves_others(self.root, self.like)
+
+    @property
     def trust(self) -> trust.Trust:
         """The users whom all users of a shared store trust."""
         if self._trust is None:
@@ -140,14 +158,14 @@ class Store:
             return True
         return self.trusts(os.path.dirname(path)) and self.trusts(path)
 
-    def keeps(self, path: str) -> bool:
+    def owns_entry(self, path: str) -> bool:
         """Tell whether the entry at `path` is this user's own, and nobody untrusted can replace it.
 
         False for an entry of a layer, even if this user owns it: only commands in the layer's own store change it.
         """
         if self._layer_at(path):
             return False
-        return permissions.is_own(path) and self.trusts(os.path.dirname(path))
+        return rights.is_own(path) and self.trusts(os.path.dirname(path))
 
     def buckets(self, name: str) -> list[str]:
         """Return the folders of a bucket in which this user looks for entries: the common one, and the user's own."""
@@ -176,7 +194,7 @@ class Store:
             hint="`pepip store init --shared GROUP`, run by root, corrects its owner",
         )
 
-    def renewed(self) -> Store:
+    def reread(self) -> Store:
         """Return the same store with its status read anew, for use after its mode or group was changed."""
         return Store(self.root, [layer.root for layer in self.layers])
 
@@ -191,24 +209,40 @@ class Store:
 
     def create(self) -> None:
         """Make the missing folders of the store. Raises StoreError if this user may not."""
-        if not os.path.isdir(self.root):
-            try:
-                os.makedirs(self.root, mode=0o755)
-            except OSError as error:
-                raise StoreError(
-                    f"cannot make the store {self.root}: {error.strerror}",
-                    hint="set PEPIP_HOME to a folder that you may write",
-                ) from error
+        self.make_root()
         self.make_directory(paths.packages(self.root))
         if not os.path.isdir(paths.projects(self.root)) and os.listdir(paths.packages(self.root)):
             self._note_lost_registry()
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.root))
 
+    def make_root(self) -> None:
+        """Make the root folder if it is missing. Raises StoreError if this user may not.
+
+        Raises StoreError also if it would lie among the entries of another store: that one would count it as damage.
+        """
+        if os.path.isdir(self.root):
+            return
+        outer = layers.store_above(self.root)
+        if outer:
+            raise StoreError(
+                f"{self.root} lies among the entries of the store {outer}", hint="name a folder outside of it"
+            )
+        try:
+            os.makedirs(self.root, mode=0o755)
+        except OSError as error:
+            if os.path.isdir(self.root):
+                return  # another process was first
+            raise StoreError(
+                f"cannot make the store {self.root}: {error.strerror}",
+                hint="set PEPIP_HOME to a folder that you may write",
+            ) from error
+
     def _note_lost_registry(self) -> None:
         """Note that the store has entries but no registry: a new registry lacks the environments that link them."""
         with contextlib.suppress(FileExistsError, PermissionError):
-            files.create(paths.registry_lost(self.root), b"`pepip projects scan` finds environments again.\n")
+            said = b"`pepip projects scan` finds environments again.\n"
+            files.create(paths.registry_lost(self.root), said, mode=0o644)
 
     def make_directory(self, path: str, *, is_private: bool = False) -> None:
         """Make one of the store's own folders, with the mode and group of the root. An existing folder is kept.
@@ -261,7 +295,7 @@ class Store:
             raise StoreError(f"{lock} is no file, so pruning can't wait for running installs", hint="remove it")
         if os.path.exists(lock) and not os.access(lock, os.R_OK):
             raise StoreError(
-                f"{lock} is another user's, and may not be read", hint="its owner's next install repairs it"
+                f"{lock} is another user's, and can't be read", hint="its owner's next install repairs it"
             )
         with locks.held(lock, mode=self.lock_mode) as is_alone:
             # Without the lock's file, no process has linked yet, or the disk is full.

@@ -21,16 +21,19 @@ _NAME = "seen.json"
 _FORMAT = 4
 _MOST_BYTES = 1 << 28
 
-_RESTS_ON = {"weights": "entries", "own": "packages", "links": "links"}
-"""For each topic, a topic that has all existing names. `save` drops rows of other names, except names of layers."""
+_NAMES_IN = {"weights": "entries", "own": "packages", "links": "links"}
+"""Maps a topic to a topic whose rows name all that exists now. `save` drops the rows of other names.
+
+It keeps rows of entries in layers.
+"""
 
 
 _OF_ITEMS = ("packages", "links")
-"""Topics whose answers are lists of items that many names have. File and memory have each item once."""
+"""Topics whose answers are lists. Many lists share items, so file and memory have each item only once."""
 
 
 class ScanCache:
-    """Answers by topic and name, each with its evidence. An answer with other evidence is not used again.
+    """Answers by topic and name, each with its evidence. An answer is used again only with the same evidence.
 
     Items of answers in the topics of `_OF_ITEMS` are strings or rows; a row that was read from the file is a tuple.
     A caller keeps in `made` the object that it made of each row, so that equal rows become one object.
@@ -72,18 +75,18 @@ class ScanCache:
         self._is_changed = True
 
     def begin_anew(self) -> None:
-        """Begin another scan. The answers of the last one are those from before, without reading the file again."""
+        """Begin another scan. It can recall the answers of the last scan, without reading the file again."""
         self._before = {**self._before, **self._now}
         self._now = {}
         self._is_changed = False
 
     def save(self) -> None:
-        """Write the file if an answer was noted. Rows of other names are kept, unless the name no longer exists."""
+        """Write the file if an answer was noted. Rows that this scan did not use stay unless their names are gone."""
         if not self._is_changed or not os.path.isdir(self._cache):
             return
         topics = {topic: {**rows, **self._now.get(topic, {})} for topic, rows in self._before.items()}
         topics = {**self._now, **topics}
-        for topic, basis in _RESTS_ON.items():
+        for topic, basis in _NAMES_IN.items():
             if basis in self._now:
                 alive = self._now[basis]
                 topics[basis] = alive
@@ -91,13 +94,13 @@ class ScanCache:
                 topics[topic] = {name: row for name, row in rows if name in alive or paths.layer_of(name)}
         text = json.dumps(_packed(topics)).encode()
         with contextlib.suppress(OSError):  # a lost file only costs the time to read everything again
-            user_cache.write(self._folder, _NAME, _seal(text), b"\n", text)
+            user_cache.write(self._folder, _NAME, _first_line(text), b"\n", text)
 
     def _read(self) -> dict[str, dict[str, list[Any]]]:
         try:
             content = user_cache.read(self._folder, _NAME, most_bytes=_MOST_BYTES)
             seal, _, text = content.partition(b"\n")
-            return _unpacked(files.load_json(text)) if seal == _seal(text) else {}
+            return _unpacked(files.load_json(text)) if seal == _first_line(text) else {}
         except (OSError, ValueError):
             return {}
 
@@ -129,6 +132,6 @@ def _hashable(item: Any) -> Any:
     return tuple(item) if isinstance(item, list) else item
 
 
-def _seal(text: bytes) -> bytes:
+def _first_line(text: bytes) -> bytes:
     """Return the first line of the file: it proves that the text has this format, and is complete."""
     return f"{_FORMAT} {digests.hexadecimal(text)}".encode()

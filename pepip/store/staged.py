@@ -41,6 +41,11 @@ class StagedWheel(NamedTuple):
     declared: frozenset[str]
     metadata: dict[str, str]
 
+    @property
+    def data_folder(self) -> str:
+        """The wheel's `.data` folder, relative to the wheel. Most wheels have none."""
+        return paths.data_folder(self.dist_info)
+
 
 class WheelFile(NamedTuple):
     """A file of an unpacked wheel: its path in the wheel, and its status."""
@@ -52,8 +57,8 @@ class WheelFile(NamedTuple):
 class WheelTree(NamedTuple):
     """All files and folders of an unpacked wheel.
 
-    `folders` has the content of each folder by path. The folder itself, with the empty path, is the first. Each other
-    folder comes before those below it.
+    `folders` has the content of each folder by path. The root of the wheel, with the empty path, is the first. Each
+    other folder comes before those below it.
     """
 
     folders: dict[str, Tree]
@@ -230,5 +235,5 @@ def _declared_scripts(dist_info: str, name: str) -> set[str]:
         return set()
     for script in names:
         if not scripts.is_script_name(script):
-            raise InvalidWheelError(f"{name} declares a script with the name {script!r}")
+            raise InvalidWheelError(f"{name} declares a script with the invalid name {script!r}")
     return {host_launchers.file_name(script) for script in names}

@@ -70,7 +70,8 @@ def _remove_from_memory(area: str) -> None:
 class Writer:
     """Writes a staging area to disk while it grows, in a thread, so that little is left for `settle`.
 
-    A context manager; its thread ends with it. A second process may start beside that thread.
+    A context manager; its thread ends with it. The thread holds no lock while it waits, so another process may be
+    forked meanwhile.
     """
 
     def __init__(self, folder: str) -> None:

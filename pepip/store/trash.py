@@ -1,9 +1,9 @@
 """Removes entries from the store: an entry is renamed into the trash, whole, and only then taken apart.
 
-No environment links an entry in the trash. Each run has a folder there, its grave. The run that made a grave empties
-it, or the next run if that one was killed. Or the grave is kept until the time in its name. A kept grave has the
-entries below the names of their buckets, so that `restore` can rename them back. Before a kept grave is emptied, it
-gets another name, so that nobody restores an entry that is being deleted.
+No environment links an entry in the trash. Each run that removes entries has a folder there, its grave, and empties
+it. If the run was killed, the next run empties its grave. A kept grave stays until the time in its name. It has the
+entries in folders named after their buckets, so that `restore` can rename them back. Before a kept grave is emptied,
+it gets another name, so that nobody restores an entry that is being deleted.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import time
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems, folders, locks, permissions, run_dirs
+from pepip.host import files, filesystems, folders, locks, permissions, rights, run_dirs
 from pepip.store import buried
 
 TYPE_CHECKING = False
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from pepip.store.root import Store
 
-_AMPLE = 0.2
-"""The free share of a disk from which on entries may wait in the trash."""
+_LEAST_FREE_SHARE = 0.2
+"""Entries may wait in the trash if at least this share of the disk is free."""
 
 _KEPT = re.compile(r"\d+-\d+\.kept-(\d{1,20})-(\d{1,12})")
 
@@ -46,7 +46,7 @@ class Grave(NamedTuple):
 
 
 class Restored(NamedTuple):
-    """The ids of entries and the paths of environments that are back, and of those whose place is taken."""
+    """The ids of entries and the paths of environments that are back. `taken` has those whose place is taken."""
 
     entry_ids: tuple[str, ...]
     environments: tuple[str, ...]
@@ -55,16 +55,16 @@ class Restored(NamedTuple):
 
 def has_room(store: Store) -> bool:
     """Tell whether entries may wait in the trash: at least a fifth of the store's disk is free."""
-    return filesystems.free_share(store.root) >= _AMPLE
+    return filesystems.free_share(store.root) >= _LEAST_FREE_SHARE
 
 
 @contextlib.contextmanager
 def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
-    """Make a folder in the trash for one run's discarded entries, and yield it. Nobody empties it until the end.
+    """Make a folder in the trash for one run's discarded entries, and yield it. No other run empties it meanwhile.
 
-    With `keep_seconds`, it is kept for so long after now. A folder that has grown never gives its blocks back, so
-    each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield the trash
-    itself; then another run may empty it at any time.
+    With `keep_seconds`, it is kept for that many seconds from now. A folder that has grown never gives its blocks
+    back, so each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield
+    the trash itself; then another run may empty it at any time.
     """
     whole = paths.trash(store.root)
     now = time.time_ns()
@@ -106,7 +106,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
-            if not permissions.is_own(place):  # its owner could put links into it during the removal
+            if not rights.is_own(place):  # its owner could put links into it during the removal
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
     except PermissionError as error:
@@ -132,7 +132,7 @@ def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
     Without `kept`, graves whose time is not over are left out.
     """
     folder = paths.trash(store.root)
-    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_due_later(name)]
+    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
     inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
     return [*(path for path in graves if path != own), *inside]
 
@@ -155,7 +155,7 @@ def kept(store: Store) -> list[Grave]:
     for name in run_dirs.present(folder):
         match = _KEPT.fullmatch(name)
         path = f"{folder}/{name}"
-        if match and _is_due_later(name) and permissions.is_own(path):
+        if match and _is_time_left(name) and rights.is_own(path):
             entry_ids = tuple(tree[len(path) + 1 :] for tree in trees_in(path))
             environments = tuple(buried.environments_in(path))
             if entry_ids or environments:
@@ -163,7 +163,7 @@ def kept(store: Store) -> list[Grave]:
     return sorted(found, key=lambda item: item.removed_at, reverse=True)
 
 
-def _is_due_later(name: str) -> bool:
+def _is_time_left(name: str) -> bool:
     """Tell whether a name is that of a grave whose time is not over."""
     match = _KEPT.fullmatch(name)
     return match is not None and time.time() < int(match[2])
@@ -180,7 +180,7 @@ def _folders(path: str) -> list[str]:
 def empty(store: Store, *, kept: bool = False) -> None:
     """Remove the graves in the trash, as far as this user may, except those of runs that still go on.
 
-    Graves whose time is not over stay, unless `kept` is set. If two processes do so at once, one waits.
+    Graves whose time is not over stay, unless `kept` is set. If two processes empty the trash at once, one waits.
     """
     folder = paths.trash(store.root)
     if not os.path.isdir(folder):
@@ -189,23 +189,23 @@ def empty(store: Store, *, kept: bool = False) -> None:
         for name in run_dirs.present(folder):
             path = f"{folder}/{name}"
             # The owner of a team's trash may rename members' graves. That would end their undo, and free nothing.
-            is_mine = permissions.is_own(path) or files.user_id() == 0
-            is_over = is_kept(name) and (kept or not _is_due_later(name))
+            is_mine = rights.is_own(path) or files.user_id() == 0
+            is_over = is_kept(name) and (kept or not _is_time_left(name))
             if is_over and is_mine and not run_dirs.is_in_use(path):
                 _give_up(path)
         run_dirs.remove_abandoned(folder, spares=is_kept)
 
 
 def _give_up(grave_path: str) -> None:
-    """Give a kept grave the name of one that is not kept, from which nobody restores. Another user's stays."""
+    """Give a kept grave the name of one that is not kept: then nobody restores from it. Another user's stays."""
     with contextlib.suppress(OSError):
         os.rename(grave_path, f"{os.path.dirname(grave_path)}/{os.getpid()}-{time.monotonic_ns()}")
 
 
 def expire(store: Store) -> None:
-    """Remove kept graves whose time is over. One system call if there are none."""
+    """Remove kept graves whose time is over. Only lists the trash if there are none."""
     names = run_dirs.present(paths.trash(store.root))
-    if any(is_kept(name) and not _is_due_later(name) for name in names):
+    if any(is_kept(name) and not _is_time_left(name) for name in names):
         empty(store)
 
 
@@ -216,7 +216,7 @@ def make_room(store: Store, *, is_full: bool = False) -> bool:
     """
     names = [name for name in run_dirs.present(paths.trash(store.root)) if is_kept(name)]
     everything = bool(names) and (is_full or not has_room(store))
-    due = [name for name in names if everything or not _is_due_later(name)]
+    due = [name for name in names if everything or not _is_time_left(name)]
     if due:
         empty(store, kept=everything)
     return bool(due)
@@ -228,7 +228,7 @@ def restore(store: Store, grave: Grave) -> Restored:
     Entries come first, then the environments that link them. An entry or environment whose place is taken is deleted
     with the grave: an install has stored the wheel again, or another wheel of the same name, or somebody made the
     environment anew. After a kill, each entry is whole, at its place or in the grave. Raises StoreError if the grave
-    is gone, if the store can't be written, or if the folder of an environment is gone. The rest then stays in the
+    is gone, if the store can't be written, or if the folder above an environment is gone. The rest then stays in the
     grave.
     """
     back, taken = [], []

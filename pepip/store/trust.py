@@ -16,7 +16,7 @@ import sys
 from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, permissions
+from pepip.host import files, rights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def is_shared(like: os.stat_result) -> bool:
     return sys.platform != "win32" and bool(like.st_mode & _WRITABLE_BY_OTHERS)
 
 
+def serves_others(store_root: str, like: os.stat_result) -> bool:
+    """Tell whether users other than its owner link from a store: they may write it, or it is a layer for them."""
+    return is_shared(like) or os.path.lexists(paths.layer_policy(store_root))
+
+
 def dump(trust: Trust) -> bytes:
     """Return the content of the file that names the users whom a shared store trusts."""
     said = MEMBERS if trust.everybody else OWNER
@@ -58,8 +63,8 @@ def dump(trust: Trust) -> bytes:
 def read(store_root: str, like: os.stat_result) -> Trust:
     """Return the users whom the owner of a store trusts: root, the owner, and the users that the file names.
 
-    The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: it may
-    be the file of another store then.
+    The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: such a
+    file may be that of another store.
     """
     owners = frozenset({0, like.st_uid})
     try:
@@ -79,11 +84,11 @@ def read(store_root: str, like: os.stat_result) -> Trust:
 
 
 def in_words(trust: Trust, like: os.stat_result) -> str:
-    """Return words for the entries that each user of a store links: `their own entries, its owner's and root's`."""
+    """Return words for the entries that each user links: `their own entries, ann's, its owner's and root's`."""
     if trust.everybody:
         return "the entries of all members"
-    others = (permissions.name_of(number) for number in sorted(trust.users - {0, like.st_uid}))
-    return " and ".join(["their own entries, its owner's and root's", *others])
+    others = [rights.name_of(number) for number in sorted(trust.users - {0, like.st_uid})]
+    return "their own entries, " + ", ".join([*(f"{name}'s" for name in others), "its owner's and root's"])
 
 
 def weakness(store_root: str, like: os.stat_result) -> str:
@@ -98,24 +103,24 @@ def weakness(store_root: str, like: os.stat_result) -> str:
     if trust.everybody:
         return ""
     if not like.st_mode & stat.S_ISVTX:
-        return f"members of {store_root} can rename its folders, and so change what others import"
+        return f"members of {store_root} can rename its folders, and so change the code that others import"
     for folder in _frame(store_root):
         try:
             status = os.lstat(folder)
         except FileNotFoundError:
             continue
         if not trust.covers(status.st_uid) and status.st_uid != files.user_id():
-            return f"{folder} belongs to a member, who can change what others import"
+            return f"{folder} belongs to a member, who can change the code that others import"
         if status.st_mode & _WRITABLE_BY_OTHERS and not status.st_mode & stat.S_ISVTX:
-            return f"members can rename the folders in {folder}, and so change what others import"
+            return f"members can rename the folders in {folder}, and so change the code that others import"
     return ""
 
 
 def refuse_foreign_links(store_root: str, like: os.stat_result) -> None:
     """Raise StoreError if another user made a link in the place of one of a shared store's own folders.
 
-    That user would choose the folder in which pepip writes, and removes what killed runs have left. A link that this
-    user, the store's owner or root made is fine: the folder may be on another disk.
+    That user would choose the folder in which pepip writes files, and deletes the leftovers of killed runs. A link
+    that this user, the store's owner or root made is fine: the folder may be on another disk.
     """
     if not is_shared(like):
         return

@@ -1,8 +1,8 @@
 """Times of site-packages folders: they show which environments have changed since pepip last read them.
 
-uv and pip write a `.dist-info` folder whenever they install or remove a distribution, which changes the modification
-time of site-packages. A changed time means that another tool may have written through links into the store. Each user
-has a file of these times in `cache/`. Without it, every environment counts as changed once.
+uv and pip make or remove a `.dist-info` folder whenever they install or remove a distribution. This changes the
+modification time of site-packages. A changed time means that another tool may have written through links into the
+store. Each user has a file of these times in `cache/`. Without it, every environment counts as changed once.
 
 One exception: `pip install --ignore-installed` of the same version changes only the time of the `.dist-info` folder.
 Only root can write through links in this way, so root also looks at those times.
@@ -25,7 +25,7 @@ _MOST_BYTES = 1 << 24
 VenvTime = tuple[int, str]
 """The modification time of a site-packages folder, see `modified_ns`, and the path of that folder.
 
-It has no class of its own, since each command reads these rows.
+It is a plain tuple, since each command reads all of them, and a class would take time.
 """
 
 
@@ -42,7 +42,7 @@ class VenvTimes:
     def changed(self, *, looks_inside: bool = True) -> list[str]:
         """Return the names of the registry files whose environments have changed, or were never seen.
 
-        Unless it `looks_inside`, the times of `.dist-info` folders do not count.
+        Without `looks_inside`, the times of `.dist-info` folders do not count.
         """
         found = []
         for name in self._registered():
@@ -108,7 +108,7 @@ def _has_changed(row: VenvTime, *, looks_inside: bool) -> bool:
 def modified_ns(folder: str, *, looks_inside: bool = True) -> int:
     """Return the modification time of a site-packages folder in nanoseconds since 1970, 0 if it can't be read.
 
-    For root it is the newest time of the folder itself and, if it `looks_inside`, of the `.dist-info` folders in it.
+    For root, with `looks_inside`, it is the newest time of the folder itself and of the `.dist-info` folders in it.
     """
     try:
         newest_ns = os.stat(folder).st_mtime_ns

@@ -1,4 +1,4 @@
-"""The last verification of each entry, for the next start of the app. A file of this user in the store's cache.
+"""The last verification of each entry, for the next start of the app. Each user has a file in the store's cache.
 
 A verdict holds for the very folder that was verified: an entry that was replaced since has none.
 """
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 _NAME = "verdicts.json"

@@ -147,6 +147,11 @@ class ActionApp(App[None]):
 
         return palette.commands_of(screen)
 
+    def action_copy_link(self, address: str) -> None:
+        """Copy the address of a clicked link."""
+        self.copy_to_clipboard(address)
+        self.notify(address, title="Copied", markup=False)
+
     def action_explain(self) -> None:
         """Show the full text of all notices."""
         notices = self.session.catalog.notices if self.session.catalog else ()

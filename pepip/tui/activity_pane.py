@@ -23,14 +23,17 @@ if TYPE_CHECKING:
 
     from pepip.tui.job_queue import Job
 
+_PROBLEM = "!"
+"""The glyph of a job that did its work and found a problem, or did only a part."""
+
 _GLYPHS = {WAITING: "·", RUNNING: "◐", DONE: "✓", FAILED: "✗", CANCELLED: "○"}
 _TONES = {WAITING: "muted", RUNNING: "accent", DONE: "good", FAILED: "bad", CANCELLED: "muted"}
 
 COLUMNS = (
     Column("state", "", 1),
     Column("title", "Operation", 0),
-    Column("outcome", "Outcome", 0, from_width=96),
-    Column("state", "State", 9, from_width=70),
+    Column("outcome", "Outcome", 0, from_width=80),
+    Column("state", "State", 10, from_width=48),
     Column("seconds", "Seconds", 7, is_right=True, from_width=40),
     Column("bytes", "Bytes", 10, is_right=True, from_width=46),
     Column("when", "When", 11, from_width=54),
@@ -71,15 +74,15 @@ class ActivityPane(Vertical):
             TableRow(
                 key,
                 (
-                    _GLYPHS[job.state],
+                    _PROBLEM if job.report.problem else _GLYPHS[job.state],
                     formatting.printable(job.title),
                     formatting.printable(job.outcome or (current_step(job) if job.state == RUNNING else "")),
-                    job.state,
+                    job.report.problem or job.state,
                     f"{job.seconds:.1f}" if job.is_over else "",
                     _bytes_of(job),
                     formatting.moment(job.ended_at)[5:] if job.ended_at else "this run",
                 ),
-                (_TONES[job.state], "name", "muted", _TONES[job.state], "muted", "muted", "muted"),
+                (_tone_of(job), "name", "muted", _tone_of(job), "muted", "muted", "muted"),
             )
             for key, job in reversed(self._jobs.items())
         ]
@@ -122,6 +125,10 @@ class ActivityPane(Vertical):
         if self.current is not None:
             self.app.copy_to_clipboard(self.current.command)
             self.app.notify(formatting.printable(self.current.command), title="Copied", markup=False)
+
+
+def _tone_of(job: Job[object]) -> str:
+    return "bad" if job.report.problem else _TONES[job.state]
 
 
 def _bytes_of(job: Job[object]) -> str:

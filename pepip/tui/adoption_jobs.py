@@ -16,9 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pepip.model import Progress
     from pepip.operations.adoption.adopt import Adopted
     from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.reporting import Progress
     from pepip.store.root import Store
 
 

@@ -11,6 +11,7 @@ import os
 from textual.app import ComposeResult
 
 from pepip import paths
+from pepip.operations import census
 from pepip.tui import bell, formatting, job_history
 from pepip.tui import catalog as catalogs
 from pepip.tui.action_app import ActionApp
@@ -61,7 +62,7 @@ class PepipApp(ActionApp):
         self._finished: set[int] = set()
 
     def compose(self) -> ComposeResult:
-        """Make the lines and the store pane. The first catalog fills them."""
+        """Make the lines, the welcome screen and the panes. The first catalog fills them."""
         yield Tabs()
         yield SavingsLine()
         yield Notices()
@@ -95,7 +96,7 @@ class PepipApp(ActionApp):
         self._scanner.read_again()
         self._say_status()
 
-    # While the app exits, messages still come, but the widgets are gone: each handler asks whether it is running.
+    # While the app exits, messages still come, but the widgets are gone: each handler asks whether the app runs.
     def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
         """Show the catalog of the last run."""
         if self.is_running:
@@ -143,7 +144,9 @@ class PepipApp(ActionApp):
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
         """Read the store again if it has changed on disk."""
-        if self._scanner.is_outdated(event) and self.is_running:
+        shares = self.session.catalog.shares.values() if self.session.catalog else ()
+        is_changing = any(share.known.state == census.CHANGING for share in shares)
+        if (self._scanner.is_outdated(event) or is_changing) and self.is_running and not self.is_reading:
             self.read_again()
 
     def on_scanner_listed(self, event: Scanner.Listed) -> None:
@@ -152,7 +155,7 @@ class PepipApp(ActionApp):
             self.query_one(StorePane).show(event.catalog, event.listing)
 
     def _show(self, catalog: Catalog, listing: Listing) -> None:
-        """Show a catalog and its listing. If the store has disappeared, keep the data of the catalog before."""
+        """Show a catalog and its listing. If the store has disappeared, keep the earlier data."""
         if catalog.trouble is not None and catalog.trouble.kind == catalogs.AWAY and self.session.catalog is not None:
             catalog = self.session.catalog._replace(trouble=catalog.trouble, notices=catalog.notices)
         self.session.catalog = catalog

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from textual.app import App
+    from textual.notifications import SeverityLevel
 
     from pepip.tui.session import Session
 
@@ -125,7 +126,8 @@ class AppActions(BaseActions):
             self.explain(f"Failed: {job.title}", text, command=job.command)
         else:
             self.session.verified.update(job.report.verified)
-            self.app.notify(job.outcome, title=formatting.printable(job.title), markup=False)
+            severity: SeverityLevel = "warning" if job.report.problem else "information"
+            self.app.notify(job.outcome, title=formatting.printable(job.title), severity=severity, markup=False)
 
     def run_again(self, job: Job[object]) -> None:
         """Ask to run a finished job again. A job of an earlier run of the app is repeated by its command."""

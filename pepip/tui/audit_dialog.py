@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
 
 _COLUMNS = (
-    Column("name", "Package", 24),
-    Column("version", "Version", 12),
+    Column("name", "Package", 0),
+    Column("version", "Version", 16),
     Column("kind", "Finding", 10),
     Column("fixed", "Fixed, or newest", 16, from_width=54),
     Column("users", "Projects", 8, is_right=True, from_width=40),
@@ -38,14 +38,14 @@ class AuditDialog(Dialog):
     """The findings in all environments. Answers `go` to ask again, or `show NAME VERSION` for a chosen row.
 
     `records` is the typed path of OSV records in which `go` looks up advisories, empty for uv's service. `command`
-    returns the command for it.
+    returns the command line for such a path.
     """
 
     COMMAND_LINES = 1
     BINDINGS: ClassVar[list[BindingType]] = [Binding("slash", "to_records", "OSV records", show=False)]
 
     def __init__(self, catalog: Catalog, *, command: Callable[[str], str]) -> None:
-        super().__init__("Audit · / asks OSV records", command=command(""))
+        super().__init__("Audit · / for OSV records", command=command(""))
         self.records = ""
         self._catalog = catalog
         self._command_of = command
@@ -118,8 +118,8 @@ class AuditDialog(Dialog):
         text = Text()
         if not self._catalog.answers:
             text.append(
-                "Asking sends the names and versions of all packages to uv's service of advisories. It sends the "
-                "names to the indexes in each project's settings.\n"
+                "Asking sends the names and versions of all packages to uv's service of advisories, "
+                "and the names to the indexes in each project's settings.\n"
                 "There is no answer yet."
             )
         for kind in KINDS if self._catalog.answers else ():

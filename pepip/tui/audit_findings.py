@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from rich.style import Style
 
 from pepip.names import normalize_name
@@ -14,9 +16,9 @@ if TYPE_CHECKING:
 
     from rich.text import Text
 
-    from pepip.model import Stored
     from pepip.operations.entry_details import Details
     from pepip.store.audit_answers import Answer, Finding, Pin
+    from pepip.store.listing import Stored
 
 FACETS = {VULNERABLE: "vuln", YANKED: "yanked", OUTDATED: "outdated"}
 """The filter's facet for each kind of finding."""
@@ -58,7 +60,7 @@ def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
         return
     text.append("\nAudit\n", "bold")
     for finding in known:
-        address = Style(link=finding.link) if finding.link.startswith("https://") else Style()
+        address = _link(finding.link) if finding.link.startswith("https://") else Style()
         text.append(f"  {finding.id or finding.kind}", address)
         text.append(f"  {formatting.printable(words_of(finding))}\n")
     clean = [kind for kind in dates if all(finding.kind != kind for finding in known)]
@@ -66,6 +68,14 @@ def describe(text: Text, stored: Stored, answers: Mapping[str, Answer]) -> None:
         text.append(f"  {'neither' if len(clean) > 1 else 'not'} {' nor '.join(clean)}\n")
     days = {formatting.day(when) for when in dates.values()}
     text.append(f"  asked on {', '.join(sorted(days))}; o asks again\n", "dim")
+
+
+def _link(address: str) -> Style:
+    """Return the style of a link. A terminal can open it, and a click copies its address.
+
+    The app itself opens nothing: a browser of text would paint over it.
+    """
+    return Style(link=address) + Style.from_meta({"@click": ("app.copy_link", (address,))})
 
 
 def describe_links(text: Text, details: Details, width: int) -> None:
@@ -78,10 +88,11 @@ def describe_links(text: Text, details: Details, width: int) -> None:
     text.append("\nLicence and pages\n", "bold")
     if details.licence:
         text.append(f"  {'licence':<10}", "dim")
-        text.append(f"{formatting.printable(details.licence)}\n")
+        lines = textwrap.wrap(formatting.printable(details.licence), max(16, width - 12))
+        text.append("\n            ".join(lines) + "\n")
     for meaning, address in details.links.items():
         text.append(f"  {meaning:<10}", "dim")
         shown = address.partition("://")[2]
         room = max(16, width - 12)
-        text.append(shown if len(shown) <= room else f"{shown[: room - 1]}…", Style(link=address))
+        text.append(shown if len(shown) <= room else f"{shown[: room - 1]}…", _link(address))
         text.append("\n")

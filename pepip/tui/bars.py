@@ -104,9 +104,9 @@ class Tabs(Line):
 
 
 class SavingsLine(Line):
-    """The sizes on disk, without sharing, saved, unused and in the trash.
+    """The sizes on disk, without sharing, saved, that a prune frees, and in the trash.
 
-    A click on the unused size prunes; a click on the size in the trash undoes the last prune.
+    A click on the size to prune prunes; a click on the size in the trash undoes the last prune.
     """
 
     def __init__(self) -> None:
@@ -155,7 +155,8 @@ class SavingsLine(Line):
             text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
             without_unused = sums.saved_bytes + sums.prunable_bytes
-            outweighed = f"saved {formatting.size(without_unused)}, but more is unused"
+            outweighed = f"saved {formatting.size(without_unused)}"
+            outweighed += f", not counting {formatting.size(sums.prunable_bytes)} unused" if level < 3 else ""
             costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
             few = "saves once two projects share" if level < 3 else "saves from 2 projects on"
             few = few if sums.projects < 2 else costs
@@ -181,7 +182,7 @@ class SavingsLine(Line):
         if known is None or known.orphans or known.freed_bytes > in_trash:
             start = cell_len(text.plain)
             text.append(formatting.size(known.freed_bytes - in_trash) if known else "…", figure)
-            text.append(" unused" if level < 3 else "", plain)
+            text.append(" to prune" if level < 3 else "", plain)
             text.append(" [P]", key)
             self.click_targets = [ClickTarget(start, cell_len(text.plain), "prune")]
             if not in_trash and known and known.shared_bytes and level == 0:
@@ -244,12 +245,14 @@ class Keys(Line):
 
     def render(self) -> Text:
         """Return as many keys as fit, always with those of the help, the palette and quitting."""
+        of_focus = getattr(self.screen.focused, "shown_keys", ())
+        wanted = {*self.wanted, *of_focus}
         shown = {
             active.binding.action: active.binding
             for active in reversed(
                 self.screen.active_bindings.values()
             )  # of several keys for one action, show the first
-            if (active.binding.show or active.binding.key in self.wanted) and active.enabled
+            if (active.binding.show or active.binding.key in wanted) and active.enabled
         }
         found = [
             (binding.key, self.app.get_key_display(binding), label_of(binding, self.screen))
@@ -257,6 +260,7 @@ class Keys(Line):
         ]
         last = [item for item in found if item[0] in self._LAST]
         first = [item for item in found if item[0] not in self._LAST]
+        first.sort(key=lambda item: item[0] not in of_focus)
         room = self.size.width - sum(self._width(item) for item in last)
         text = Text(no_wrap=True, end="")
         self.click_targets = []

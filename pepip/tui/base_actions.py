@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 
 class BaseActions:
-    """Some actions: dialogs on the screen of `app`, and jobs in the queue of the session."""
+    """The base class of actions. They open dialogs on the screen of `app`, and submit jobs to the session's queue."""
 
     def __init__(self, session: Session, app: App[None]) -> None:
         self.session = session
         self.app = app
 
     def explain(self, title: str, text: Text, *, command: str = "") -> None:
-        """Show a text in a dialog. `command` shows the same."""
+        """Show a text in a dialog. `command` is the command line that prints the same."""
         self.app.push_screen(MessageDialog(title, text, command=command))
 
     def complain(self, error: PepipError) -> None:
@@ -54,11 +54,11 @@ class BaseActions:
 
     def ask_why(self, name: str, *, version: str = "", environment: str = "") -> None:
         """Show why a package is in an environment; without one, in all environments that have the package."""
-        from pepip.tui.reasons_view import ReasonsView, WhyQuery
+        from pepip.tui.reasons_view import ReasonsView, WhyQuestion
 
         shares = self.session.catalog.shares if self.session.catalog else {}
         known = [share.known for share in shares.values()]
-        self.app.push_screen(ReasonsView(self.session.store, WhyQuery(name, version, environment), known))
+        self.app.push_screen(ReasonsView(self.session.store, WhyQuestion(name, version, environment), known))
 
     def begin(self, make: Callable[[], PreviewedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.
@@ -90,7 +90,7 @@ class BaseActions:
     def ask_to_install(self, *, place: str = "", line: str = "") -> None:
         """Ask for a project and requirements, show the preview, and install.
 
-        Lines that were typed before an Escape are there again.
+        If the user left the form by Escape, the next form shows the typed lines again.
         """
         catalog, store, drafts = self.session.catalog, self.session.store, self.session.drafts
         if not place and not line:

@@ -22,11 +22,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pepip.model import Stored
     from pepip.operations.census import KnownVenv
     from pepip.operations.overview import Overview
     from pepip.operations.savings import VenvShare
     from pepip.store.audit_answers import Answer
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
     from pepip.store.verdicts import Verdict
 
@@ -49,7 +49,7 @@ class Trouble(NamedTuple):
 class Catalog(NamedTuple):
     """One reading of the store.
 
-    `stored` maps the id of each entry, also of those in layers, to the entry. `users` maps it to the environments
+    `stored` maps the id of each entry, also of those in layers, to the entry. `users` maps the id to the environments
     that link the entry. `shares` maps the root of each environment to its share. With `trouble`, there is no
     overview, or the overview of an earlier reading. `notices` are lesser problems. `verdicts` has the last
     verification of each entry by its id. `answers` has the last answer of an audit for each kind. `used_at` has the

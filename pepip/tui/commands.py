@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 
 def of(*words: str) -> str:

@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.widgets import Static
 
 from pepip.environment import purposes
-from pepip.operations import compare
+from pepip.operations import census, compare
 from pepip.tui import commands, formatting
 from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
@@ -38,7 +38,7 @@ _LOCK = "uv.lock"
 
 
 class CompareWhich(Dialog):
-    """A list of all environments, those with the roots `first` at its top. Answers the root of the chosen one."""
+    """A list of all readable environments, with the roots in `first` at the top. Answers the chosen root."""
 
     def __init__(self, catalog: Catalog, first: Collection[str]) -> None:
         super().__init__("Compare which project?")
@@ -73,9 +73,9 @@ class CompareWhich(Dialog):
 
 
 class CompareDialog(Dialog):
-    """The differences between the packages of a project and of the chosen other one, or of its own lock.
+    """Compares the packages of a project with those of another environment, or of the project's own lock.
 
-    The list of other environments begins with its lock, then those that have the most packages in common with it.
+    The list begins with the lock. Then come the other environments, those with the most packages in common first.
     """
 
     COMMAND_LINES = 2
@@ -197,7 +197,7 @@ def _versions(share: VenvShare) -> dict[str, str]:
 
 
 def _is_there(share: VenvShare) -> bool:
-    return share.known.state in {"ok", "broken"}
+    return share.known.state in census.READABLE
 
 
 def _name(share: VenvShare) -> str:

@@ -39,9 +39,9 @@ class Choice(NamedTuple):
 
 
 class CommandLine(Static):
-    """The command that does the same. A click copies it.
+    """The command line that does the same as the dialog. A click copies it.
 
-    A command that is too long for the widget loses its middle, and shows an ellipsis there.
+    If a command is too long for the widget, an ellipsis replaces its middle.
     """
 
     def __init__(self, *, classes: str) -> None:
@@ -94,8 +94,8 @@ class Dialog(ModalScreen[str]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "answer('')", "Close"),
-        Binding("left", "app.focus_previous", "Previous", show=False),
-        Binding("right", "app.focus_next", "Next", show=False),
+        Binding("left", "move_to_button(-1)", "Previous", show=False),
+        Binding("right", "move_to_button(1)", "Next", show=False),
         Binding("down,j", "scroll_content(1)", "Down", show=False),
         Binding("up,k", "scroll_content(-1)", "Up", show=False),
         Binding("pagedown,ctrl+d", "scroll_content(8)", "Page down", show=False),
@@ -149,6 +149,13 @@ class Dialog(ModalScreen[str]):
     def action_answer(self, key: str) -> None:
         """Close with an answer."""
         self.dismiss(key)
+
+    def action_move_to_button(self, step: int) -> None:
+        """Move the focus to the next or the previous button. After the last one comes the first one."""
+        buttons = [item for item in self.query(Button) if not item.disabled]
+        if buttons:
+            at = buttons.index(self.focused) if isinstance(self.focused, Button) else min(0, -step)
+            buttons[(at + step) % len(buttons)].focus()
 
     def action_scroll_content(self, rows: int) -> None:
         """Move through the list, or scroll the text."""

@@ -1,15 +1,8 @@
-"""The store's entries as rows of a table, as facts to filter, and as text. Knows nothing of widgets."""
+"""The store's entries as rows of a table, and as facts to filter. Knows nothing of widgets."""
 
 from __future__ import annotations
 
-import os
-import textwrap
-
-from rich.text import Text
-
-from pepip import humanized, paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.store import check
 from pepip.tui import audit_findings, formatting
 from pepip.tui.filtering import Facts
 from pepip.tui.table import Column, TableRow
@@ -19,16 +12,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
     from typing import Any
 
-    from pepip.model import Stored
-    from pepip.operations.entry_details import Details
     from pepip.store.audit_answers import Answer
-    from pepip.store.check import Flaw
-    from pepip.store.verdicts import Verdict
+    from pepip.store.listing import Stored
     from pepip.tui.catalog import Catalog
 
 USED, UNUSED, DAMAGED, BUSY = "used", "unused", "damaged", "busy"
 LAYER = "layer"
-"""The state of an entry of a layer. Other users may link it, so it is not unused, and no prune removes it."""
+"""The state of a layer's entry that no known environment links. Others may link it, so it is not called unused."""
 
 GLYPHS = {USED: "●", UNUSED: "○", DAMAGED: "✗", BUSY: "◐", LAYER: "◇"}
 TONES = {USED: "good", UNUSED: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted"}
@@ -36,7 +26,7 @@ TONES = {USED: "good", UNUSED: "", DAMAGED: "bad", BUSY: "accent", LAYER: "muted
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Package", 0),
-    Column("version", "Version", 14, from_width=36),
+    Column("version", "Version", 16, from_width=36),
     Column("python", "Python", 11, from_width=62),
     Column("size", "Size", 9, is_right=True),
     Column("size", "", 8, from_width=124),
@@ -48,9 +38,6 @@ COLUMNS = (
 
 HIDEABLE = tuple(dict.fromkeys(column.key for column in COLUMNS if column.width > 1))
 """Keys of the columns that a user may hide: all but the name and the sign of the state."""
-
-MOST_USERS = 40
-"""The detail of an entry names so many environments that link it."""
 
 _NEVER = 10_000  # more columns than any terminal has
 
@@ -77,7 +64,7 @@ class Listing(NamedTuple):
             "projects": lambda index: len(self.users[index]),
             "stored": lambda index: self.stored[index].stored_at,
             "used": lambda index: self.stored[index].last_used_at,
-            "version": lambda index: self.stored[index].version,
+            "version": lambda index: formatting.natural(self.stored[index].version),
             "python": lambda index: self.stored[index].bucket,
             "state": lambda index: ranks[self.states[index]],
             "name": lambda index: self.stored[index].name,
@@ -194,130 +181,3 @@ def short_bucket(bucket: str) -> str:
         return f"cp{parts[1]} {parts[2]}"
     known = [part for part in parts if part not in {"none", "x86_64"}]
     return " ".join(known[:2])
-
-
-def describe(
-    catalog: Catalog,
-    stored: Stored,
-    details: Details | None,
-    flaws: Sequence[Flaw] | None,
-    needs: Mapping[str, Sequence[str]],
-    *,
-    gain: str = "",
-    width: int = 80,
-) -> Text:
-    """Return the full description of an entry for users. Long values are wrapped at `width` columns.
-
-    Without `details`, the description has only the facts of the catalog. `needs` maps each environment to the names
-    of its distributions that need this entry. `flaws` are the findings of a verification, None if there was none.
-    `gain` says how much space a removal frees.
-    """
-    overview = catalog.overview
-    users = catalog.users.get(stored.id, [])
-    size_bytes = overview.sizes.get(stored.id, 0) if overview else 0
-    home = paths.user_home(os.environ)
-    text = Text()
-    text.append(f"{formatting.printable(stored.name)} {formatting.printable(stored.version)}\n", "bold")
-    if details is not None and details.summary:
-        text.append(formatting.printable(details.summary) + "\n", "italic")
-    text.append("\n")
-    state = "damaged: its metadata can't be read" if stored.state != "ok" else ""
-    if flaws:
-        word = "unproven" if all(flaw.kind == check.UNPROVEN for flaw in flaws) else "damaged"
-        state = f"{word}: {formatting.count(len(flaws), 'problem')}, see below"
-    if not state:
-        state = (
-            f"used by {formatting.count(len(users), 'environment')}"
-            if users
-            else f"unused: no environment links it{gain and '; a removal: '}{gain}"
-        )
-        if stored.layer and not users:
-            state = "in a layer: its owner manages it, and other users may link it"
-    for title, value in (
-        ("state", state),
-        ("size", f"{formatting.size(size_bytes)}, {formatting.count(stored.file_count, 'file')}"),
-        *((("store", f"the layer {formatting.short_path(stored.layer, home)}"),) if stored.layer else ()),
-        ("for", stored.bucket),
-        ("stored", f"{formatting.day(stored.stored_at)}, last linked {formatting.day(stored.last_linked_at)}"),
-        ("verify", _verdict(flaws, catalog.verdicts.get(stored.id))),
-    ):
-        _row(text, title, value, width)
-    audit_findings.describe(text, stored, catalog.answers)
-    if flaws:
-        text.append("\nProblems\n", "bold")
-        for flaw in flaws[:20]:
-            text.append(f"  {flaw.words:<16}{formatting.printable(flaw.path)}\n")
-        if len(flaws) > 20:
-            text.append(f"  and {len(flaws) - 20} more\n")
-    text.append("\nLinked by\n" if users else "\nNo environment links it\n", "bold")
-    for user in users[:MOST_USERS]:
-        text.append(f"  {catalog.called(user)}\n")
-        if details is not None:
-            asking = needs.get(user, ())
-            reason = (
-                f"{_names(asking)} need{'s' if len(asking) == 1 else ''} it"
-                if asking
-                else "no other package needs it"
-            )
-            text.append(f"    {reason}\n", "dim")
-    if len(users) > MOST_USERS:
-        text.append(f"  and {len(users) - MOST_USERS} more\n", "dim")
-    if details is not None:
-        unfolded = {folder for user in details.users for folder in user.unfolded}
-        for title, values in (
-            ("Needs", details.dependencies),
-            ("Scripts", details.scripts),
-            (
-                "Real folders in every environment",
-                [f"{folder}: {reason}" for folder, reason in details.opened.items()],
-            ),
-            ("Real folders where other packages have files in them", sorted(unfolded)),
-        ):
-            if values:
-                text.append(f"\n{title}\n", "bold")
-                text.append("".join(f"  {formatting.printable(value)}\n" for value in values))
-    text.append("\nOrigin\n", "bold")
-    for title, value in (
-        ("from", formatting.printable(stored.origin) or "-"),
-        ("hash", stored.identity or "-"),
-        ("folder", formatting.short_path(stored.path, home)),
-    ):
-        _row(text, title, value, width)
-    if details is not None:
-        audit_findings.describe_links(text, details, width)
-    return text
-
-
-def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
-    """Map each environment that links an entry to the names of the distributions there that need it.
-
-    The environment's own distributions are read from disk, so call this in a worker.
-    """
-    from pepip.operations import entry_details
-
-    found = {}
-    names = {entry_id: catalog.stored[entry_id].name for entry_id in details.dependants if entry_id in catalog.stored}
-    for user in catalog.users.get(details.stored.id, ())[:MOST_USERS]:
-        known = catalog.shares[user].known if user in catalog.shares else None
-        linked = {names[entry_id] for entry_id in names.keys() & ((known and known.entries) or ())}
-        own = entry_details.private_dependants(known, details.stored.name) if known else ()
-        found[user] = sorted(linked.union(own))
-    return found
-
-
-def _verdict(flaws: Sequence[Flaw] | None, noted: Verdict | None) -> str:
-    if flaws is None:
-        return "not checked (v)"
-    when = f", {formatting.day(noted.checked_at)}" if noted else ""
-    return f"{formatting.count(len(flaws), 'problem')}, see below" if flaws else f"every file intact{when}"
-
-
-def _row(text: Text, title: str, value: str, width: int) -> None:
-    """Append a title and its value. A long value continues in indented lines."""
-    lines = textwrap.wrap(value, max(20, width - 10), break_on_hyphens=False) or [""]
-    text.append(f"  {title:<8}", "dim")
-    text.append("\n          ".join(lines) + "\n")
-
-
-def _names(names: Sequence[str]) -> str:
-    return humanized.listed(names, most=4)

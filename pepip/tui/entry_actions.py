@@ -20,7 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
     from pepip.tui.pane_requests import EntryRequest
 
 
@@ -116,7 +116,8 @@ class EntryActions(BaseActions):
         text.append("\n".join(f"  {formatting.printable(name)}" for name in names[:12]))
         if len(names) > 12:
             text.append(f"\n  and {len(names) - 12} more")
-        text.append(f"\n\nThe trash keeps them until {formatting.moment(grave.kept_until)}.")
+        them = "them" if len(names) > 1 else "it"
+        text.append(f"\n\nThe trash keeps {them} until {formatting.moment(grave.kept_until)}.")
         job = jobs.undo(self.session.store)
 
         def decided(answer: str | None) -> None:
@@ -147,7 +148,7 @@ class EntryActions(BaseActions):
         self.app.push_screen(dialog, decided)
 
     def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
-        """Preview the removal of entries. If an environment links any of them, name those and remove nothing."""
+        """Preview the removal of entries. If one is linked or lies in a layer, say so and remove nothing."""
         users = self.session.catalog.users if self.session.catalog else {}
         linked = [item for item in chosen if item.id in users]
         layered = [item for item in chosen if item.layer]

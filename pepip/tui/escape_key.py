@@ -1,7 +1,7 @@
 """Escape and a key that a person types soon after it. A terminal sends the same bytes for Alt and that key.
 
-Textual waits up to 0.1 s for the second key, and makes of both an Alt key, or a character that Option and the key
-write on a Mac: `™` for 2. The app has no Alt keys, so here both keys count. vi does the same.
+Textual waits up to 0.1 s for the second key. Then it reports one Alt key, or the character that Option and this key
+give on a Mac: `™` for 2. The app has no Alt keys, so here both keys count. vi does the same.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _INTRODUCERS = "[]O"
 def separate() -> None:
     """Let the parser of this process report Escape and a key after it as two keys. Calling it again does nothing.
 
-    The parser is not part of Textual's public interface. If a version has another one, its keys stay as they are.
+    The parser is not part of Textual's public interface. If a version has another parser, nothing is changed.
     """
     with contextlib.suppress(ImportError, AttributeError, TypeError):
         from textual._ansi_sequences import ANSI_SEQUENCES_KEYS

@@ -19,7 +19,7 @@ from pepip.tui.view import View
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.host.disk_usage import Branch
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 _BAR = 20
 
@@ -28,7 +28,7 @@ COLUMNS = (
     Column("share", "", 6, is_right=True, from_width=44),
     Column("bar", "", _BAR, from_width=56),
     Column("name", "Name", 0),
-    Column("files", "Files", 8, is_right=True, from_width=36),
+    Column("files", "Files", 8, is_right=True, from_width=46),
 )
 
 
@@ -51,7 +51,7 @@ class FilesView(View):
     ]
 
     class Walked(Message):
-        """The tree of the entry was read. `tree` is None if it can't be read; `reason` says why."""
+        """The reading of the entry has ended. If it failed, `tree` is None, and `reason` says why."""
 
         def __init__(self, tree: Branch | None, reason: str) -> None:
             super().__init__()
@@ -95,7 +95,7 @@ class FilesView(View):
         self._show("")
 
     def _show(self, cursor: str) -> None:
-        """Show the last folder of the way, with the cursor on one of its children."""
+        """Show the folder that is open, the last one in `way`. Put the cursor on its child with the name `cursor`."""
         here, table = self.way[-1], self.query_one("#files", Table)
         table.empty_text = "an empty folder"
         table.show([_row(number, child, here) for number, child in enumerate(here.children)])

@@ -45,7 +45,7 @@ def key_to(*, tooltip: str, show: bool = True) -> Binding:
 
 
 class FilteredPane(Vertical):
-    """A pane with a filter line. While it has the focus, a slash is a letter."""
+    """A pane with a filter line. While the line has the focus, a slash is a letter."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `filter` while the user types."""

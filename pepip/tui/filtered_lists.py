@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from pepip.model import Stored
     from pepip.operations.savings import VenvShare
+    from pepip.store.listing import Stored
     from pepip.tui.entries import Listing
 
 DESCENDING = frozenset({"packages", "alone", "own"})
@@ -31,6 +31,11 @@ def filtered_shares(
     """Return the environments that pass the filter `line`, sorted. `unmet` are those with unmet needs."""
     wanted = filtering.parse(line)
     used = idle.used_at(share.known for share in shares)
-    found = [share for share in shares if wanted.holds(project_rows.facts_of(share, unmet, used))]
+    states = [project_rows.state_of(share, unmet, ()) for share in shares]
+    found = [
+        share
+        for share, state in zip(shares, states, strict=True)
+        if wanted.holds(project_rows.facts_of(share, state, used))
+    ]
     order = project_rows.order_by(sort_key, unmet, used)
     return sorted(found, key=order, reverse=(sort_key in DESCENDING) != is_reversed)

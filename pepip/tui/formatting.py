@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import os
+import re
 
 from pepip import humanized, paths
 from pepip.humanized import count as count
@@ -14,7 +15,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Summary
+    from pepip.operations.reporting import Summary
+
+
+_NUMBER = re.compile(r"([0-9]+)")
 
 
 @functools.lru_cache(4096)
@@ -54,6 +58,11 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
+def natural(text: str) -> list[str | int]:
+    """Return a key that sorts versions by their numbers: 1.9 comes before 1.10."""
+    return [int(part) if part.isdecimal() else part for part in _NUMBER.split(text)]
+
+
 def short_path(path: str, home: str = "") -> str:
     """Return a path with the user's home folder shortened to `~`."""
     home = home or paths.user_home(os.environ)
@@ -63,7 +72,7 @@ def short_path(path: str, home: str = "") -> str:
 
 
 def cost_of_sharing(size_bytes: int) -> str:
-    """Say that links take a number of bytes more than files, as they do where no environment shares a package."""
+    """Say how much more space links take than files, until another environment shares the packages."""
     more = f"takes {size(size_bytes)} more" if size_bytes else "frees nothing now"
     return f"this {more}, until other environments share the same packages"
 

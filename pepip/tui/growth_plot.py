@@ -66,13 +66,14 @@ class GrowthPlot(Line):
             scale = formatting.size(peak) if number == 0 else ""
             text.append(f" {scale:>{_SCALE}} ", self.style_of("muted"))
             text.append(f"{line}\n", self.style_of("accent"))
-        text.append(" " * (_SCALE + 2))
-        text.append(_below(days, width), self.style_of("muted"))
+        first = datetime.date(1970, 1, 1) + datetime.timedelta(days=days[0].number)
+        text.append(f"{first.isoformat():<{_SCALE + 2}}{_below(days, width)}", self.style_of("muted"))
         return text
 
     def _title(self, text: Text, days: Sequence[Day]) -> None:
         self.click_targets = []
         text.append(" on disk", self.style_of("name"))
+        text.append(", last" if self.size.width >= 60 else "")
         for period in growth.PERIODS:
             text.append(" ")
             start = cell_len(text.plain)
@@ -94,7 +95,7 @@ class GrowthPlot(Line):
 def plot(days: Sequence[Day], width: int, rows: int) -> tuple[list[str], int]:
     """Return the plot of days in `width` columns and `rows` lines, and the bytes at its upper edge.
 
-    A column that stands for several days has the largest of them. Days before the first sample are empty.
+    A column that stands for several days shows their largest size. Days before the first sample are empty.
     """
     sizes = [max(sizes_of(group), default=-1) for group in columns(days, width)]
     peak = max(sizes, default=0)
@@ -119,17 +120,10 @@ def sizes_of(group: Sequence[Day]) -> list[int]:
 
 
 def _below(days: Sequence[Day], width: int) -> str:
-    """Return the line below the plot: the first and the last day, and a notch below each day with a prune."""
+    """Return the line below the plot: a notch below each day with a prune."""
     groups = columns(days, width)
     line = ""
     for number, group in enumerate(groups):
         is_first = number == 0 or group[0].number != groups[number - 1][0].number
         line += "╵" if is_first and any(day.prunes for day in group) else "─"
-    first, last = (
-        f"{datetime.date(1970, 1, 1) + datetime.timedelta(days=days[end].number):%m-%d}" for end in (0, -1)
-    )
-    if "╵" not in line[: len(first)]:
-        line = first + line[len(first) :]
-    if "╵" not in line[-len(last) :]:
-        line = line[: -len(last)] + last
     return line

@@ -11,6 +11,7 @@ from textual.widgets import Input, Static
 from pepip import paths
 from pepip.environment import purposes
 from pepip.errors import PepipError
+from pepip.operations import census
 from pepip.tui import commands, formatting, user_input
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.path_input import PathInput
@@ -41,7 +42,7 @@ class InstallForm(Dialog):
         self._projects = [
             share.known
             for share in shares
-            if share.known.state in {"ok", "broken"} and share.known.purpose.kind == purposes.PROJECT
+            if share.known.state in census.READABLE and share.known.purpose.kind == purposes.PROJECT
         ]
         self._home = paths.user_home(os.environ)
 

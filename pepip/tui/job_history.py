@@ -20,11 +20,11 @@ def read(store: Store) -> list[Job[object]]:
 
 
 def _job(row: activity_log.Finished, number: int) -> Job[object]:
-    title, command, state, outcome, *log = map(formatting.printable, (*row[:4], *row.log))
+    title, command, state, outcome, problem, *log = map(formatting.printable, (*row[:4], row.problem, *row.log))
     job: Job[object] = Job(title, command, once(lambda: None))
     job.number, job.state, job.outcome = number, state, outcome
     job.log, job.ended_at, job.seconds = log, row.ended_at, row.seconds
-    job.fetched_bytes, job.report = row.received_bytes, Report(outcome, freed_bytes=row.freed_bytes)
+    job.fetched_bytes, job.report = row.received_bytes, Report(outcome, freed_bytes=row.freed_bytes, problem=problem)
     return job
 
 
@@ -40,5 +40,6 @@ def add(store: Store, job: Job[object]) -> None:
         job.seconds,
         job.fetched_bytes,
         job.report.freed_bytes,
+        job.report.problem,
     )
     activity_log.add(store, row)

@@ -16,7 +16,8 @@ from typing import Generic, TypeVar
 from pepip import paths
 from pepip.errors import PepipError, UvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
+from pepip.operations import reporting
+from pepip.operations.reporting import Progress
 from pepip.tui import formatting
 from pepip.uv import process
 
@@ -57,13 +58,15 @@ class Report(NamedTuple):
     """The result of a job in words: a sentence, and lines for its log.
 
     `verified` maps the id of each entry that the job has checked to the flaws that remain. `freed_bytes` are the
-    bytes that the job has removed from the store.
+    bytes that the job has removed from the store. `problem` is a word for the problem that remains, such as
+    `damage`; empty if there is none.
     """
 
     sentence: str
     lines: Sequence[str] = ()
     verified: Mapping[str, Sequence[Flaw]] = {}
     freed_bytes: int = 0
+    problem: str = ""
 
 
 def _done(result: object) -> Report:
@@ -249,7 +252,7 @@ class JobQueue:
             with self._changed:
                 self._changed.wait_for(lambda: bool(self._queue))
                 job = self._current = self._queue.pop(0)
-                process.allow(threading.get_ident())
+                process.allow_starts(threading.get_ident())
                 job.state, job.started = RUNNING, time.monotonic()
             self._tell(job)
             state = self._run(job)
@@ -292,23 +295,21 @@ class JobQueue:
         waits for a program.
         """
         last_told = 0.0
-        with contextlib.closing(job.make()) as operation:
-            while True:
-                try:
-                    step = next(operation)
-                except StopIteration as end:
-                    job.result = end.value
-                    job.report = job.describe(end.value)
-                    job.outcome = job.report.sentence
-                    for line in (*job.report.lines, job.outcome):
-                        job.say(line)
-                    return
-                job.note(step)
-                if job.is_cancelled.is_set():
-                    raise KeyboardInterrupt
-                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
-                    last_told = time.monotonic()
-                    self._tell(job)
+
+        def show(step: Progress) -> None:
+            nonlocal last_told
+            job.note(step)
+            if job.is_cancelled.is_set():
+                raise KeyboardInterrupt
+            if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                last_told = time.monotonic()
+                self._tell(job)
+
+        job.result = reporting.follow(job.make(), show)
+        job.report = job.describe(job.result)
+        job.outcome = job.report.sentence
+        for line in (*job.report.lines, job.outcome):
+            job.say(line)
 
 
 def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]]:

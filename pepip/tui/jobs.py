@@ -10,7 +10,6 @@ import pepip
 from pepip import humanized
 from pepip.environment import project_venv
 from pepip.errors import UsageError, UvError
-from pepip.model import ProjectRequest, Request
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
 from pepip.operations import needs, tools
@@ -26,13 +25,16 @@ from pepip.tui import commands, formatting, previews, reports, user_input
 from pepip.tui.job_queue import Job, once
 from pepip.tui.previews import PreviewedAction
 from pepip.uv import process
+from pepip.uv.request import ProjectRequest, Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Registration, Stored, Summary
+    from pepip.operations.reporting import Progress, Summary
+    from pepip.store.listing import Stored
+    from pepip.store.registry_file import Registration
     from pepip.store.root import Store
     from pepip.tui.previews import Preview
 
@@ -162,7 +164,7 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation
     folder = os.path.dirname(environment)
     if not syncs_by_lock(environment):
         raise UsageError(
-            f"can't sync {environment}: no pyproject.toml with a [project] is beside it",
+            f"can't sync {environment}: no pyproject.toml with a [project] table is beside it",
             hint="install into it, or first run `uv init` there",
         )
     request = ProjectRequest(resolver_options=tuple(words))
@@ -210,7 +212,7 @@ def prune(
 ) -> Job[pruning.PrunePreview]:
     """Return the job that removes orphans chosen in a preview. The job first reads the environments' links again.
 
-    With `keep_seconds`, the orphans stay in the trash for so long.
+    With `keep_seconds`, the orphans stay in the trash for that many seconds.
     """
     ids = frozenset(orphan.stored.id for orphan in chosen)
     return reclaim(store, pruning.PruneOptions(only=ids, keep_seconds=keep_seconds), command)
@@ -232,7 +234,7 @@ def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pru
 
 
 def undo(store: Store) -> Job[undoing.Undone]:
-    """Return the job that brings back the entries that the last prune put into the trash."""
+    """Return the job that brings back the entries and environments that the last prune put into the trash."""
     return Job(
         "undo the last prune", commands.of("prune", "--undo"), lambda: undoing.undo(store), describe=reports.of_undo
     )
@@ -364,9 +366,8 @@ def again(job: Job[object]) -> Job[object]:
         words = []
     if words[:1] != ["pepip"]:
         raise UsageError(f"{formatting.printable(job.command)} is not a command of pepip")
-    home = os.path.dirname(
-        os.path.dirname(os.path.abspath(pepip.__file__))
-    )  # not the current folder, from which Python would import
+    # Run it in the folder of the package: `python -m` imports from the current folder first.
+    home = os.path.dirname(os.path.dirname(os.path.abspath(pepip.__file__)))
 
     def run() -> process.Result:
         try:

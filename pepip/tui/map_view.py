@@ -23,15 +23,15 @@ if TYPE_CHECKING:
     from pepip.tui.treemap import Tile
 
 _LEAST_CELLS = 24
-"""The smallest tile of a single entry has so many cells. Smaller entries share one tile."""
+"""An entry has a tile of its own if that tile has at least this many cells. Smaller entries share tiles."""
 
 _LEAST_TILES = 12
-"""So many of the largest entries have a tile of their own if it has `_LEAST_LEGIBLE_CELLS`."""
+"""This many of the largest entries need only `_LEAST_LEGIBLE_CELLS` cells for tiles of their own."""
 
 _LEAST_LEGIBLE_CELLS = 6
 
 _MOST_PARTS = 16
-"""If small entries fill the map, they are divided into so many tiles."""
+"""The number of shared tiles on a map of small entries alone. If they fill only a part, there are fewer."""
 
 _CELL_RATIO = 2
 """The approximate height of a terminal's cell, as a multiple of its width."""
@@ -63,9 +63,9 @@ def merged(plots: Sequence[Plot], cells: int) -> list[Plot]:
 
 
 def _together(rest: Sequence[Plot], total_bytes: int) -> list[Plot]:
-    """Return tiles that small plots share, largest first: one tile, or several if most of the map would be that tile.
+    """Return tiles that small plots share: one tile, or several if that tile would cover more than half of the map.
 
-    Each of several tiles has the plots between two sizes or, if they are equal, between two names.
+    `rest` is in order of size. Each of several tiles has plots that follow each other in that order.
     """
     if len(rest) < 2:
         return list(rest)
@@ -251,7 +251,7 @@ def _fitted(text: str, width: int) -> str:
 
 
 class MapView(View):
-    """The map of all entries that the store pane lists. Opening a tile closes the view with the id of its entry."""
+    """The map of all entries that the store pane lists. Opening the tile of one entry closes the view with its id."""
 
     HELP = (
         "One tile for each entry of the list. Its area is the size on disk, its colour the state: used, unused, "

@@ -19,7 +19,7 @@ from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from textual import events
 
@@ -43,7 +43,10 @@ class Grid(NamedTuple):
 
 
 class Matrix(ScrolledRows):
-    """The matrix. `title` stands above the first column, which is at most `most_title` wide."""
+    """The matrix. `title` stands above the first column, which is at most `most_title` wide.
+
+    The other columns are at least `width` wide.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("right,l", "move_aside(1)", "Right", show=False),
@@ -72,7 +75,8 @@ class Matrix(ScrolledRows):
         self.title = title
         self.marks: set[Place] = set()
         self.grid = Grid()
-        self._column_width = width
+        self._least_width = self._column_width = width
+        self._need = 0
         self._most_title = most_title
         self._column = 0
         self._longest = len(title)
@@ -85,13 +89,15 @@ class Matrix(ScrolledRows):
         return self.grid.rows[self._row][0], self.grid.columns[self._column][0]
 
     def show(self, grid: Grid) -> None:
-        """Show another content. The cursor and the marks stay, except the marks of cells with another text.
+        """Replace the content. The cursor stays, and each mark stays unless its cell now has another text.
 
         A mark whose cell is hidden comes back with the cell.
         """
         row, column = self.cursor
         before, self.grid = self.grid.cells, grid
         self._longest = max([len(self.title), *(len(title) for _, title in grid.rows)])
+        self._need = max((len(text) for text in _texts(grid)), default=0) + 3
+        self._set_width()
         self.marks = {
             place
             for place in self.marks
@@ -99,8 +105,14 @@ class Matrix(ScrolledRows):
         }
         self._row, self._row_count = _index(grid.rows, row), len(grid.rows)
         self._column = _index(grid.columns, column)
-        self.virtual_size = Size(self._first + len(grid.columns) * self._column_width, len(grid.rows) + 1)
         self._settle()
+
+    def _set_width(self) -> None:
+        """Make the columns as wide as their longest text, if all of them then fit; if not, as wide as they may be."""
+        columns = len(self.grid.columns)
+        room = (self.width - self._first) // max(1, columns)
+        self._column_width = max(self._least_width, min(self._need, room))
+        self.virtual_size = Size(self._first + columns * self._column_width, len(self.grid.rows) + 1)
 
     @property
     def _first(self) -> int:
@@ -154,6 +166,7 @@ class Matrix(ScrolledRows):
 
     def on_resize(self) -> None:
         """Keep the cursor visible."""
+        self._set_width()
         self._settle()
 
     def on_click(self, event: events.Click) -> None:
@@ -215,12 +228,20 @@ class Matrix(ScrolledRows):
     def _cell(self, row: int, key: str, column: int) -> Segment:
         place = (key, self.grid.columns[column][0])
         cell = self.grid.cells.get(place)
-        mark = "●" if place in self.marks else " "
+        mark = "✓" if place in self.marks else " "
         text = mark + sized(cell.text if cell else "", self._column_width - 3) + "  "
         if (row, column) == (self._row, self._column):
             return Segment(text, self._style("cursor" if self.has_focus else "resting"))
         tone = "key" if place in self.marks else cell.tone if cell else ""
         return Segment(text, self._style(tone))
+
+
+def _texts(grid: Grid) -> Iterator[str]:
+    """Yield the texts in the columns of a grid: titles and cells."""
+    for _, title in grid.columns:
+        yield title
+    for cell in grid.cells.values():
+        yield cell.text
 
 
 def _index(keys: Sequence[tuple[str, str]], wanted: str) -> int:

@@ -1,4 +1,4 @@
-"""The actions in the command palette. Each has a key that works on the screen now."""
+"""The command palette: the actions whose keys work on the screen now, and the choice of a theme."""
 
 from __future__ import annotations
 

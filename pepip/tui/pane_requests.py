@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Stored
+    from pepip.store.listing import Stored
 
 
 class EntryRequest(Message):
@@ -108,7 +108,7 @@ class ExplainPackage(PackageRequest):
 
 
 class RemoveEnvironment(EnvironmentRequest):
-    """Remove the environment. uv uninstalls a tool with its launchers."""
+    """Remove the environment. If it is a tool's, uv uninstalls the tool and its launchers."""
 
 
 class EjectEnvironment(EnvironmentRequest):

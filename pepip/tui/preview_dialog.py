@@ -9,7 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Button, Static
 
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.job_queue import CANCELLED, FAILED, Failure

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.model import Progress, Summary
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
     from pepip.operations.needs import UnmetNeed
     from pepip.operations.project import Outcome
+    from pepip.operations.reporting import Progress, Summary
     from pepip.operations.uninstall import Removal
     from pepip.tui.job_queue import Job
 
@@ -34,7 +34,7 @@ class Change(NamedTuple):
 class Preview(NamedTuple):
     """The changes that an action would make. If `has_work` is false, there is nothing to do.
 
-    `words` is a text for which the rows have no room.
+    `words` is text that is too long for the rows, such as the output of uv.
     """
 
     sentence: str
@@ -47,7 +47,7 @@ class PreviewedAction(NamedTuple):
     """An action that the user asks for. One job previews the action, another job carries it out.
 
     If the project declares its requirements in `pyproject.toml`, the user can choose the job `instead`, which also
-    edits this file. Its button has the label `verb_instead`. `note` says why.
+    edits this file. The label of its button is `verb_instead`. `note` tells the user why this choice exists.
     """
 
     title: str

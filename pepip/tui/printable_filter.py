@@ -15,8 +15,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from textual.color import Color
 
-_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")  # has no width on the screen, so that lines keep their lengths
-_HALF = re.compile("[\ud800-\udfff]")  # half of a pair: it stands for a byte of a name, and can't be encoded
+_CONTROL = re.compile("[\0-\x1f\x7f-\x9f]")  # without width on the screen: a line keeps its length without them
+_HALF = re.compile("[\ud800-\udfff]")  # Python reads a byte that is not UTF-8 as one of these; it can't be encoded
 
 
 class PrintableFilter(LineFilter):

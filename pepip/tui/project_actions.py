@@ -93,12 +93,12 @@ class ProjectActions(BaseActions):
         self.confirm(f"Remove the tool {name}", text, "Remove", job, is_destructive=True)
 
     def _is_of_uv(self, environment: str) -> bool:
-        """Whether uv decides which packages an environment has: that of a tool, of a script, or of one run."""
+        """Whether uv decides which packages an environment has, as it does for a tool, a script and a single run."""
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
         return share is not None and share.known.purpose.kind != purposes.PROJECT
 
     def _explain_change(self, environment: str, verb: str, packages: Sequence[str] = ("PACKAGE",)) -> None:
-        """Say how packages come into an environment of uv, or out of it: `verb` is `add` or `remove`."""
+        """Say how to add packages to an environment that uv keeps, or to remove them: `verb` is `add` or `remove`."""
         assert self.session.catalog is not None
         known = self.session.catalog.shares[environment].known
         name, command = formatting.printable(known.name), ""

@@ -14,7 +14,7 @@ from pepip.tui.table import Column, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from pepip.model import Installed
@@ -22,42 +22,60 @@ if TYPE_CHECKING:
     from pepip.operations.savings import VenvShare
     from pepip.tui.catalog import Catalog
 
-_TONES = {census.OK: "good", census.BROKEN: "bad", census.MISSING: "warn", census.UNREACHABLE: "warn"}
-_GLYPHS = {census.OK: "●", census.BROKEN: "✗", census.MISSING: "○", census.UNREACHABLE: "?"}
-
 UNMET = "unmet needs"
+
+_TONES = {
+    census.OK: "good",
+    census.BROKEN: "bad",
+    census.CHANGING: "accent",
+    census.MISSING: "warn",
+    census.UNREACHABLE: "warn",
+    UNMET: "bad",
+}
+_GLYPHS = {
+    census.OK: "●",
+    census.BROKEN: "✗",
+    census.CHANGING: "◐",
+    census.MISSING: "○",
+    census.UNREACHABLE: "?",
+    UNMET: "!",
+}
 
 COLUMNS = (
     Column("state", "", 1),
     Column("name", "Project", 0),
-    Column("path", "Folder", 0, from_width=72, keeps_end=True),
-    Column("python", "Python", 7, from_width=64),
+    Column("path", "Folder", 0, from_width=60, keeps_end=True),
+    Column("python", "Python", 7, from_width=68),
     Column("packages", "Linked", 7, is_right=True, from_width=46),
     Column("alone", "Without", 9, is_right=True),
     Column("own", "Now", 9, is_right=True),
     Column("used", "Last used", 11, from_width=90),
-    Column("state", "State", 11, from_width=68),
+    Column("state", "State", 11, from_width=64),
 )
 PACKAGES = (
     Column("name", "Package", 0),
-    Column("version", "Version", 12),
+    Column("version", "Version", 16),
     Column("size", "Size", 9, is_right=True, from_width=40),
     Column("others", "Others", 8, is_right=True, from_width=36),
 )
 
 
-def row_of(share: VenvShare, unmet: Collection[str], used_at: Mapping[str, float], *, is_busy: bool) -> TableRow:
-    """Return the row of a project. `unmet` are the environments with unmet needs.
+def state_of(share: VenvShare, unmet: Collection[str], busy: Collection[str]) -> str:
+    """Return the state that the app shows for a project.
 
-    `used_at` maps environments to their last use.
+    `unmet` are the environments with unmet needs, `busy` those that jobs of the app change.
     """
     known = share.known
+    if known.environment in busy:
+        return census.CHANGING
+    return UNMET if known.environment in unmet and known.state != census.CHANGING else known.state
+
+
+def row_of(share: VenvShare, state: str, used_at: Mapping[str, float]) -> TableRow:
+    """Return the row of a project in a state (see `state_of`). `used_at` maps environments to their last use."""
+    known = share.known
     name, folder = _name_and_folder(known)
-    state, tone, glyph = known.state, _TONES[known.state], _GLYPHS[known.state]
-    if known.environment in unmet:
-        state, tone, glyph = UNMET, "bad", "!"
-    if is_busy:
-        state, tone, glyph = "busy", "accent", "◐"
+    tone, glyph = _TONES[state], _GLYPHS[state]
     own = sum(not package.store_id for package in known.packages)
     linked = len(known.entries or ())
     return TableRow(
@@ -91,13 +109,11 @@ def _name_and_folder(known: KnownVenv) -> tuple[str, str]:
     return name, os.path.dirname(known.project)
 
 
-def facets_of(shares: Sequence[VenvShare], unmet: Collection[str]) -> dict[str, int]:
-    """Return how many projects each facet lets through: kinds, if there are several, and states that need a look."""
+def facets_of(shares: Sequence[VenvShare], states: Iterable[str]) -> dict[str, int]:
+    """Return how many projects each facet lets through: kinds, if there are several, and `states` other than `ok`."""
     kinds = Counter(share.known.purpose.kind for share in shares)
     found = {f"kind:{kind}": number for kind in purposes.KINDS if (number := kinds[kind])} if len(kinds) > 1 else {}
-    states = Counter(share.known.state for share in shares if share.known.state != census.OK)
-    unmet_count = sum(share.known.environment in unmet for share in shares)
-    return found | states | ({UNMET.partition(" ")[0]: unmet_count} if unmet_count else {})
+    return found | Counter(state.partition(" ")[0] for state in states if state != census.OK)
 
 
 def order_by(key: str, unmet: Collection[str], used_at: Mapping[str, float]) -> Callable[[VenvShare], Any]:
@@ -105,7 +121,7 @@ def order_by(key: str, unmet: Collection[str], used_at: Mapping[str, float]) -> 
     orders: dict[str, Callable[[VenvShare], Any]] = {
         "name": lambda share: _name_and_folder(share.known)[0],
         "path": lambda share: share.known.environment,
-        "python": lambda share: share.known.python,
+        "python": lambda share: formatting.natural(share.known.python),
         "packages": lambda share: len(share.known.entries or ()),
         "alone": lambda share: share.alone_bytes,
         "own": lambda share: share.own_bytes,
@@ -115,15 +131,17 @@ def order_by(key: str, unmet: Collection[str], used_at: Mapping[str, float]) -> 
     return orders[key]
 
 
-def facts_of(share: VenvShare, unmet: Collection[str], used_at: Mapping[str, float]) -> Facts:
-    """Return the properties of a project that a filter tests. An unknown last use passes no filter of ages."""
+def facts_of(share: VenvShare, state: str, used_at: Mapping[str, float]) -> Facts:
+    """Return the properties of a project in a state that a filter tests.
+
+    An unknown last use passes no filter of ages.
+    """
     known = share.known
-    state = UNMET if known.environment in unmet else known.state
     name = _name_and_folder(known)[0].lower()
     text = f"{name} {known.name} {known.environment} {known.python} {state}".lower()
     users = (known.environment, known.name)
     used = used_at.get(known.environment, math.nan)
-    stored_at = 0  # `stored:` is of entries
+    stored_at = 0  # the filter `stored:` is only for entries
     return Facts(name, "", known.python, share.alone_bytes, (), users, text, (known.purpose.kind,), stored_at, used)
 
 
@@ -133,7 +151,7 @@ def packages_of(share: VenvShare, catalog: Catalog, *, key: str, is_descending: 
     rows = []
     orders: dict[str, Callable[[Installed], Any]] = {
         "name": lambda package: package.name,
-        "version": lambda package: package.version,
+        "version": lambda package: formatting.natural(package.version),
         "size": lambda package: sizes.get(package.store_id, 0),
         "others": lambda package: len(catalog.users.get(package.store_id, ())),
     }

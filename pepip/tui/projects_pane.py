@@ -47,22 +47,20 @@ class ProjectsPane(FilteredPane):
         Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
         Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
-        Binding(
-            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
-        ),
+        Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
         Binding("E", "eject", "Eject", show=False, tooltip="Give this environment real files in place of all links"),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         filter_line.key_to(tooltip="Filter by words: api missing kind:tool >100MB idle:>90d", show=False),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say what needs this package, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         Binding(
             "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
         ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
-        Binding("h,left,escape", "to_projects", "To the projects", show=False),
+        Binding("h,left,escape", "to_projects", "Back", show=False, tooltip="To the projects"),
     ]
 
     def __init__(self, session: Session) -> None:
@@ -73,6 +71,7 @@ class ProjectsPane(FilteredPane):
         self._shares: list[VenvShare] = []
         self._facts: list[Facts] = []
         self._counts: dict[str, int] = {}
+        self._states: dict[str, str] = {}
         self._home = paths.user_home(os.environ)
         self._packages_of = ""
         self._package_sort, self._is_package_descending = "name", False
@@ -91,6 +90,10 @@ class ProjectsPane(FilteredPane):
                     project_rows.PACKAGES, can_mark=True, keeps_cursor=False, verb="In the store", id="packages"
                 )
         yield UnsharedList(id="unshared")
+
+    def on_mount(self) -> None:
+        """Show the key that leads back from the packages: without room for both lists, a click can't."""
+        self.packages.shown_keys = ("escape",)
 
     @property
     def table(self) -> Table:
@@ -128,13 +131,15 @@ class ProjectsPane(FilteredPane):
         self._shares = list(catalog.shares.values())
         unmet = self.session.unmet
         used = catalog.used_at
-        rows = [
-            project_rows.row_of(share, unmet, used, is_busy=share.known.environment in busy) for share in self._shares
-        ]
-        self._facts = [project_rows.facts_of(share, unmet, used) for share in self._shares]
+        states = self._states = {
+            root: project_rows.state_of(share, unmet, busy) for root, share in catalog.shares.items()
+        }
+        self._facts = [project_rows.facts_of(share, states[root], used) for root, share in catalog.shares.items()]
         named = filtering.tally_named(self._facts, self.session.preferences)
-        self._counts = {**project_rows.facets_of(self._shares, unmet), **named}
-        self.table.set_rows(rows)
+        self._counts = {**project_rows.facets_of(self._shares, states.values()), **named}
+        self.table.set_rows(
+            [project_rows.row_of(share, states[root], used) for root, share in catalog.shares.items()]
+        )
         self._sort()
         self._describe()
         self.show_unshared()
@@ -173,8 +178,9 @@ class ProjectsPane(FilteredPane):
         if known.purpose.kind != purposes.PROJECT:
             place = formatting.printable(formatting.short_path(known.environment, self._home))
             shown.append(f"\n{known.purpose.kind} in {place}", "dim")
-        shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {known.state}", "")
-        if known.reason:
+        state = self._states[known.environment]
+        shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {state}", "")
+        if known.reason and state == known.state:
             shown.append(f": {known.reason}")
         own = sum(not package.store_id for package in known.packages)
         shown.append(
@@ -278,7 +284,7 @@ class ProjectsPane(FilteredPane):
             self.screen.set_focus(self.packages)
 
     def action_to_projects(self) -> None:
-        """Move the focus back to the projects, and hide the drawer."""
+        """Hide the drawer, and move the focus to the projects. If they have it already, clear the filter."""
         if self.table.has_focus:
             self.query_one("#projects-filter", Input).value = ""
         self.remove_class("-packages")

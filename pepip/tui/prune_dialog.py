@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-    from pepip.model import Stored
     from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
+    from pepip.store.listing import Stored
     from pepip.store.root import Store
 
 
@@ -89,7 +89,7 @@ class PruneDialog(Dialog):
         yield Static(Text("Looking at the links of every environment …"), id="prune-sentence")
         columns = (
             Column("name", "Package", 0),
-            Column("version", "Version", 12),
+            Column("version", "Version", 16),
             Column("python", "Python", 11, from_width=64),
             Column("when", "Last linked", 11, from_width=52),
             Column("size", "On disk", 9, is_right=True),
@@ -114,7 +114,7 @@ class PruneDialog(Dialog):
 
     def _look(self) -> None:
         try:
-            keep_seconds = undo.ample_seconds(self._store, os.environ)
+            keep_seconds = undo.default_trash_seconds(self._store, os.environ)
             self.post_message(self.Previewed(prune.preview(self._store, self._options), keep_seconds))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
@@ -251,7 +251,7 @@ def _notes(preview: PrunePreview) -> list[str]:
     """Return the facts that a user should know before a removal, one line each."""
     found = []
     if preview.shared_bytes:
-        found.append("uv's cache has hard links to the same files: F also frees those")
+        found.append("uv's cache has hard links to these files: Reclaim (F) can remove them")
     found += [f"gone: {known.environment} ({known.reason})" for known in preview.gone]
     for known in preview.unreachable:
         kept = "all entries" if known.entries is None else formatting.count(len(known.entries), "entry", "entries")

@@ -30,7 +30,7 @@ COLUMNS = (
 )
 
 
-class WhyQuery(NamedTuple):
+class WhyQuestion(NamedTuple):
     """A question about a package. An empty version stands for all versions, an empty environment for all of them."""
 
     name: str
@@ -55,10 +55,10 @@ class ReasonsView(View):
     """The trees of needs. Enter asks about the package under the cursor, Backspace goes back."""
 
     HELP = (
-        "Needed by: the packages that need it, up to the requirements of the project, script or tool. Needs: the "
-        "packages that it needs. Only it needs: the packages that nothing needs after its removal. The answer is "
-        "about the environments as they are, with the markers of their own Python. Enter asks about the package "
-        "under the cursor."
+        "Needed by: the packages that need this package, up to the requirements of the project, script or tool. "
+        "Needs: the packages that this package needs. Only it needs: the packages that nothing would need "
+        "without it. The answer is about the environments as they are, with the markers of their own Python. Enter "
+        "asks about the package under the cursor."
     )
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -69,11 +69,11 @@ class ReasonsView(View):
     class Answered(Message):
         """The reasons are known. Environments with the same reasons are in one group."""
 
-        def __init__(self, question: WhyQuery, groups: Sequence[Sequence[Reason]]) -> None:
+        def __init__(self, question: WhyQuestion, groups: Sequence[Sequence[Reason]]) -> None:
             super().__init__()
             self.question, self.groups = question, groups
 
-    def __init__(self, store: Store, question: WhyQuery, environments: Sequence[KnownVenv]) -> None:
+    def __init__(self, store: Store, question: WhyQuestion, environments: Sequence[KnownVenv]) -> None:
         super().__init__(question.title, command=question.command)
         self._environments = environments
         self._store = store
@@ -132,7 +132,7 @@ class ReasonsView(View):
         event.stop()
         _, name, environment = event.key.split("\n")
         if name and name != self._queries[-1].name:
-            self._queries.append(WhyQuery(name, "", environment))
+            self._queries.append(WhyQuestion(name, "", environment))
             self._ask()
 
     def action_choose(self) -> None:

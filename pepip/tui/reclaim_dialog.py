@@ -41,7 +41,7 @@ _IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
-    Column("title", "Bundle", 25),
+    Column("title", "Bundle", 0),
     Column("environment", "Environment", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )
@@ -127,13 +127,13 @@ class ReclaimDialog(Dialog):
         self._store, self._census, self._unshared = store, census, unshared
         self._found: Reclaimable | None = None
         self._gains: dict[ReclaimChoice, Gain] = {}
-        self._was_picked = False
+        self._is_picked_by_pepip = False
         self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
         yield Static(Text("Looking at the links and the last use of every environment …"), id="reclaim-sentence")
-        target = Input(placeholder="a size to free, such as 5 GB: ticks the least loss", id="target")
+        target = Input(placeholder="a size, such as 5 GB: ticks bundles with the least loss", id="target")
         target.cursor_blink = False
         yield target
         yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")
@@ -161,7 +161,7 @@ class ReclaimDialog(Dialog):
     def _find(self, idle_seconds: float) -> None:
         try:
             found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
-            self.post_message(self.Found(found, undo.ample_seconds(self._store, os.environ)))
+            self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ)))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
@@ -196,16 +196,19 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def _row(self, bundle: Bundle) -> TableRow:
-        root = bundle.environment
-        where = (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
-        cells = (formatting.size(bundle.freed_bytes), formatting.printable(bundle.title), where, bundle.cost)
+        title, where = formatting.printable(bundle.title), self._where(bundle)
+        cells = (formatting.size(bundle.freed_bytes), title, where, bundle.cost)
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 
+    def _where(self, bundle: Bundle) -> str:
+        root = bundle.environment
+        return (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
+
     def on_reclaim_dialog_measured(self, event: Measured) -> None:
-        """Show the gain, and tick the bundles that a typed size has picked."""
+        """Show the gain. If pepip picked the bundles for a typed size, tick them and set the options."""
         event.stop()
         self._gains[event.choice] = event.gain
-        self._was_picked = event.is_picked
+        self._is_picked_by_pepip = event.is_picked
         if event.is_picked:
             self._table.marks = set(event.choice.keys)
             if event.choice.keys:
@@ -279,7 +282,7 @@ class ReclaimDialog(Dialog):
         gain = self._gains.get(choice)
         wanted = humanized.parse_size(self.query_one("#target", Input).value)
         if not choice.keys and wanted:
-            return _PRUNE_IS_TOO_SMALL if self._was_picked else _NONE
+            return _PRUNE_IS_TOO_SMALL if self._is_picked_by_pepip else _NONE
         if not choice.keys:
             return _NONE
         removed = formatting.count(len(options.only or ()), "entry", "entries")
@@ -320,10 +323,11 @@ class ReclaimDialog(Dialog):
         self._say()
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the cost of the bundle under the cursor. A narrow list has no column for it."""
+        """Show place and cost of the bundle under the cursor. A narrow list has no columns for them."""
         event.stop()
         bundle = self.bundle_of(event.key)
-        self.query_one("#cost", Static).update(Text(f"  {bundle.cost}" if bundle else "", no_wrap=True))
+        place = f"{self._where(bundle)}: " if bundle and bundle.environment else ""
+        self.query_one("#cost", Static).update(Text(f"  {place}{bundle.cost}" if bundle else "", no_wrap=True))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Show the preview of a bundle, or tick it."""

@@ -23,7 +23,9 @@ def remove(store: Store, census: Census, known: KnownVenv) -> PreviewedAction:
     root = known.environment
     ids = reclaim.linked_only_by(census, {root})
     entries = [item for item in census.stored if item.id in ids]
-    options = prune.PruneOptions(only=ids, environments=(root,), keep_seconds=undo.ample_seconds(store, os.environ))
+    options = prune.PruneOptions(
+        only=ids, environments=(root,), keep_seconds=undo.default_trash_seconds(store, os.environ)
+    )
     command = commands.prune(
         commands.patterns_of(entries, census.stored),
         is_all=False,

@@ -8,6 +8,7 @@ from typing import cast
 from pepip.errors import PepipError
 from pepip.operations import inventory, preferences, sheets
 from pepip.operations.audit import asking
+from pepip.store.audit_answers import VULNERABLE
 from pepip.tui import commands, entries, filtered_lists, filtering, formatting, user_input
 from pepip.tui.audit_dialog import AuditDialog
 from pepip.tui.base_actions import BaseActions
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
-"""States that the filter of the command line does not know. There, the command names each entry instead."""
+"""States that only the filter of the app knows. For them, the shown command names each entry instead."""
 
 
 class ReportActions(BaseActions):
@@ -214,7 +215,8 @@ def _of_audit(found: Audit) -> Report:
     counts = {kind: {(f.name, f.version) for f in found.findings if f.kind == kind} for kind in found.answers}
     sentence = ", ".join(f"{len(pins)} {kind}" for kind, pins in counts.items())
     lines = [f"{f.kind}: {f.name} {f.version} {f.id} {', '.join(f.fixed)}".rstrip() for f in found.findings]
-    return Report(f"{sentence}: o shows them" if lines else f"{sentence}: nothing found", lines)
+    problem = VULNERABLE if counts.get(VULNERABLE) else ""
+    return Report(f"{sentence}: o shows them" if lines else f"{sentence}: nothing found", lines, problem=problem)
 
 
 def _path(line: str) -> str:

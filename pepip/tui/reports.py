@@ -9,17 +9,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from pepip.model import Registration, Summary
     from pepip.operations.adoption.adopt import Adopted
     from pepip.operations.adoption.eject import Ejected
     from pepip.operations.detach import Attached, Detached
     from pepip.operations.project import Outcome
     from pepip.operations.prune import PrunePreview
+    from pepip.operations.reporting import Summary
     from pepip.operations.scan import Scanned
     from pepip.operations.store_add import Added
     from pepip.operations.undo import Undone
     from pepip.operations.verify import Repaired, Verdict
+    from pepip.store.registry_file import Registration
     from pepip.uv.process import Result
+
+
+DAMAGED, UNPROVEN, IN_PART = "damaged", "unproven", "in part"
+"""The problems that may remain after a job: damaged entries, unproven entries, and a part that was not done."""
 
 
 def of_summary(summary: Summary) -> Report:
@@ -33,7 +38,7 @@ def of_outcome(outcome: Outcome) -> Report:
 
 
 def of_prune(done: PrunePreview, *, environments: int = 0) -> Report:
-    """Describe a prune that removed some `environments`, too."""
+    """Describe a prune. `environments` is the number of environments that it removed."""
     them = "it" if len(done.refused) == 1 else "them"
     kept = f", {len(done.refused)} kept: you may not remove {them}" if done.refused else ""
     if not (done.orphans or done.freed_bytes or done.trashed_bytes or environments):
@@ -87,10 +92,11 @@ def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
         checked = formatting.count(verdict.checked, "entry", "entries")
         problems = [f"{len(verdict.findings)} damaged: R repairs"] if verdict.findings else []
         if verdict.unproven:
-            problems.append(f"{len(verdict.unproven)} not as RECORD lists: R fetches and compares")
+            problems.append(f"{len(verdict.unproven)} unproven: R fetches and compares")
         result = ", ".join(problems) or ("all intact" if verdict.checked > 1 else "intact")
         flaws = {finding.stored.id: finding.flaws for finding in (*verdict.findings, *verdict.unproven)}
-        return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws})
+        problem = DAMAGED if verdict.findings else UNPROVEN if verdict.unproven else ""
+        return Report(f"{checked} checked, {result}", lines, {**dict.fromkeys(ids, ()), **flaws}, problem=problem)
 
     return describe
 
@@ -110,6 +116,7 @@ def of_repair(done: Repaired) -> Report:
         ", ".join(parts) or "nothing to repair",
         [f"could not be repaired: {entry_id}: {reason}" for entry_id, reason in done.failed],
         dict.fromkeys(set(done.entries) - set(done.unproven), ()),
+        problem=DAMAGED if done.failed else UNPROVEN if done.unproven else "",
     )
 
 
@@ -157,7 +164,7 @@ def of_adoption(done: list[Adopted]) -> Report:
         sentence += f". {failures[0].environment} was not adopted: {failures[0].failure}"
     if len(failures) > 1:
         sentence += f"; {len(failures) - 1} more in the log (4)"
-    return Report(sentence, lines, freed_bytes=max(0, freed_bytes))
+    return Report(sentence, lines, freed_bytes=max(0, freed_bytes), problem=IN_PART if failures else "")
 
 
 def of_ejecting(done: Ejected) -> Report:
@@ -165,7 +172,7 @@ def of_ejecting(done: Ejected) -> Report:
     if not done.distributions:
         return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")
-    return Report(f"{count} with real files now: {done.environment} needs no store")
+    return Report(f"{count} with real files now: {done.environment} no longer needs the store")
 
 
 def of_output(result: Result) -> Report:

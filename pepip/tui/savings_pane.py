@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Static
 
+from pepip.operations.growth import PERIODS
 from pepip.tui import formatting
 from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.messages import EntryWanted
@@ -21,22 +22,27 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.tui.catalog import Catalog
 
+_BAR = 10
 SHARED = (
     Column("name", "Most shared", 0),
-    Column("version", "Version", 12, from_width=46),
-    Column("bar", "", 16, from_width=64),
+    Column("version", "Version", 16, from_width=46),
+    Column("bar", "", _BAR, from_width=64),
     Column("users", "Projects", 8, is_right=True),
     Column("saved", "Saved", 9, is_right=True),
 )
 VERSIONS = (
     Column("name", "Several versions", 0),
-    Column("versions", "Versions", 24, from_width=36),
+    Column("versions", "Versions", 0, from_width=36),
     Column("size", "Size", 9, is_right=True),
 )
 
 
+_LOW = 24
 _ROWS_OF_PLOT = {2: 2, 3: 5}
 """Rows of the plot of growth by the height of the screen, in dozens of lines."""
+
+_ROWS_INSTEAD = 4
+"""Rows of the plot on a lower screen, where it replaces the figures."""
 
 
 class SavingsPane(Vertical):
@@ -53,6 +59,7 @@ class SavingsPane(Vertical):
         super().__init__(id="savings")
         self.catalog: Catalog | None = None
         self._prunable: PrunePreview | None = None
+        self._shows_growth = False
 
     def compose(self) -> ComposeResult:
         """Make the figures and the two lists."""
@@ -75,15 +82,19 @@ class SavingsPane(Vertical):
             ("without sharing", sums.without_sharing_bytes, "dim"),
             ("with uv's hard links", sums.with_hard_links_bytes, "dim"),
             ("on disk, with pepip", sums.on_disk_bytes, "bold"),
-            ("  a prune frees", prunable.freed_bytes if prunable else 0, ""),
+            ("  a prune frees", prunable.freed_bytes if prunable else -1, ""),
         ):
-            text.append(f" {title:<21} {formatting.size(figure):>9}  ", style)
+            shown = formatting.size(figure) if figure >= 0 else "…"
+            text.append(f" {title:<21} {shown:>9}  ", style)
             text.append(formatting.bar(figure / most, width) + "\n", style)
         if prunable and prunable.shared_bytes:
             title = "  more in uv's cache"
             text.append(f" {title:<21} {formatting.size(prunable.shared_bytes):>9}  ", "dim")
             text.append(formatting.bar(prunable.shared_bytes / most, width) + "\n", "dim")
-        self.query_one(GrowthPlot).show(catalog, _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0))
+        rows = _ROWS_OF_PLOT.get(min(3, self.app.size.height // 12), 0)
+        is_instead = not rows and self._shows_growth and len(catalog.growth.samples) > 1
+        self.query_one(GrowthPlot).show(catalog, _ROWS_INSTEAD if is_instead else rows)
+        self.query_one("#savings-text").display = not is_instead
         self.refresh_bindings()
         steps = [
             (stored.stored_at, overview.sizes[stored.id]) for stored in overview.census.stored if stored.stored_at
@@ -125,7 +136,7 @@ class SavingsPane(Vertical):
                 (
                     formatting.printable(catalog.stored[entry_id].name),
                     formatting.printable(catalog.stored[entry_id].version),
-                    formatting.bar(saved / largest, 16),
+                    formatting.bar(saved / largest, _BAR),
                     f"{users:,}",
                     formatting.size(saved),
                 ),
@@ -179,14 +190,19 @@ class SavingsPane(Vertical):
             self.call_after_refresh(self.show, self.catalog, self._prunable)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Disable `period` while there is no plot."""
+        """Disable `period` while there are fewer than two samples."""
         if action == "period":
-            return self.is_mounted and self.query_one(GrowthPlot).display
+            return self.catalog is not None and len(self.catalog.growth.samples) > 1
         return super().check_action(action, parameters)
 
     def action_period(self) -> None:
-        """Show the growth of the next period."""
-        self.query_one(GrowthPlot).turn()
+        """Show the growth of the next period. On a low screen, the plot replaces the figures for that time."""
+        plot = self.query_one(GrowthPlot)
+        if self.app.size.height >= _LOW or (self._shows_growth and plot.period != PERIODS[-1]):
+            plot.turn()
+        elif self.catalog is not None:
+            plot.period, self._shows_growth = PERIODS[0], not self._shows_growth
+            self.show(self.catalog, self._prunable)
 
     def action_copy(self) -> None:
         """Copy the command that shows the savings, or their growth if that is visible."""

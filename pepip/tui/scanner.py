@@ -106,7 +106,7 @@ class Scanner:
         threading.Thread(target=work, daemon=True).start()  # daemon: the app exits without waiting for it
 
     def is_outdated(self, event: Stamped) -> bool:
-        """Take the result of a check. Return whether the store has changed since the last reading."""
+        """Take the result of a check. Return whether the store or an environment has changed since it was read."""
         self._is_checking = False
         return not self.is_reading and (event.stamp != self._stamp or event.places != self._places)
 
@@ -137,14 +137,14 @@ class Scanner:
         number = self._readings
 
         def work() -> None:
-            memory = self._session.take_memory() or ScanCache(paths.cache(self._store.root))
+            memory = self._session.take_scan_cache() or ScanCache(paths.cache(self._store.root))
             remembered = catalogs.recall(self._store, memory) if remembers else None
             if remembered is not None:
                 self._show_first(remembered)
             stamp = catalogs.stamp(self._store)
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             places = _places_read(catalog.shares, memory.in_use("packages"))
-            self._session.put_memory_back(memory)
+            self._session.put_scan_cache_back(memory)
             earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
             self._session.verified = {**self._session.verified, **earlier}
             listing = entries.listing(catalog, self._session.damaged, self._session.touched)
@@ -163,9 +163,10 @@ class Scanner:
 
 
 def _places_read(roots: Iterable[str], evidence: Mapping[str, list[list[Any]]]) -> Places:
-    """Return the folders of environments with the times that they had when a scan read them, as its evidence says.
+    """Return the folders of environments with the times that they had when a scan read them: its `evidence`.
 
-    The scan has no evidence of an environment that it could not read. For it, the folder's own time counts.
+    A scan has no evidence of an environment that it could not read. Then the environment's own folder stands for it,
+    with its present time.
     """
     found: Places = {}
     for root in roots:

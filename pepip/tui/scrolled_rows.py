@@ -19,6 +19,7 @@ from pepip.tui.capped_height import capped
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from typing import TypeVar
 
     from rich.style import Style
@@ -28,7 +29,10 @@ if TYPE_CHECKING:
 
 
 class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
-    """The rows. `verb` is the label of Enter. `empty_text` is shown if there is no row."""
+    """The rows. `verb` is the label of Enter. `empty_text` is shown if there is no row.
+
+    While the widget has the focus, the line of keys also shows those in `shown_keys`, whose bindings are hidden.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j", "move(1)", "Down", show=False),
@@ -42,6 +46,7 @@ class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
         super().__init__(id=id)
         self.verb = verb
         self.empty_text = ""
+        self.shown_keys: Collection[str] = ()
         self._row = 0
         self._row_count = 0
         self._styles: dict[str, Style] = {}

@@ -50,7 +50,7 @@ class Session:
         self.preferences = Preferences()
         self._memories: list[ScanCache] = []
 
-    def take_memory(self) -> ScanCache | None:
+    def take_scan_cache(self) -> ScanCache | None:
         """Return the scan cache for one thread, which puts it back at its end; None if another thread has it.
 
         A thread that gets none loads its own. Loading it for each thread would take as long as reading an unchanged
@@ -63,7 +63,7 @@ class Session:
         memory.begin_anew()
         return memory
 
-    def put_memory_back(self, memory: ScanCache) -> None:
+    def put_scan_cache_back(self, memory: ScanCache) -> None:
         """Keep the scan cache for the next thread."""
         self._memories[:] = [memory]
 

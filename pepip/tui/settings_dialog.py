@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pepip.operations.preferences import Preferences
 
 _TRASH = ("", "7d", "30d", "0")
-"""The times of the trash that the dialog offers. `pepip settings` takes any other one."""
+"""The times of the trash that the dialog offers; the empty one is the default. `pepip settings` takes any time."""
 _TRASH_BY_DEFAULT = "1d"
 _TIME = "PEPIP_TRASH_TIME"
 
@@ -51,7 +51,7 @@ class SettingsDialog(Dialog):
 
     def body(self) -> ComposeResult:
         """Make the list, and the line for a new filter."""
-        yield Table(_COLUMNS, verb="Change", id="settings")
+        yield Table(_COLUMNS, is_quick=True, verb="Change", id="settings")
         yield Static(Text("A new named filter; @name in a filter line applies it"), classes="dialog--label")
         line = Input(placeholder="big = >100MB -torch", id="new-filter")
         line.cursor_blink = False
@@ -104,7 +104,7 @@ class SettingsDialog(Dialog):
         self._say()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Add the typed filter to the list."""
+        """Add the typed filter to the list. If the line is empty, answer `go`."""
         event.stop()
         if not event.value.strip():
             self.action_answer("go")

@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.tui import entries, filter_line, filtering, formatting, pane_requests
+from pepip.tui import entries, entry_text, filter_line, filtering, formatting, pane_requests
 from pepip.tui.entries import Listing
 from pepip.tui.facets import Facets
 from pepip.tui.filter_line import FilteredPane, FilterLine
@@ -24,8 +24,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.model import Stored
     from pepip.operations.entry_details import Details
+    from pepip.store.listing import Stored
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
     from pepip.tui.table import Column
@@ -47,7 +47,7 @@ class StorePane(FilteredPane):
         Binding("s", "sort", "Sort", tooltip="Sort by the next column, or by a clicked title"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
         Binding("a", "mark_all", "Mark all", show=False),
-        Binding("t", "explain", "Why", tooltip="Say what needs this entry, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         Binding("m", "map", "Map", tooltip="Show the listed entries as a map of the disk"),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this entry"),
         Binding("l,right", "to_detail", "Detail", key_display="→", tooltip="Show the detail of this entry"),
@@ -177,7 +177,7 @@ class StorePane(FilteredPane):
             return
         flaws = self.session.verified.get(stored.id)
         width = self.query_one("#detail").scrollable_content_region.width
-        text.update(entries.describe(self.catalog, stored, None, flaws, {}, width=width))
+        text.update(entry_text.describe(self.catalog, stored, None, flaws, {}, width=width))
         self.query_one("#detail").scroll_home(animate=False)
         self._read_detail(stored, self.catalog, width)
 
@@ -200,13 +200,13 @@ class StorePane(FilteredPane):
         from pepip.operations import prune
 
         found = self._details(stored, catalog)
-        needs = entries.why(catalog, found) if found else {}
+        needs = entry_text.why(catalog, found) if found else {}
         gain = "" if stored.id in catalog.users or stored.layer else formatting.gain(*prune.freed_by_entry(stored))
         flaws = self.session.verified.get(stored.id)
-        return entries.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
+        return entry_text.describe(catalog, stored, found, flaws, needs, gain=gain, width=width)
 
     def _details(self, stored: Stored, catalog: Catalog) -> Details | None:
-        from pepip.operations import entry_details  # it reads METADATA; the first paint does not wait for that parser
+        from pepip.operations import entry_details  # imports the parser of METADATA late: after the first paint
 
         if catalog.overview is None:
             return None

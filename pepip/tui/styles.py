@@ -49,8 +49,8 @@ def _styles(theme: Theme) -> dict[str, Style]:
             return color(f"text-{kind}") + Style(reverse=True)
         return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
 
-    # The colour of warnings, which is the accent of the default theme, is for warnings, and for unused entries on the
-    # map. Keys and bars have the primary colour. In lists, unused entries have no colour, because they are no fault.
+    # Only warnings, and unused entries on the map, have the colour of warnings. It is also the accent of the default
+    # theme, so keys and bars have the primary colour. In lists, unused entries have no colour: they are no fault.
     return {
         "": Style.null(),
         "name": bold,

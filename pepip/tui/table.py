@@ -15,32 +15,21 @@ from textual.geometry import Size
 from textual.message import Message
 from textual.strip import Strip
 
+from pepip.tui.columns import Column as Column
+from pepip.tui.columns import FittedColumns
 from pepip.tui.scrolled_rows import ScrolledRows, sized, toggled
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from textual import events
 
 
+_MARK = "✓"
+
 _MOST_STRIPS = 300
 """Number of rendered lines that a table keeps, a few screens. Each takes some kB."""
-
-
-class Column(NamedTuple):
-    """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
-
-    The column is shown if a row has room for at least `from_width` characters. A text that is too long loses its end
-    or, with `keeps_end`, its start.
-    """
-
-    key: str
-    title: str
-    width: int
-    is_right: bool = False
-    from_width: int = 0
-    keeps_end: bool = False
 
 
 class TableRow(NamedTuple):
@@ -54,7 +43,8 @@ class TableRow(NamedTuple):
 class Table(ScrolledRows):
     """The table. With `can_mark`, a click at the left edge of a row marks it, and so does `action_mark`.
 
-    With `keeps_cursor`, the cursor stays visible without the focus. Enter chooses a row; its label is `verb`.
+    A click at the left edge of the titles marks all rows. With `keeps_cursor`, the cursor stays visible without the
+    focus. `verb` is the label of Enter, which chooses a row. So does a double click or, with `is_quick`, a click.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -75,7 +65,7 @@ class Table(ScrolledRows):
             return self.table
 
     class Chosen(Moved):
-        """A row was chosen by Enter or a double click."""
+        """A row was chosen by Enter or a click."""
 
     class Marked(Moved):
         """The marks changed."""
@@ -89,6 +79,7 @@ class Table(ScrolledRows):
         *,
         can_mark: bool = False,
         keeps_cursor: bool = True,
+        is_quick: bool = False,
         verb: str = "Detail",
         id: str | None = None,  # noqa: A002 - textual's name
     ) -> None:
@@ -96,6 +87,7 @@ class Table(ScrolledRows):
         self.keeps_cursor = keeps_cursor
         self.columns = columns
         self.can_mark = can_mark
+        self.is_quick = is_quick
         self.sort_key = ""
         self.is_descending = False
         self.marks: set[str] = set()
@@ -103,8 +95,7 @@ class Table(ScrolledRows):
         self._rows: Sequence[TableRow] = ()
         self._indices: dict[str, int] = {}
         self._view: Sequence[int] = ()
-        self._widths: list[int] = []  # unknown until the first rows come
-        self._needs: list[int] = []
+        self._fit: FittedColumns | None = None  # unknown until the first rows come
         self._was_at_top = True
         self._heir = ""  # the key of the row that gets the cursor, if its own row is gone
         self._strips: dict[tuple[str, bool, bool, int], Strip] = {}
@@ -130,10 +121,7 @@ class Table(ScrolledRows):
             self._heir = next((key for key in nearest if key in self._indices), "")
         self.marks &= self._indices.keys()
         self._strips.clear()
-        self._needs = [
-            _needed(column, [row.cells[number] for row in rows]) for number, column in enumerate(self.columns)
-        ]
-        self._widths = [min(column.width, need) for column, need in zip(self.columns, self._needs, strict=True)]
+        self._fit = FittedColumns(self.columns, [row.cells for row in rows])
         self._view, self._row_count = (), 0
 
     def set_view(self, view: Sequence[int]) -> None:
@@ -164,13 +152,7 @@ class Table(ScrolledRows):
     @property
     def shown_columns(self) -> list[tuple[int, Column, int]]:
         """The columns that fit, each with its index and its current width. Empty until the first rows come."""
-        if not self._widths:
-            return []
-        room = self.width - self._margin
-        chosen = [(number, column) for number, column in enumerate(self.columns) if column.from_width <= room]
-        rest = room + 1 - sum(self._widths[number] + 2 for number, _ in chosen)
-        shares = _shared(rest, {number: self._needs[number] for number, column in chosen if not column.width})
-        return [(number, column, self._widths[number] or max(8, shares[number])) for number, column in chosen]
+        return self._fit.shown(self.width - self._margin) if self._fit else []
 
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
@@ -181,7 +163,7 @@ class Table(ScrolledRows):
     # Moving and marking
 
     def stay_at_top(self) -> None:
-        """Move the cursor to the first row if it was on the first row before the rows were sorted."""
+        """Move the cursor to the first row if it was there before the last `set_view`."""
         if self._was_at_top:
             self.action_jump(0)
 
@@ -220,10 +202,13 @@ class Table(ScrolledRows):
     def on_click(self, event: events.Click) -> None:
         """Move the cursor to the clicked row, or sort by the clicked title.
 
-        A click at the left edge also marks the row; a double click chooses it.
+        A click at the left edge also marks the row, or all rows. A double click chooses a row.
         """
         offset = event.get_content_offset(self)
         if offset is None:
+            return
+        if offset.y == 0 and self.can_mark and offset.x < self._margin:
+            self.action_mark_all()
             return
         if offset.y == 0:
             column = self._column_at(offset.x)
@@ -234,10 +219,10 @@ class Table(ScrolledRows):
         if row >= self._row_count:
             return
         self._go(row)
-        if self.can_mark and offset.x < 2:
+        if self.can_mark and offset.x < self._margin:
             self.marks ^= {self.cursor_key}
             self._tell_marks()
-        elif event.chain == 2:
+        elif event.chain == 2 or self.is_quick:
             self.action_choose()
 
     def _column_at(self, x: int) -> Column | None:
@@ -280,13 +265,16 @@ class Table(ScrolledRows):
 
     def _titles(self) -> Strip:
         style = self._style("title")
-        if not self._widths:
+        if self._fit is None:
             return Strip.blank(self.width, style)
-        segments = [Segment(" " * self._margin, style)]
+        mark = _MARK if self.can_mark else " "
+        segments = [Segment(f"{mark:<{self._margin}}", style)]
         for _, column, width in self.shown_columns:
             is_sorted = column.title and column.key == self.sort_key
-            arrow = (" ↓" if self.is_descending else " ↑") if is_sorted else ""
-            segments.append(Segment(sized(column.title + arrow, width, is_right=column.is_right) + "  ", style))
+            arrow = ("↓" if self.is_descending else "↑") if is_sorted else " "  # beside the title, between columns
+            title = sized(column.title, width, is_right=column.is_right)
+            after = title[len(title.rstrip()) :]
+            segments.append(Segment(f"{title.rstrip()}{arrow}{after} ", style))
         return Strip(segments).adjust_cell_length(self.width, style)
 
     def _painted(self, row: TableRow, *, is_cursor: bool) -> Strip:
@@ -295,33 +283,13 @@ class Table(ScrolledRows):
             over = self._style("cursor" if self.has_focus else "resting")
         plain = over or self.rich_style
         segments = []
-        mark = "●" if row.key in self.marks else " "
+        mark = _MARK if row.key in self.marks else " "
         segments.append(Segment(f"{mark:<{self._margin}}", over or self._style("key")))
         for number, column, width in self.shown_columns:
             tone = row.tones[number]
             style = over if over is not None else (self._style(tone) if tone else plain)
             segments.append(Segment(_cell(row.cells[number], width, column) + "  ", style))
         return Strip(segments).adjust_cell_length(self.width, plain)
-
-
-def _needed(column: Column, cells: Sequence[str]) -> int:
-    """Return the width that a column needs for its cells and for its title with an arrow."""
-    return max(max(map(len, cells), default=0), len(column.title) + 2 if column.title else 1)
-
-
-def _shared(room: int, needs: Mapping[int, int]) -> dict[int, int]:
-    """Share `room` in equal parts. If a part is too small for one column, others give up the room they don't need."""
-    part = room // (len(needs) or 1)
-    if all(need <= part for need in needs.values()):
-        return dict.fromkeys(needs, part)
-    found: dict[int, int] = {}
-    left = sorted(needs, key=needs.__getitem__)
-    for number in left:
-        part = room // (len(left) - len(found))
-        is_last = len(found) == len(left) - 1
-        found[number] = part if is_last else min(part, needs[number])
-        room -= found[number]
-    return found
 
 
 def _cell(text: str, width: int, column: Column) -> str:

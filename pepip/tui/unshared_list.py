@@ -37,9 +37,7 @@ class UnsharedList(Vertical):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "A", "adopt", "Adopt", tooltip="Link the marked environments that are not yet shared, or all of them"
-        ),
+        Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark an environment that is not yet shared"),
         Binding("a", "mark_all", "Mark all", show=False),
     ]
@@ -89,7 +87,7 @@ class UnsharedList(Vertical):
             text.append(f"{formatting.size(freed)} can be freed", "bold")
             text.append(f" by adopting {shown}")
         else:
-            text.append(f"Adopting {shown} would free nothing now")
+            text.append(f"Adopting {shown} frees nothing now")
         if number > len(self._shown):
             text.append(f" · {number - len(self._shown)} more have nothing to share", "dim")
         return text

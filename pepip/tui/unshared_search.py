@@ -13,6 +13,8 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from pepip.operations import reporting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Generator, Iterable
@@ -21,8 +23,8 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.worker import Worker
 
-    from pepip.model import Progress
     from pepip.operations.adoption.preview import AdoptionPreview
+    from pepip.operations.reporting import Progress
     from pepip.tui.catalog import Catalog
     from pepip.tui.session import Session
 
@@ -43,7 +45,7 @@ class UnsharedSearch:
             self.place = place
 
     class Ended(Message):
-        """The search is over. It has found the environments that are not registered."""
+        """The search is over. `found` has the environments that are not registered."""
 
         def __init__(self, found: AdoptionPreview) -> None:
             super().__init__()
@@ -79,31 +81,29 @@ class UnsharedSearch:
         folders = outermost([self._session.folder, *places, *tool_folders.known(os.environ)])
         with contextlib.suppress(OSError, _SearchEndedError):
             found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
-            taken = self._session.take_memory() if store.exists() else None
+            taken = self._session.take_scan_cache() if store.exists() else None
             memory = taken or survey_cache.load(store)
             roots = [root for root in found.environments if root not in known]
             seen = self._follow(worker, preview.preview(store, roots, memory))
             memory.save()
             if store.exists():
-                self._session.put_memory_back(memory)
+                self._session.put_scan_cache_back(memory)
             self._app.post_message(self.Ended(seen))
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
         """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""
         last_told = 0.0
-        with contextlib.closing(operation):
-            while True:
-                try:
-                    step = next(operation)
-                except StopIteration as end:
-                    result: T = end.value
-                    return result
-                if worker.is_cancelled:
-                    raise _SearchEndedError
-                if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
-                    last_told = time.monotonic()
-                    self._app.post_message(self.Progressed(step.detail))
-                time.sleep(_SECONDS_TO_REST)
+
+        def show(step: Progress) -> None:
+            nonlocal last_told
+            if worker.is_cancelled:
+                raise _SearchEndedError
+            if time.monotonic() - last_told > _SECONDS_BETWEEN_MESSAGES:
+                last_told = time.monotonic()
+                self._app.post_message(self.Progressed(step.detail))
+            time.sleep(_SECONDS_TO_REST)
+
+        return reporting.follow(operation, show)
 
 
 class _SearchEndedError(Exception):

@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from pepip.model import Progress, Summary
+    from pepip.operations.reporting import Progress, Summary
     from pepip.operations.upgrades import Target, UpgradePlan
     from pepip.store.root import Store
     from pepip.tui.matrix import Place
@@ -60,7 +60,7 @@ class UpgradeActions(BaseActions):
 
 
 def command_of(targets: Sequence[Target]) -> str:
-    """Return the command that does the same, or one command for each set of packages, joined by semicolons."""
+    """Return the command that upgrades these targets: one for each set of packages, joined by semicolons."""
     by_packages: dict[tuple[str, ...], list[str]] = {}
     for target in targets:
         script = target.known.purpose.script

@@ -7,8 +7,8 @@ import shlex
 
 from pepip import paths
 from pepip.errors import UsageError
-from pepip.model import Request
 from pepip.tui.job_queue import STARTED_IN
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

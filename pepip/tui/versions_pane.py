@@ -35,7 +35,7 @@ class VersionsPane(FilteredPane):
         Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark the package in this project"),
         Binding("a", "mark_behind", "Mark older", tooltip="Mark the package in all projects with an older version"),
         Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages in their projects"),
-        Binding("t", "explain", "Why", tooltip="Say what needs the package, and what it needs"),
+        Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         filter_line.key_to(tooltip="Filter by words: numpy -rich project:api"),
         Binding(
             "y", "copy", "Copy", show=False, tooltip="Copy the command that lists packages with several versions"

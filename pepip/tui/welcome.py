@@ -41,7 +41,8 @@ HELP = {
         "versions of the package. U previews the upgrade of all marked cells."
     ),
     "activity": (
-        "Running and finished operations with their output, the newest first, also those of earlier runs. Bytes: "
+        "Running and finished operations with their output, the newest first, also those of earlier runs. ✓=done  "
+        "!=done, but a problem remains  ✗=failed  ○=cancelled. Bytes: "
         "+ fetched, - freed. Cancel ends an operation at its next safe point: nothing is left half done."
     ),
 }

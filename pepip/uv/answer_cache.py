@@ -45,7 +45,7 @@ class AnswerCache:
         except (OSError, ValueError):
             return None  # missing, or not this user's own: another user's answer could name any distribution
         title, _, rest = content.partition(b"\n")
-        if title != _title(key, rest):
+        if title != _first_line(key, rest):
             return None
         evidence, _, answer = rest.decode("utf-8", "surrogateescape").partition("\n\n")
         for line in evidence.split("\n"):
@@ -67,7 +67,7 @@ class AnswerCache:
         lines = "".join(f"{state}\t{place}\n" for place, state in rows.items())
         content = f"{lines}\n{answer}".encode("utf-8", "surrogateescape")
         with contextlib.suppress(OSError):
-            user_cache.write(self._folder, key, _title(key, content), b"\n", content)
+            user_cache.write(self._folder, key, _first_line(key, content), b"\n", content)
             self._make_room()
 
     def _make_room(self) -> None:
@@ -96,7 +96,7 @@ def key(topic: str, *words: str, ignored: Collection[str] = ()) -> str:
     return f"{topic}-{digests.hexadecimal(text.encode('utf-8', 'surrogateescape'))[:_DIGITS]}"
 
 
-def _title(key: str, rest: bytes) -> bytes:
+def _first_line(key: str, rest: bytes) -> bytes:
     """Return the first line of an answer's file: it proves that the rest is whole, as it was written."""
     return f"{key} {digests.hexadecimal(rest)}".encode()
 

@@ -3,11 +3,11 @@
 uv unpacks each wheel into a folder of its own, sets all modes, and then moves that folder into its cache whole, under
 a name that it never uses again. So a folder whose name was not there before is new, whatever its times say. The move
 gives the folder, and nothing in it, a later change time (ctime). uv writes nothing there afterwards, and the symbolic
-links of a staging change no time. So a file with a later change time was written by somebody else, or got one more
-hard link. Nobody can set a change time back, but a change of the folder itself makes it later. So the folder's times
-are noted as soon as it appears.
+links of a staging change no time. So a file whose change time is later than the folder's was written by somebody
+else, or got one more hard link. Nobody can set a change time back, but a later change of the folder itself would hide
+such a file. So the folder's times are noted as soon as it appears.
 
-On Windows `st_ctime` is the time when a file was made, which is later than that of the folder: all files are read.
+On Windows `st_ctime` is the time when a file was made. Files are made after their folder, so all of them are read.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Archives:
         return [f"{self._cache}/{name}" for name in names if name.startswith(_BUCKET)]
 
     def is_new(self, wheel: str) -> bool:
-        """Tell whether the unpacked wheel at this path came into the cache later. False if that can't be known."""
+        """Tell whether an unpacked wheel came into the cache after this object was made. False if that is unknown."""
         if self._before is None or os.path.basename(wheel) in self._before:
             return False
         return self.holds(wheel)
@@ -96,11 +96,11 @@ class Archives:
         times = _times(wheel)
         noted = self._times.get(os.path.basename(wheel)) if self.holds(wheel) else None
         changed_at_ns, filled_at_ns = times
-        # Nobody saw the wheel come. If the folder got its last child before its last change, that was the move.
+        # Of a wheel that nobody noted, the last change was the move if the folder got its last child before it.
         is_of_move = filled_at_ns < changed_at_ns - _TICK_NS if noted is None else noted == times
         return changed_at_ns if is_of_move else 0
 
-    def saw(self, wheel: str) -> bool:
+    def noted_arrival(self, wheel: str) -> bool:
         """Tell whether the times of the unpacked wheel at this path were noted when it appeared."""
         return self.holds(wheel) and os.path.basename(wheel) in self._times
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping, Sequence
 
-    from pepip.model import Request
+    from pepip.uv.request import Request
 
 NO_CACHE = frozenset(("--no-cache", "--no-cache-dir", "-n"))
 REINSTALL = frozenset(("--reinstall", "--force-reinstall"))
@@ -76,16 +76,16 @@ def wants_no_cache(request: Request) -> bool:
     return (
         not NO_CACHE.isdisjoint(request.common_options)
         or settings.is_on("UV_NO_CACHE")
-        or settings.mention("no-cache")
+        or settings.may_mention("no-cache")
     )
 
 
 def names_index(request: Request) -> bool:
-    """Tell whether an option names an index by `--index`, which hides the variable `UV_INDEX`."""
+    """Tell whether the option `--index` names an index. Then uv ignores the variable `UV_INDEX`."""
     return any(True for _ in values_of(request.common_options, "--index"))
 
 
 def link_mode(request: Request) -> str:
     """Return the link mode of the request: empty if it has none, `unknown` if only a settings file may name one."""
     told = next(values_of(request.common_options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
-    return told or (_UNKNOWN if settings.mention("link-mode") else "")
+    return told or (_UNKNOWN if settings.may_mention("link-mode") else "")

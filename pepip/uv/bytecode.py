@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _MARK = "<pepip-base>"
 
-# Both run in Python 3.8 or newer.
+# The two programs below run in Python 3.8 or newer.
 _PROBE = """
 import importlib.util, json, os, sys
 prefix = os.path.realpath(sys.base_prefix)

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 
-from pepip.uv import answer_cache, program, python_choice, settings, writable_cache
+from pepip.uv import answer_cache, program, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pepip.model import ProjectRequest, Request
+    from pepip.uv.request import ProjectRequest, Request
 
 _PLAIN_FLAGS = {
     *("--offline", "--no-build", "--no-sources", "--no-config", "--native-tls", "--system-certs", "--pre"),
@@ -49,7 +49,7 @@ def is_plain(request: Request) -> bool:
         and are_plain_options((*request.common_options, *request.resolver_options))
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
         and all(_are_remote(os.environ.get(name, "")) for name in _INDEX_VARIABLES)
-        and not settings.mention(*_UNSEEN_SETTINGS)
+        and not settings.may_mention(*_UNSEEN_SETTINGS)
     )
 
 
@@ -64,7 +64,7 @@ def files(request: Request) -> list[str]:
 
 
 def files_of_project(request: ProjectRequest) -> list[str]:
-    """Return the files, beside settings, on which a sync of this project depends. Empty if other files may matter.
+    """Return the files, besides settings, on which a sync of this project depends. Empty if other files may matter.
 
     The project must have static metadata. Apart from the project itself, its lock must name only distributions of
     indexes with HTTP URLs. A script without a lock is resolved anew by each sync, unless installed distributions may
@@ -82,10 +82,12 @@ def files_of_project(request: ProjectRequest) -> list[str]:
         and are_plain_options(request.common_options)
         and all(line in _OWN_SOURCES or line.startswith('source = { registry = "http') for line in sources)
         and not any(map(os.environ.get, _UNSEEN_VARIABLES))
-        and not settings.mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
+        and not settings.may_mention("workspace", "cache-keys", "dynamic", "exclude-newer", "cache-dir", "no-cache")
     )
     if not is_plain:
         return []
+    from pepip.uv import python_choice
+
     if request.script:
         return [*map(os.path.abspath, (request.script, lock_path)), *python_choice.version_files()]
     names = ("pyproject.toml", "uv.lock", "setup.py", "setup.cfg", "src")
@@ -102,7 +104,7 @@ def cache_folder(options: Sequence[str] = ()) -> str:
 def index_evidence() -> list[tuple[str, str]]:
     """Return uv's program and the folders of index pages in its cache, with their states; empty if there are none.
 
-    They change whenever uv learns anything new from an index.
+    The states of these folders change whenever uv learns anything new from an index.
     """
     cache = cache_folder()
     if not cache:
@@ -162,7 +164,7 @@ def _is_plain_requirement(text: str) -> bool:
 
 
 def _are_remote(indexes: str) -> bool:
-    """Tell whether all these indexes, each perhaps with a name, have HTTP URLs. uv reads a folder anew each time."""
+    """Tell whether all these indexes, each perhaps with a name, have HTTP URLs. A folder has none."""
     urls = (index.partition("=")[2] if "://" not in index.partition("=")[0] else index for index in indexes.split())
     return all(url.startswith(("http://", "https://")) for url in urls)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from pepip.model import Change, Changes
+from pepip.fast_namedtuple import NamedTuple
 from pepip.names import normalize_name
 from pepip.uv import versions
 
@@ -17,6 +17,31 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
+
+
+class Change(NamedTuple):
+    """One line of uv's plan.
+
+    `version` may be empty for a distribution from a URL. `url` is empty for one from an index.
+    """
+
+    name: str
+    version: str
+    url: str
+
+
+class Changes(NamedTuple):
+    """The distributions that uv would remove from an environment and add to it, and the sentences of its warnings."""
+
+    removed: tuple[Change, ...]
+    added: tuple[Change, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def are_none(self) -> bool:
+        """Whether the environment would stay as it is."""
+        return not (self.removed or self.added)
+
 
 _LINE = r"^ ([+~-]) ([A-Za-z0-9._-]+)(?:==(\S+)| @ (\S+))?(?: \(from (.+)\))?$"
 _COUNT = r"^Would uninstall (\d+) packages?$"

@@ -8,7 +8,7 @@ import json
 import os
 import sys
 
-from pepip import digests, paths
+from pepip import digests, early_imports, paths
 from pepip.errors import UvError, VenvError
 from pepip.host import files, machine, user_cache
 from pepip.model import Interpreter
@@ -122,13 +122,12 @@ def inspect(environment: str, cache: str, *, is_new: bool = False) -> tuple[Inte
 
 
 def prepare_to_inspect(cache: str) -> None:
-    """Import the modules that `inspect` needs for an unknown interpreter, unless `cache` has facts of some other."""
+    """Import the modules that `inspect` needs for an unknown interpreter. Do nothing if `cache` has any facts."""
     if os.path.isdir(_folder(cache, files.user_id())) or os.path.isdir(_folder(cache, 0)):
         return
     import sysconfig
 
-    from packaging import tags  # noqa: F401
-
+    early_imports.load("packaging.tags")
     if sys.prefix != sys.base_prefix:
         sysconfig.get_config_var("SOABI")
 
@@ -162,7 +161,7 @@ def _isolated() -> list[str]:
 
 
 def _is_own(real: str) -> bool:
-    """Tell whether a new environment with this interpreter has the facts of the one in which pepip runs."""
+    """Tell whether pepip runs in an environment of this interpreter: then a new environment has the same facts."""
     is_virtual = sys.prefix != sys.base_prefix and os.path.isfile(f"{sys.prefix}/pyvenv.cfg")
     return is_virtual and real == os.path.realpath(sys.executable) and not sys.flags.no_site
 

@@ -10,7 +10,6 @@ the same page again, as indexes without validators do, the id changes, too.
 
 from __future__ import annotations
 
-import binascii
 import json
 import os
 
@@ -24,8 +23,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from pepip.model import Change, Environment, ProjectRequest, Request
+    from pepip.model import Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change
+    from pepip.uv.request import ProjectRequest, Request
 
 _MOST_ROWS = 2000
 _FOOTER_BYTES = 12  # a CRC-32 and a length
@@ -37,7 +38,8 @@ _WITHOUT_EFFECT = frozenset(("PATH", "VIRTUAL_ENV", "CONDA_PREFIX", "CONDA_DEFAU
 class Basis(NamedTuple):
     """The text on which the answer for a name and a version rests.
 
-    `state` is empty if there is no such text. `digest` reads the whole text: it may be the same in another state.
+    `state` is empty if there is no such text. `digest` reads the whole text. In another state, the digest
+    may still be the same.
     """
 
     state: str
@@ -73,7 +75,7 @@ class KnownPins(NamedTuple):
     def remember(self, artifacts: Iterable[Artifact], bases: dict[str, tuple[str, str]]) -> None:
         """Keep the lasting artifacts, each with the state that its text had before uv was asked.
 
-        The digest of the text is kept if it is still the same: then it is the text that uv has read.
+        The text's digest is kept only if the text is unchanged after the answer: then uv has read this text.
         """
         rows = self._rows()
         for item in artifacts:
@@ -121,9 +123,9 @@ def of_project(
 ) -> KnownPins | None:
     """Return the known pins for a project with this text of `uv.lock`, None if options or settings may matter, too.
 
-    Only the lock names the files of a distribution, unless uv is told to build it, or not to build it.
+    The lock alone decides on the files of a distribution, unless uv is told to build it, or not to build it.
     """
-    is_told = request.build_options or settings.mention("no-binary", "no-build")
+    is_told = request.build_options or settings.may_mention("no-binary", "no-build")
     if is_told or not cacheable.are_plain_options(request.common_options):
         return None
     sections: dict[str, str] = {}
@@ -156,16 +158,16 @@ def _known(
 
 
 def _pages(folders: Sequence[str], name: str) -> Basis:
-    """Return the pages in uv's cache about a distribution. Without a state if there is none, or if one can't be read.
+    """Return the pages in uv's cache about a distribution, as a basis. Its state is a digest of the responses' ids.
 
-    Their state is a digest of the ids of the responses.
+    The state is empty if there is no page, or if one can't be read.
     """
     places = [f"{folder}/{name}.rkyv" for folder in folders]
     return Basis(_digest_of(places, _response_of), lambda: _digest_of(places, _content_of))
 
 
 def _digest_of(places: Iterable[str], read: Callable[[int, int], bytes]) -> str:
-    """Return a digest of all pages at these places, of which `read` returns the part that counts."""
+    """Return a digest of the pages at these places; empty if one is unreadable. `read` returns a page's part."""
     found = []
     for path in places:
         try:
@@ -182,6 +184,8 @@ def _digest_of(places: Iterable[str], read: Callable[[int, int], bytes]) -> str:
 
 def _read_page(path: str, read: Callable[[int, int], bytes]) -> str:
     """Return a digest of one part of a page; empty if the page has another format."""
+    import binascii  # only plain requests have pages, and this loads a library
+
     descriptor = files.open_regular(path)
     try:
         size = os.fstat(descriptor).st_size
@@ -208,7 +212,7 @@ def _response_of(descriptor: int, length: int) -> bytes:
 
 
 def _content_of(descriptor: int, length: int) -> bytes:
-    """Return the page itself: what uv knows of the files of a distribution."""
+    """Return the page itself: uv's facts about the files of a distribution."""
     os.lseek(descriptor, 0, os.SEEK_SET)
     content = os.read(descriptor, length)
     return content if len(content) == length else b""

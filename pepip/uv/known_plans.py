@@ -1,9 +1,9 @@
-"""Plans that uv made before for the same project in another folder, whose environment was missing.
+"""Plans that uv made before for the same project, without an environment, in another folder.
 
 Worktrees and clones hold one project many times. If a project has no environment yet, uv's plan depends on the text
 of its files, settings and lock, on options and variables, and on the interpreter. The path of the project is in the
-plan only as the place of the environment, of the lock and of the project itself. A plan with any other path is not
-kept.
+plan only as the place of the environment, of the lock and of the project itself. A plan that names any other path in
+the project is not kept.
 Source: uv's documentation of projects, and `cacheable.files_of_project`.
 """
 
@@ -15,21 +15,31 @@ import os
 from pepip import digests, paths, urls
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
-from pepip.model import Artifact, Change, Changes
-from pepip.uv import answer_cache, cacheable, interpreter, known_pins, project, python_choice, settings, shareable
+from pepip.model import Artifact
+from pepip.uv import (
+    answer_cache,
+    asked_interpreter,
+    cacheable,
+    interpreter,
+    known_pins,
+    project,
+    python_choice,
+    settings,
+)
+from pepip.uv.dry_run_output import Change, Changes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
-    from pepip.model import ProjectRequest
     from pepip.uv.answer_cache import AnswerCache
     from pepip.uv.project import SyncPreview
+    from pepip.uv.request import ProjectRequest
 
 _FOLDER, _URL = "\0folder\0", "\0url\0"
 _OF_ONE_FOLDER = ("UV_PROJECT_ENVIRONMENT", "VIRTUAL_ENV", "CONDA_PREFIX")
-"""Variables that may name an environment. uv compares it with the project's own, whose path differs."""
+"""Variables that may name an environment. uv compares its path with the path of the project's own environment."""
 
 
 class KnownPlan(NamedTuple):
@@ -103,18 +113,20 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
         return None
     files = cacheable.files_of_project(request)
     python = python_choice.question(request.python or os.environ.get("UV_PYTHON", "")) if files else None
-    is_elsewhere = settings.mention("find-links") or shareable.builds_in_environment(project.staging_request(request))
+    is_elsewhere = settings.may_mention("find-links") or asked_interpreter.builds_in_environment(
+        project.staging_request(request)
+    )
     if python is None or is_elsewhere:
         return None
     options = [*request.common_options, "", *request.selection_options, "", *request.sync_options]
     texts = [digests.hexadecimal(settings.content(path)) for path in files if not os.path.isdir(path)]
-    words = [request.lock_mode, *options, "", *texts, "", *python.words, "", *_arrangement(folder)]
+    words = [request.lock_mode, *options, "", *texts, "", *python.words, "", *_relative_places(folder)]
     key = answer_cache.key("plan", *words, *machine.facts(), ignored={"UV_PROJECT", "PATH"})
     return PlanQuestion(answers, key, answer_cache.states(python.places), folder)
 
 
-def _arrangement(folder: str) -> Iterator[str]:
-    """Yield the start folder and the places of settings files: relative to `folder` if they lie there or above."""
+def _relative_places(folder: str) -> Iterator[str]:
+    """Yield the start folder and the places of settings files. Places in or above it are relative to `folder`."""
     yield os.path.relpath(settings.start_folder(), folder)
     above = set(paths.upward(settings.start_folder()))
     for path in settings.places():
@@ -123,7 +135,10 @@ def _arrangement(folder: str) -> Iterator[str]:
 
 
 def _replaced(value: Any, pairs: Sequence[tuple[str, str]]) -> Any:
-    """Return a JSON value in which each text has, for the first old text of a pair that it contains, the new one."""
+    """Return a JSON value with old texts replaced by new ones, given as `pairs`.
+
+    In each text only one place changes: the first place of the first pair whose old text is there.
+    """
     if isinstance(value, dict):
         return {key: _replaced(inner, pairs) for key, inner in value.items()}
     if isinstance(value, list):

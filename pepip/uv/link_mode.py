@@ -14,16 +14,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+PIP = ("pip", "install", "nothing")
+PROJECT = ("sync",)
+TOOL = ("tool", "install", "nothing")
+"""Commands of uv that read different settings: those of its pip interface, of a project, and of tools."""
+
 _OWN_FILES = ("clone", "copy", "hardlink")
 _LINKS = "symlink"
 _SYNONYMS = {"reflink": "clone"}
 
 
-def chosen(options: Sequence[str], *, of_project: bool, script: str = "") -> str:
+def chosen(options: Sequence[str], command: Sequence[str], *, script: str = "") -> str:
     """Return the link mode that gives an environment files of its own; empty if the environment gets links.
 
-    `options` are the options of the command. With `of_project`, uv reads its settings as `uv sync` does, and
-    those in the metadata of a `script`. Raises UvError with uv's message if uv does not know the mode.
+    `options` are the options of the command. uv reads its settings as for `command`, one of PIP, PROJECT and TOOL.
+    PROJECT includes those in the metadata of a `script`. Raises UvError with uv's message if uv does not know the
+    mode.
     """
     told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")
     if told in _OWN_FILES:
@@ -34,7 +40,7 @@ def chosen(options: Sequence[str], *, of_project: bool, script: str = "") -> str
     if not told and not named:
         return ""
     of_script = ["--script", script] if script else []
-    found = _ask(["--link-mode", told] if told else [*_settings_options(options), *of_script], of_project=of_project)
+    found = _ask([*command, *(["--link-mode", told] if told else [*_settings_options(options), *of_script])])
     is_meant = told or found in {_SYNONYMS.get(name, name) for name in named}
     return found if is_meant and found in _OWN_FILES else ""
 
@@ -45,11 +51,10 @@ def _settings_options(options: Sequence[str]) -> list[str]:
     return [*files, *(word for word in options if word == "--no-config")]
 
 
-def _ask(options: Sequence[str], *, of_project: bool) -> str:
+def _ask(words: Sequence[str]) -> str:
     """Return the link mode that uv would use, empty if uv does not show it."""
     import re
 
-    command = ["sync"] if of_project else ["pip", "install", "nothing"]
-    shown = process.run([*command, "--show-settings", "--color", "never", *options]).stdout
-    match = re.search(r"^\s*link_mode: (\w+),$", shown, re.MULTILINE)
+    shown = process.run([*words, "--show-settings", "--color", "never"]).stdout
+    match = re.search(r"^\s*link_mode: (?:Some\(\s*)?(\w+),$", shown, re.MULTILINE)
     return match[1].lower() if match else ""

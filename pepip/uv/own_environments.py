@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import os
 
-from pepip.uv import arguments, cacheable, settings, writable_cache
+from pepip.errors import UvError
+from pepip.uv import arguments, cacheable, process, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 _RECEIPT = "uv-receipt.toml"
 _NO_CACHE = frozenset(("-n", "--no-cache", "--no-cache-dir"))
@@ -24,12 +25,16 @@ _OF_CACHE = {
 """The options that say where uv's cache is, and whether each takes a value."""
 
 
+SHOWS_ITS_PATH = ("python", "-I", "-c", "import sys; print(*sys.path, sep='\\n')")
+"""A command that prints the folders from which it imports, one a line."""
+
+
 def cache_of(options: Sequence[str], *, of_tool: bool = False) -> str:
     """Return the cache that uv uses with these options, empty if it is unknown or does not outlast the command.
 
     With `of_tool`, uv reads its settings as `uv tool` does: no settings files of a project.
     """
-    if settings.mention("no-cache") or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(options):
+    if settings.may_mention("no-cache") or settings.is_on("UV_NO_CACHE") or not _NO_CACHE.isdisjoint(options):
         return ""
     named = next(arguments.values_of(options, "--cache-dir"), "")
     if named or os.environ.get("UV_CACHE_DIR"):
@@ -49,6 +54,19 @@ def in_cache(cache: str) -> list[str]:
             if os.path.isfile(f"{path}/pyvenv.cfg"):
                 found[path] = True
     return list(found)
+
+
+def used_by(words: Sequence[str], environments: Iterable[str]) -> list[str]:
+    """Return those of the environments from which a command of uv imports. `words` end with `SHOWS_ITS_PATH`.
+
+    The result is empty if uv can't run the command.
+    """
+    try:
+        output = process.run(words, **os.environ).stdout
+    except UvError:
+        return []
+    folders = [f"{os.path.realpath(line)}{os.sep}" for line in output.splitlines()]
+    return [root for root in environments if any(folder.startswith(f"{root}{os.sep}") for folder in folders)]
 
 
 def folders_in_cache(cache: str) -> list[str]:

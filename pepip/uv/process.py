@@ -1,4 +1,6 @@
-"""Starting programs: uv, interpreters, and programs that make or mount images. No other module starts a program.
+"""Starting programs: uv, interpreters, and programs that make or mount images.
+
+No other module starts a program, but `__main__` may start its own interpreter again.
 
 Programs get pipes for input and output, so that they never use a terminal that the command line or the app owns.
 Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
@@ -53,15 +55,15 @@ class Result(NamedTuple):
 def interrupt(thread: int) -> None:
     """End the programs of a thread, and let it start no more, as if the user had pressed Ctrl-C in that thread.
 
-    The thread gets a KeyboardInterrupt while it waits for a program, or when it starts the next one. `allow` ends
-    this state.
+    Programs of `run_program`, `feeding` and `run_attached` are not ended. The thread gets a KeyboardInterrupt while
+    it waits for a program of another function, or when it starts the next one. `allow` ends this state.
     """
     _interrupted.add(thread)
     for process in list(_running.get(thread, ())):
         process.terminate()
 
 
-def allow(thread: int) -> None:
+def allow_starts(thread: int) -> None:
     """Let a thread start programs again."""
     _interrupted.discard(thread)
 
@@ -200,7 +202,7 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
             early.append(number)
 
     sys.stdout.flush()
-    # A terminal sends SIGINT to the program, too. The program would inherit SIG_IGN.
+    # A terminal sends SIGINT to the program, too. Ignore it by a handler: the program would inherit SIG_IGN.
     handlers = {signal.SIGINT: _leave_to_program if _is_in_foreground() else pass_on}
     handlers.update((getattr(signal, name), pass_on) for name in _PASSED_ON if hasattr(signal, name))
     before = {number: signal.getsignal(number) for number in handlers}

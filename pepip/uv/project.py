@@ -12,25 +12,27 @@ import os
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
-from pepip.model import Request
 from pepip.names import normalize_name
 from pepip.uv import arguments, dry_run_output, known_pins, program, resolve, settings, versions
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
-    from pepip.model import Artifact, Change, Changes, Environment, ProjectRequest
+    from pepip.model import Artifact, Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change, Changes
     from pepip.uv.process import Result
+    from pepip.uv.request import ProjectRequest
     from pepip.uv.stage import Arrival
 
 
 _ENVIRONMENT_ACTIONS = {"check", "update", "replace", "create"}
 _NO_LOCK = "none"  # a script has a lock only if the user made one
 _LOCK_ACTIONS = {"use", "check", "update", "create", _NO_LOCK}
-"""The actions that pepip knows, for the environment and for the lock. Any other word of uv is unreadable."""
+"""The actions that pepip knows, for the environment and for the lock. Any other word counts as unreadable."""
 
 _OF_INTERPRETERS = {
     **dict.fromkeys(("--cache-dir", "--config-file", "--python-preference", "--python-fetch"), True),
@@ -119,7 +121,7 @@ def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bo
 def mode_of_lock(request: ProjectRequest) -> str:
     """Return the mode in which uv uses a current lock: `frozen`, or `locked` with `--no-sources`.
 
-    uv refuses to freeze a lock if it is told to ignore sources.
+    uv refuses `--frozen` together with `--no-sources`.
     """
     is_without_sources = "--no-sources" in request.common_options or settings.is_on("UV_NO_SOURCES")
     return "locked" if is_without_sources else "frozen"
@@ -154,7 +156,7 @@ def words_of_environment(request: ProjectRequest) -> list[str]:
     """
     if request.script:
         settings.include_script(os.path.abspath(request.script))
-    if settings.mention("workspace") or "--active" in request.sync_options:
+    if settings.may_mention("workspace") or "--active" in request.sync_options:
         return []
     kind = ["script", os.path.basename(request.script)] if request.script else ["project"]
     return [*kind, *arguments.only(request.common_options, _OF_INTERPRETERS)]

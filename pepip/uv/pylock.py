@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import sys
 
 from pepip.errors import InvalidWheelError
 from pepip.model import Artifact
@@ -44,13 +43,10 @@ def artifacts(
     several builds of one wheel. `applies` evaluates a marker; packages whose marker does not hold are left out.
     Raises ValueError or KeyError if the text is no lock.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+    from pepip import toml
 
     rank = {tag: position for position, tag in enumerate(tags)}
-    document = tomllib.loads(lock)
+    document = toml.loads(lock)
     if not document["lock-version"].startswith("1."):
         raise ValueError("the format has another major version")
     found = []

@@ -1,4 +1,4 @@
-"""The facts that decide which interpreter uv takes for a new environment, beside options and variables.
+"""The facts, apart from options and variables, that decide which interpreter uv takes for a new environment.
 
 Source: uv's documentation of Python versions; pyenv's documentation of shims and of the choice of a version.
 """
@@ -24,7 +24,7 @@ _OF_PYENV = ("PYENV_VERSION", "PYENV_ROOT", "PYENV_DIR", "PYENV_HOOK_PATH")
 class PythonQuestion(NamedTuple):
     """The words of a question for an interpreter, and the places whose states the answer depends on.
 
-    The words stand for the variable PATH, too: only its programs that may be interpreters matter.
+    The words also replace the variable PATH: they name the programs on PATH that may be interpreters.
     """
 
     words: list[str]

@@ -39,7 +39,7 @@ class Yanked(NamedTuple):
 
 def refuse_offline() -> None:
     """Raise PepipError if uv is told to use no network. Some questions would then find nothing, and not say so."""
-    if settings.is_on("UV_OFFLINE") or settings.mention("offline"):
+    if settings.is_on("UV_OFFLINE") or settings.may_mention("offline"):
         raise _no_answer("uv is told to be offline")
 
 

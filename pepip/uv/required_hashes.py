@@ -1,4 +1,4 @@
-"""Finds the hashes that a request demands. This module repeats rules of uv, and nothing else.
+"""Finds the hashes that a request demands. This module does nothing but repeat rules of uv.
 
 uv checks a demanded hash when it downloads a file. A wheel in the store is not downloaded. Instead, pepip compares
 the demand with the hash in the wheel's identity. That is safe only if pepip reads the demand exactly as uv reads it.
@@ -22,13 +22,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 _ALGORITHMS = {"md5": 32, "sha256": 64, "sha384": 96, "sha512": 128, "blake2b": 128}
 """The hash algorithms that uv knows, and the number of hexadecimal digits of a digest."""
-_ANYTHING = "--require-hashes --hash"
+_MAY_DEMAND_ANYTHING = "--require-hashes --hash"
 """Replaces the lines of a file that pepip can't read as uv reads it. Such a file may demand anything."""
-_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _ANYTHING)
+_INDEX_OPTIONS = ("-i", "-f", "--index", "--extra-index", "--find-links", "--no-index", _MAY_DEMAND_ANYTHING)
 UNREADABLE = "\0"
 """Replaces the text of a file that can't be read."""
 _INCLUDES = ("-r", "-c", "--requirement", "--requirements", "--constraint", "--constraints")
@@ -59,7 +60,8 @@ class Demands(NamedTuple):
     def are_met_by(self, artifact: Artifact) -> bool:
         """Tell whether an artifact certainly meets the demands on its distribution.
 
-        The answer is False if pins name the distribution, but none names this version: they may not apply here.
+        The answer is False if pins name the distribution, but none names this version: then nothing is certain,
+        since pepip does not evaluate the markers of pins.
         """
         url = _url(artifact)
         pins = [pin for pin in self.pins if pin.name == artifact.name or (pin.url and not pin.name)]
@@ -73,8 +75,8 @@ class Demands(NamedTuple):
     def are_met_by_all(self, artifacts: Iterable[Artifact]) -> bool:
         """Tell whether these artifacts certainly meet all demands.
 
-        A pin that is only a URL must equal the URL of an artifact: uv may spell a URL in another way than the
-        request.
+        If a pin is only a URL, an artifact must have exactly this URL. Otherwise the answer is False: uv may spell
+        the URL differently.
         """
         known = list(artifacts)
         urls = {_url(artifact) for artifact in known}
@@ -107,11 +109,11 @@ def are_required(request: Request) -> bool:
         settings.is_on("UV_REQUIRE_HASHES")
         or any(word.startswith("--require-hashes") for word in request.installer_options)
         or any(line.startswith("--require-hashes") for line in _all_lines(request))
-        or settings.mention("require-hashes")
+        or settings.may_mention("require-hashes")
     )
 
 
-def name_index(request: Request) -> bool:
+def may_name_index(request: Request) -> bool:
     """Tell whether the files of a request may name indexes. uv also searches these indexes for build requirements."""
     return any(line.startswith(_INDEX_OPTIONS) for line in _all_lines(request))
 
@@ -149,12 +151,12 @@ def _lines(path: str, seen: set[str]) -> Iterator[str]:
     seen.add(path)
     text = read(path)
     if not text.replace("\t", " ").replace("\r\n", "\n").replace("\n", " ").isprintable() or "\ufffd" in text:
-        yield _ANYTHING
+        yield _MAY_DEMAND_ANYTHING
         return
     for line in _logical_lines(text):
         target = _included(line)
         if "$" in target:  # uv expands variables there
-            yield _ANYTHING
+            yield _MAY_DEMAND_ANYTHING
         elif target:
             if "://" not in target and not os.path.isabs(target):
                 separator = "/" if "://" in path else os.sep
@@ -229,7 +231,7 @@ def _pinned(text: str, hashes: frozenset[str]) -> Pin | None:
 
 
 def _plain_name(text: str) -> str:
-    """Return the normalized name of a distribution without its extras; empty if the text is more than that."""
+    """Return the normalized name of a distribution without its extras; empty if the text has anything else."""
     name, _, extras = text.strip().partition("[")
     is_name = bool(name) and name.isascii() and all(letter.isalnum() or letter in "-_." for letter in name)
     return normalize_name(name) if is_name and (not extras or extras.endswith("]")) else ""

@@ -6,9 +6,11 @@ environment. `uv pip compile --format pylock.toml` names the files and their has
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 
+from pepip import early_imports
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import machine
@@ -17,6 +19,7 @@ from pepip.names import normalize_name
 from pepip.uv import (
     answer_cache,
     arguments,
+    asked_interpreter,
     cacheable,
     dry_run_output,
     known_pins,
@@ -27,41 +30,38 @@ from pepip.uv import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
-    from pepip.model import Change, Changes, Environment, Request
+    from pepip.model import Environment
     from pepip.uv.answer_cache import AnswerCache
+    from pepip.uv.dry_run_output import Change, Changes
+    from pepip.uv.request import Request
 
 
-def changes(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> Changes:
-    """Return the changes that `uv pip install`, or `sync`, would make in the environment of `executable`.
+def changes(request: Request, environment: Environment, meanwhile: Callable[[], None] | None = None) -> Changes:
+    """Return the changes that `uv pip install`, or `sync`, would make in an environment.
 
     `meanwhile` is called while uv works: see `process.run`.
     Raises UvError with uv's message if the request can't be met.
     """
     command = ["pip", "sync" if request.is_whole else "install", "--dry-run", "--output-format", "json"]
-    command += ["--color", "never", "--python", executable, *arguments.as_given(request)]
+    command += ["--color", "never", *asked_interpreter.options_of_environment(request, environment)]
+    command += arguments.as_given(request)
     result = versions.ask(command, meanwhile)
     with versions.readable():
         reported = json.loads(result.stdout)["changes"]
     return dry_run_output.read(reported, result.stderr)
 
 
-def removals(request: Request, executable: str, meanwhile: Callable[[], None] | None = None) -> tuple[Change, ...]:
-    """Return the distributions that `uv pip uninstall` would remove from the environment of `executable`.
+def removals(
+    request: Request, environment: Environment, meanwhile: Callable[[], None] | None = None
+) -> tuple[Change, ...]:
+    """Return the distributions that `uv pip uninstall` would remove from an environment.
 
     `meanwhile` is called while uv works. Raises UvError.
     """
-    command = [
-        "pip",
-        "uninstall",
-        "--dry-run",
-        "--color",
-        "never",
-        "--python",
-        executable,
-        *arguments.as_given(request),
-    ]
+    command = ["pip", "uninstall", "--dry-run", "--color", "never"]
+    command += [*asked_interpreter.options_of_environment(request, environment), *arguments.as_given(request)]
     return dry_run_output.read_removals(versions.ask(command, meanwhile).stderr)
 
 
@@ -81,7 +81,7 @@ def resolve(request: Request, environment: Environment, known: AnswerCache | Non
         if answer is not None:
             return [Artifact(*row) for row in json.loads(answer)]
         evidence = cacheable.index_evidence()
-    found = _compile(request, _requirements(request), request.requirement_files, environment, no_deps=request.no_deps)
+    found = _compile(_whole(request, environment), no_deps=request.no_deps)
     if known and evidence and all(item.wheel and not item.local_path and not item.direct_url for item in found):
         known.remember(key, json.dumps(found), [*evidence, *cacheable.metadata_evidence(item.name for item in found)])
     return found
@@ -119,7 +119,7 @@ def locate(
     if pins and (is_plain or not is_asked):  # otherwise an index would learn names that do not concern it
         bases = known.bases(asked) if known else {}
         try:
-            artifacts = _compile(request, pins, (), environment, no_deps=True)
+            artifacts = _compile(_Question(request, environment, pins), no_deps=True)
             if known:
                 known.remember(_matching(artifacts, asked), bases)
         except UvError:
@@ -131,14 +131,8 @@ def locate(
 def _of_request(request: Request, wanted: Sequence[Change], environment: Environment) -> list[Artifact]:
     """Return the artifacts of the whole request, resolved with uv's plan as constraints. Empty if that fails."""
     try:
-        return _compile(
-            request,
-            _requirements(request),
-            request.requirement_files,
-            environment,
-            no_deps=request.no_deps or request.is_whole,
-            pins=[requirement_of(change) for change in wanted if change.version and not change.url],
-        )
+        pins = [requirement_of(change) for change in wanted if change.version and not change.url]
+        return _compile(_whole(request, environment, pins), no_deps=request.no_deps or request.is_whole)
     except UvError:
         return []
 
@@ -148,52 +142,59 @@ def requirement_of(change: Change) -> str:
     return f"{change.name} @ {change.url}" if change.url else f"{change.name}=={change.version}"
 
 
-def _requirements(request: Request) -> list[str]:
-    return [*request.packages, *(f"-e {path}" for path in request.editables)]
+def _whole(request: Request, environment: Environment, pins: Sequence[str] = ()) -> _Question:
+    """Return the question for everything that a request asks for."""
+    requirements = [*request.packages, *(f"-e {path}" for path in request.editables)]
+    return _Question(request, environment, requirements, request.requirement_files, pins)
 
 
-def _compile(
-    request: Request,
-    requirements: Sequence[str],
-    files: Sequence[str],
-    environment: Environment,
-    *,
-    no_deps: bool,
-    pins: Sequence[str] = (),
-) -> list[Artifact]:
-    """Return the artifacts to which uv resolves requirements and files. `pins` are further constraints.
+class _Question(NamedTuple):
+    """Requirements that uv resolves for an environment, with the options of a request. `pins` are constraints."""
 
-    Raises UvError.
+    request: Request
+    environment: Environment
+    requirements: Sequence[str]
+    files: Sequence[str] = ()
+    pins: Sequence[str] = ()
+
+
+def _compile(question: _Question, *, no_deps: bool) -> list[Artifact]:
+    """Return the artifacts to which uv resolves a question. Raises UvError."""
+    options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
+    with _compiled(question, options, "pylock.toml", _load_readers_of_locks) as (lock, folder):
+        return _shareable(question.request, _read_lock(lock, folder, question.environment, question.request))
+
+
+@contextlib.contextmanager
+def _compiled(
+    question: _Question, options: Sequence[str], name: str, meanwhile: Callable[[], None]
+) -> Iterator[tuple[str, str]]:
+    """Yield the text that uv compiles, and the folder to which its relative paths refer. Raises UvError.
+
+    A temporary file has the pins, if there are any. uv then writes its answer beside it, into a file of this `name`.
     """
+    if not question.pins and not settings.may_mention("output-file"):
+        yield _run_compile(question, options, meanwhile), os.getcwd()
+        return
     from pepip.host import temp_dirs
 
-    options = ["--format", "pylock.toml", *(["--no-deps"] if no_deps else [])]
-    if not pins and not settings.mention("output-file"):
-        output = _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
-        return _shareable(request, _read_lock(output, os.getcwd(), environment, request))
     with temp_dirs.folder() as folder:
-        options += [*_as_constraints(pins, folder), "--output-file", f"{folder}/pylock.toml"]
-        _run_compile(request, options, requirements, files, environment, meanwhile=_prepare_to_read_lock)
-        with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
-            return _shareable(request, _read_lock(file.read(), folder, environment, request))
+        into = [*_as_constraints(question.pins, folder), "--output-file", f"{folder}/{name}"]
+        _run_compile(question, [*options, *into], meanwhile)
+        with open(f"{folder}/{name}", encoding="utf-8") as file:
+            yield file.read(), folder
 
 
-def _run_compile(
-    request: Request,
-    options: Sequence[str],
-    requirements: Sequence[str],
-    files: Sequence[str],
-    environment: Environment,
-    *,
-    meanwhile: Callable[[], None],
-) -> str:
+def _run_compile(question: _Question, options: Sequence[str], meanwhile: Callable[[], None]) -> str:
     from pepip.uv import process
 
-    command = ["pip", "compile", "--quiet", "--no-header", "--python", environment.executable]
+    request, requirements = question.request, question.requirements
+    python = asked_interpreter.for_facts(request, question.environment)
+    command = ["pip", "compile", "--quiet", "--no-header", "--python", python]
     command += [*request.common_options, *request.resolver_options]
     for path in request.constraint_files:
         command += ["-c", path]
-    sources = [*files, *(["-"] if requirements else [])]
+    sources = [*question.files, *(["-"] if requirements else [])]
     stdin = "".join(f"{line}\n" for line in requirements)
     return process.run([*command, *options, "--", *sources], meanwhile, stdin=stdin).stdout
 
@@ -240,36 +241,12 @@ def indexes(
     options = ["--emit-index-url", "--emit-index-annotation", "--no-annotate", "--color", "never"]
     is_plain = cacheable.is_plain(request)  # only options name an index
     options += ["--no-deps"] if is_plain or request.no_deps else []
+    question = _Question(request, environment, pins) if is_plain else _whole(request, environment, pins)
     try:
-        if is_plain:
-            return read_indexes(_text_of_compile(request, options, pins, (), environment, meanwhile=meanwhile))
-        words, files = _requirements(request), request.requirement_files
-        text = _text_of_compile(request, options, words, files, environment, meanwhile=meanwhile, pins=pins)
-        return read_indexes(text)
+        with _compiled(question, options, "requirements.txt", meanwhile) as (text, _):
+            return read_indexes(text)
     except (UvError, OSError):
         return Indexes((), {})
-
-
-def _text_of_compile(
-    request: Request,
-    options: Sequence[str],
-    requirements: Sequence[str],
-    files: Sequence[str],
-    environment: Environment,
-    *,
-    meanwhile: Callable[[], None],
-    pins: Sequence[str] = (),
-) -> str:
-    """Return uv's text of exact versions for `requirements` and `files`. `pins` are further constraints."""
-    if not pins and not settings.mention("output-file"):
-        return _run_compile(request, options, requirements, files, environment, meanwhile=meanwhile)
-    from pepip.host import temp_dirs
-
-    with temp_dirs.folder() as folder:
-        into = [*_as_constraints(pins, folder), "--output-file", f"{folder}/requirements.txt"]
-        _run_compile(request, [*options, *into], requirements, files, environment, meanwhile=meanwhile)
-        with open(f"{folder}/requirements.txt", encoding="utf-8") as file:
-            return file.read()
 
 
 def read_indexes(output: str) -> Indexes:
@@ -299,14 +276,8 @@ def artifacts_of_lock(
     return _shareable(request, _matching(artifacts, wanted))
 
 
-def _prepare_to_read_lock() -> None:
-    """Import the modules that read a lock."""
-    import sys
-
-    from pepip.uv import markers, pylock, shareable  # noqa: F401
-
-    if sys.version_info >= (3, 11):
-        import tomllib  # noqa: F401
+def _load_readers_of_locks() -> None:
+    early_imports.load("pepip.toml", "pepip.uv.markers", "pepip.uv.pylock", "pepip.uv.shareable")
 
 
 def _shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:

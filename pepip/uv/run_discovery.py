@@ -117,7 +117,7 @@ def remote_has_metadata(options: Sequence[str], url: str) -> bool:
     """Tell whether uv runs the script at `url` by its inline metadata, or can't get the script. uv downloads it.
 
     pepip asks `uv run` for an interpreter that does not exist, so uv ends before it changes or runs anything. If the
-    script would run in a project, uv's log names that project before. A log that can't be read counts as metadata.
+    script would run in a project, uv's log first names that project. A log that can't be read counts as metadata.
     Raises UvError if uv ends without an error.
     """
     from pepip.uv import process

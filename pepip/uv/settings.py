@@ -1,4 +1,4 @@
-"""Searches uv's settings files for names of settings. Only uv interprets them; pepip asks whether one may matter.
+"""Searches uv's settings files for settings that may matter to pepip. Only uv interprets them.
 
 A script with inline metadata may have settings of its own. They count after a call of `include_script`.
 Source: uv's documentation of configuration files and of scripts; PEP 723.
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
 
 from pepip.host import files
 from pepip.paths import upward, user_folder
@@ -30,24 +29,21 @@ def include_script(path: str) -> None:
         _read.pop(path, None)
 
 
-def mention(*settings: str) -> bool:
+def may_mention(*settings: str) -> bool:
     """Tell whether a settings file that uv may read from here names one of `settings`."""
     return any(setting.encode() in text for text in map(content, places()) if text for setting in settings)
 
 
-def values(setting: str) -> Iterator[Any]:
-    """Yield the values of `setting` in settings files, for uv or its pip interface; None if one can't be read."""
+def values(*settings: str) -> Iterator[Any]:
+    """Yield the values of `settings` in settings files, for uv or its pip interface; None if a file is invalid."""
     for path in places():
         text = content(path)
-        if not (_has_word(text, setting.encode()) and _may_have_table(path, text)):
+        if not (any(_has_word(text, setting.encode()) for setting in settings) and _may_have_table(path, text)):
             continue  # most files end here, and need no parser
-        if sys.version_info >= (3, 11):
-            import tomllib
-        else:
-            import tomli as tomllib
+        from pepip import toml
 
         try:
-            document = tomllib.loads(text.decode())
+            document = toml.loads(text.decode())
             is_inside = path.endswith("pyproject.toml") or path in _scripts
             table = document.get("tool", {}).get("uv", {}) if is_inside else document
             tables = [table, table.get("pip", {})]
@@ -57,8 +53,8 @@ def values(setting: str) -> Iterator[Any]:
         for table in tables:
             if not isinstance(table, dict):
                 yield None
-            elif setting in table:
-                yield table[setting]
+            else:
+                yield from (table[setting] for setting in settings if setting in table)
 
 
 def is_on(variable: str) -> bool:

@@ -17,7 +17,8 @@ from pepip.uv import arguments, pylock, required_hashes, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 _OPTIONS = frozenset(
     (
@@ -41,7 +42,7 @@ def shareable(request: Request, artifacts: list[Artifact]) -> list[Artifact]:
     built = [item for item in artifacts if item.is_shared and not item.wheel]
     if not built:
         return artifacts
-    is_told = _has_build_settings(request) or required_hashes.name_index(request)
+    is_told = _has_build_settings(request) or required_hashes.may_name_index(request)
     private = {item.name for item in built} if is_told else set(_built_anew(request, built))
     if _may_use_lfs(request, artifacts):
         private |= {item.name for item in built if "vcs" in item.package}
@@ -72,16 +73,7 @@ def _has_build_settings(request: Request) -> bool:
     return (
         any(word.partition("=")[0] in _OPTIONS for word in request.common_options)
         or any(value and _reaches_builds(name) for name, value in os.environ.items())
-        or settings.mention(*_SETTINGS)
-    )
-
-
-def builds_in_environment(request: Request) -> bool:
-    """Tell whether a build may run without isolation: with the distributions of the environment."""
-    return (
-        any(word.startswith("--no-build-isolation") for word in request.common_options)
-        or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
-        or settings.mention("build-isolation")
+        or settings.may_mention(*_SETTINGS)
     )
 
 
@@ -109,6 +101,6 @@ def _may_use_lfs(request: Request, artifacts: list[Artifact]) -> bool:
     return (
         any("lfs" in required_hashes.read(path) for path in projects)
         or settings.is_on("UV_GIT_LFS")
-        or settings.mention("lfs")
+        or settings.may_mention("lfs")
         or any("lfs" in text for text in (*request.packages, *required_hashes.texts(request)))
     )

@@ -64,7 +64,7 @@ def packer() -> str:
 
 @contextlib.contextmanager
 def packing(program: str, image: str, compression: str, time_seconds: int) -> Iterator[IO[bytes]]:
-    """Yield a file that takes a tar stream, and make the file `image` of it. The same stream makes the same bytes.
+    """Yield a file that takes a tar stream, and make the file `image` of the stream. Equal streams make equal images.
 
     Raises ImageError if that fails. `image` may then be missing, or hold a part.
     """
@@ -95,6 +95,12 @@ def check(image: str) -> None:
     used = int.from_bytes(start[_SIZE], "little") if len(start) == _SUPERBLOCK_BYTES else _SUPERBLOCK_BYTES
     if size < used:
         raise ImageError(f"{image} is incomplete: it has {size} of {used} bytes", hint="copy or build it again")
+
+
+def may_be_replaced(path: str) -> bool:
+    """Tell whether an existing file is an image, the start of one, or empty. Raises OSError if it can't be read."""
+    with open(files.open_regular(path), "rb") as file:
+        return file.read(len(_MAGIC)) in {_MAGIC, b""}
 
 
 def mount(image: str, folder: str) -> Mounted:
@@ -136,7 +142,7 @@ def _squashfuses() -> list[str]:
 
 
 def _attempt(command: Sequence[str]) -> list[str]:
-    """Run a program that mounts. Return the reason why it failed; empty if it did not."""
+    """Run a program that mounts or unmounts. Return a list: the reason if it failed, nothing if it worked."""
     try:
         process.run_program(command)
     except UvError as error:
@@ -148,9 +154,9 @@ def _attempt(command: Sequence[str]) -> list[str]:
 
 
 def unmount(folder: str, *, lazily: bool = False) -> bool:
-    """Unmount a folder, and return whether that worked. `lazily`, also while a program still uses it.
+    """Unmount a folder, and return whether that worked. With `lazily`, also unmount it while a process uses it.
 
-    Such a program keeps the files that it has open. Root needs no program for this.
+    Such a process keeps the files that it has open. Root unmounts without fusermount, if the kernel allows it.
     """
     if files.user_id() == 0 and mount_namespace.unmount(folder, lazily=lazily):
         return True

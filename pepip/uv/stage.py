@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from pepip.model import Artifact, Request
+    from pepip.model import Artifact
+    from pepip.uv.request import Request
 
 PLAIN_OUTPUT = ("--color", "never", "--no-progress")
 _DOWNLOADED = r"^\s*(Downloaded|Built) ([A-Za-z0-9._-]+)"
@@ -153,7 +154,7 @@ def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:
 def make_environment(
     root: str, python: str, *, prompt: str = "", meanwhile: Callable[[], None] | None = None
 ) -> None:
-    """Let uv make a virtual environment at `root` on `python`, or on an interpreter of uv's choice if that is empty.
+    """Let uv make a virtual environment at `root` on `python`. If `python` is empty, uv chooses the interpreter.
 
     With a `prompt`, variables for `uv venv` and the project are ignored, as if uv made the environment for itself.
     `meanwhile` is called while uv works. Raises UvError.
@@ -197,7 +198,7 @@ def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
 
 
 def _arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
-    """Yield what `arrivals` yields, and before it an item without a name, as soon as uv has started."""
+    """Yield an item without a name as soon as uv has started, then the items of `arrivals`."""
     for number, line in enumerate(process.stream(arguments, **variables)):
         if not number:
             yield Arrival("", is_built=False)

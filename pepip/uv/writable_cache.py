@@ -57,7 +57,7 @@ def named_in_settings(options: Sequence[str] = ()) -> str:
     from pepip.errors import UvError
     from pepip.uv import process, settings
 
-    if not settings.mention("cache-dir"):
+    if not settings.may_mention("cache-dir"):
         return ""
     try:
         found = process.run(["cache", "dir", "--color", "never", *options]).stdout.strip()
@@ -134,7 +134,7 @@ def _is_private(path: str) -> bool:
 def _mirror_cache(cache: str, place: str) -> None:
     """Fill a folder with the buckets of a read-only cache. Unreadable folders are left out.
 
-    The cache of another user is left out as a whole, unless the user is root.
+    The cache of another user is left out as a whole, unless that user is root.
     """
     import contextlib
 

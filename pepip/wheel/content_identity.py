@@ -20,13 +20,13 @@ PREFIX = "content:"
 
 
 def of(hashes: Mapping[str, str], executables: Collection[str], dist_info: str) -> str:
-    """Return the identity of the content whose files have these hashes (SHA-256 as in RECORD), by path.
+    """Return the identity of a wheel's content. `hashes` has the hash (SHA-256 as in RECORD) of each file by path.
 
     Paths are paths in the unpacked wheel. `executables` are the files that may be executed. Scripts always count as
     executable, because an installer makes them so.
     """
     own = record.own_metadata(dist_info)
-    data = dist_info.removesuffix(".dist-info") + ".data/"
+    data = paths.data_folder(dist_info) + "/"
     scripts = f"{data}scripts/"
     rows = []
     for path, hash_value in hashes.items():

@@ -89,7 +89,7 @@ def _shape(tree: Tree, declared: set[str], must_open: set[str], dist_info: str) 
 def folders_to_open(tree: Tree, shape: Footprint) -> set[str]:
     """Return the linked folders to open, so that pip finds a file of this distribution in each namespace.
 
-    That is one folder, the one with the fewest files, of each namespace where pip would find none. Of the files
+    In each namespace where pip would find none, the linked folder with the fewest files is opened. Of the files
     directly in a namespace only modules count: others, such as LICENSE, may belong to several distributions.
     """
     spaces = set(shape.namespaces)

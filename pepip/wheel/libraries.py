@@ -1,7 +1,7 @@
 """Shared libraries that look for other libraries outside of their own distribution.
 
 The loader takes `$ORIGIN` from the path by which a library was opened. If that path leads through a link into the
-store, the kernel resolves a `..` after it in the store. So the folders above such a library must be real in an
+store, the kernel resolves a `..` after the link in the store. So the folders above such a library must be real in an
 environment.
 Source: ld.so(8), DT_RPATH and DT_RUNPATH.
 """
@@ -27,9 +27,9 @@ _RUN_PATH_TAGS = {15, 29}  # DT_RPATH, DT_RUNPATH
 _LARGEST_PIECE_BYTES = 1 << 20
 _LONGEST_TEXT_BYTES = 1 << 16
 
-# By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; the offsets in the ELF header of the program
-# headers' offset and of their size and count; the offsets in a program header of its segment's offset, which its
-# address follows, and of its size.
+# By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; the places in the ELF header of two facts: the
+# offset of the program headers, and their size and count; the places in a program header of two facts about its
+# segment: its offset, with its address after it, and its size.
 _ELF_CLASSES = {1: ("I", 28, 42, 4, 16), 2: ("Q", 32, 54, 8, 32)}
 
 
@@ -143,5 +143,5 @@ def run_paths(library: str) -> list[str]:
                     found += getattr(tag, kind).split(":")
         except Exception as error:  # wrong headers make the reader raise a dozen kinds of errors
             if isinstance(error, OSError) and error.errno != errno.EINVAL:
-                raise  # a failure of the disk; an ELF file that no tool can read is accepted, as uv does
+                raise  # the disk fails; but pepip accepts an ELF file that no tool can read, as uv does
     return [entry for entry in found if entry]

@@ -67,7 +67,7 @@ def _is_data(name: str, node: Tree) -> bool:
 
 
 def _has_modules(node: Tree) -> bool:
-    """Tell whether a package, or a package in it, has a module beside its `__init__`."""
+    """Tell whether a package, or a package in it, has a module other than `__init__`."""
     return any(
         (_is_importable(name) and is_regular(child) and _has_modules(child))
         if isinstance(child, dict)

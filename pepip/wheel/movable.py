@@ -1,4 +1,4 @@
-"""ELF files of a folder that is moved: the libraries they need, and run paths that name the folder's first place.
+"""ELF files of a folder that is moved: the libraries they need, and run paths that name the folder's old place.
 
 A run path is changed in its place in the file, as chrpath and CMake do: the new text is no longer than the old one.
 Source: elf(5), ld.so(8).
@@ -32,8 +32,9 @@ class Moved(NamedTuple):
 
 
 def moved(path: str, content: bytes, prefix: str) -> Moved:
-    """Return the ELF file `content` of `path`, below `prefix`, with run paths that hold wherever `prefix` is.
+    """Return an ELF file with run paths that stay right wherever the folder `prefix` is moved.
 
+    `path` is the file's absolute path, below `prefix`, and `content` its bytes.
     Raises ImageError if a new run path does not fit, or if the file can't be read as ELF.
     """
     from elftools.elf.dynamic import DynamicSegment
@@ -72,15 +73,18 @@ def _moved(path: str, content: bytes, prefix: str, dynamic: DynamicSegment) -> M
                 f"cannot move {path}: its run path {old} has no room for {new}",
                 hint="take a Python that `uv python install` provides",
             )
-        if _names_end_in(dynamic, tag.entry.d_val, tag.entry.d_val + length):
+        if _name_begins_in(dynamic, tag.entry.d_val, tag.entry.d_val + length):
             raise ImageError(f"cannot move {path}: its run path {old} is also the end of a symbol's name")
         changed = changed or bytearray(content)
         changed[start : start + length] = new.encode().ljust(length, b"\0")
     return Moved(tuple(needed), tuple(run_paths), bytes(changed))
 
 
-def _names_end_in(dynamic: DynamicSegment, start: int, end: int) -> bool:
-    """Tell whether the name of a symbol begins inside this part of the table of strings: linkers share ends."""
+def _name_begins_in(dynamic: DynamicSegment, start: int, end: int) -> bool:
+    """Tell whether the name of a symbol begins inside this part of the table of strings.
+
+    Linkers let a name share the bytes of a longer text that ends in this name.
+    """
     return any(start < symbol.entry.st_name < end for symbol in dynamic.iter_symbols())
 
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 import codecs
 import functools
 import os
-from binascii import b2a_base64
 
-from pepip import digests
+from pepip import digests, paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 
@@ -19,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-"""The names of the files, beside RECORD, that an installer writes into a `.dist-info` folder."""
+"""The names of the files, besides RECORD, that an installer writes into a `.dist-info` folder."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
 """The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""
@@ -71,6 +70,15 @@ def rows_of(content: bytes) -> list[Row]:
     if os.sep == "/" and not any(sign in f"{text}\n" for sign in _SIGNS_OF_ODD_PATHS):
         return rows
     return [row if _is_plain(row.path) else row._replace(path=_plain(row.path)) for row in rows]
+
+
+def in_environment(path: str, site_packages: str) -> str:
+    """Return a path of RECORD relative to the environment, empty if it is absolute or leads out of the environment.
+
+    RECORD has it relative to the folder `site_packages`, which is itself relative to the environment.
+    """
+    place = os.path.normpath(f"{site_packages}/{path}").replace(os.sep, "/")
+    return place if paths.is_inside(place) and not path.startswith("/") else ""
 
 
 def _is_plain(path: str) -> bool:
@@ -144,12 +152,12 @@ def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
     for name in OF_EACH:  # a wheel may ship these files; the installer overwrites them and adds a row of its own
         path = f"{dist_info}/{name}"
         if path.encode() in content:
-            content = moved(content, path, functools.partial(_unless, path))
+            content = moved(content, path, functools.partial(_drop, path))
     rows = [Row(path, "", str(os.stat(f"{entry}/{path}").st_size)) for path in unlisted]
     return content + render(rows).encode("utf-8", "surrogateescape")
 
 
-def _unless(dropped: str, path: str) -> str:
+def _drop(dropped: str, path: str) -> str:
     """Return `path`, or an empty text if it is the `dropped` one."""
     return "" if path == dropped else path
 
@@ -289,6 +297,8 @@ def own_metadata(dist_info: str) -> set[str]:
 
 def _encoded(found: bytes) -> str:
     """Return a digest as RECORD writes it: URL-safe Base64 without padding (PEP 376)."""
+    from binascii import b2a_base64  # few commands compare hashes, and this loads a library
+
     return b2a_base64(found, newline=False).rstrip(b"=").translate(_URL_SAFE).decode("ascii")
 
 

@@ -49,7 +49,7 @@ def parse(file_name: str) -> WheelName:
     return WheelName(parts[0], parts[1], build, "-".join(tag[:3]), tag[3] if len(tag) == 4 else "")
 
 
-def of_filename(wheel: str) -> str:
+def tag_of_file_name(wheel: str) -> str:
     """Return the tag of a wheel's file name: `six-1.17.0-py2.py3-none-any.whl` has `py2.py3-none-any`.
 
     The tag of a wheel variant ends with the variant's label, as in `cp314-cp314-linux_x86_64+cu129`. No interpreter

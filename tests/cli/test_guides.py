@@ -31,16 +31,18 @@ class Guide:
     pepip_folder: Path
     interpreter: Path
 
-    def replay(self, lines: Sequence[str]) -> list[str]:
+    def replay(self, lines: Sequence[str], *, own_caches: bool = False) -> list[str]:
         """Run the lines in both folders, and return `exit code: line` for each line.
 
         The exit codes must be equal. The output of a line may differ. PATH alone chooses the Python: with
-        `UV_PYTHON`, uv would install into the named interpreter itself.
+        `UV_PYTHON`, uv would install into the named interpreter itself. With `own_caches`, each folder has a cache
+        of uv: pepip links environments in the cache, and the store of a test ends with the test.
         """
-        of_uv = self._replay(self.uv_folder, [str(uv_executable())], lines)
-        of_pepip = self._replay(self.pepip_folder, [sys.executable, "-m", "pepip"], lines)
+        caches = [folder.parent / "cache" if own_caches else self.machine.uv_cache for folder in _folders(self)]
+        of_uv, _ = self._replay(self.uv_folder, [str(uv_executable())], lines, caches[0])
+        of_pepip, stderr = self._replay(self.pepip_folder, [sys.executable, "-m", "pepip"], lines, caches[1])
 
-        assert of_pepip == of_uv
+        assert of_pepip == of_uv, stderr
         return of_uv
 
     def assert_equal(self, environment: str, *, files: Sequence[str] = ()) -> None:
@@ -53,7 +55,10 @@ class Guide:
         assert differences(*observed) == []
         assert problems_of(self.machine.store) == []
 
-    def _replay(self, folder: Path, program: Sequence[str], lines: Sequence[str]) -> list[str]:
+    def _replay(
+        self, folder: Path, program: Sequence[str], lines: Sequence[str], cache: Path
+    ) -> tuple[list[str], str]:
+        """Run the lines, and return their ends and what they wrote to stderr."""
         shims = folder.parent / "shims"
         shims.mkdir(exist_ok=True)
         shim = shims / "uv"
@@ -72,13 +77,14 @@ class Guide:
             texts += [line, f'echo "$?: "{shlex.quote(first)} >> {shlex.quote(str(ends))}']
         script.write_text("\n".join(texts) + "\n")
         settings = {
+            "UV_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_TOOL_DIR": str(folder.parent / "tools"),
             "UV_TOOL_BIN_DIR": str(folder.parent / "tool-bin"),
         }
         output = self.machine.run(["bash", script], folder=folder, variables=settings, check=False)
         assert "/pepip/cli/" not in output.stderr, output.stderr
-        return ends.read_text().splitlines()
+        return ends.read_text().splitlines(), output.stderr
 
 
 @pytest.fixture
@@ -204,7 +210,7 @@ def test_the_guide_to_scripts(guide: Guide) -> None:
         "uv run absent.py",
     ]
 
-    ends = guide.replay(lines)
+    ends = guide.replay(lines, own_caches=True)
 
     failed = [line for line in ends if not line.startswith("0:")]
     assert failed == ["1: uv run --no-project needs_rich.py", "5: ./greet", "2: uv run absent.py"]
@@ -234,7 +240,7 @@ def test_the_guide_to_tools(guide: Guide) -> None:
         "uv tool uninstall absent",
     ]
 
-    ends = guide.replay(lines)
+    ends = guide.replay(lines, own_caches=True)
 
     failed = [line.partition(": ")[2] for line in ends if not line.startswith("0:")]
     assert failed == ["uvx --from absent-package-of-pepips-tests absent", "uv tool uninstall absent"]

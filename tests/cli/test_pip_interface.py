@@ -6,6 +6,7 @@ are equal and the store is whole.
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -17,24 +18,14 @@ import pytest
 from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Output, site_packages_of, uv_executable
 from tests.support.parity import Level
+from tests.support.shelf import with_script_alone
 from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
 
 pytestmark = pytest.mark.every(2)
 
-
-def tea(version: str) -> Wheel:
-    """Return a distribution with a package, a script, and a module that only this version has."""
-    return Wheel(
-        "tea",
-        version,
-        files={
-            "tea/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            f"tea/only_in_{version[0]}.py": "",
-        },
-        entry_points={"console_scripts": {"tea": "tea:main"}},
-    )
+tea = functools.partial(with_script_alone, "tea")
 
 
 POT = Wheel("pot", "1.0", files={"pot/__init__.py": ""}, dependencies=["tea"])
@@ -47,13 +38,6 @@ WHEELS = [tea("1.0"), tea("2.0"), tea("3.0"), POT, CUP, SAUCER]
 @dataclass(frozen=True)
 class Desk(SuppliedTwins):
     """Twin projects, each with an environment, and the wheels that they may take."""
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file into both projects. `{project}` in it is the project's folder."""
-        for project in self.projects:
-            path = project / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.replace("{project}", str(project)))
 
     def both(
         self, *words: str | Path, variables: Mapping[str, str] | None = None, check: bool = True

@@ -20,6 +20,7 @@ from tests.support.filesystems import mounted
 from tests.support.keeping import close, stranger_prefix
 from tests.support.machines import Machine, Output, find_interpreter, interpreter_of, site_packages_of
 from tests.support.refusals import assert_refused
+from tests.support.shelf import with_script
 from tests.support.snapshots import changes, link_shape, sha256_of, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.teams import Team
@@ -32,15 +33,11 @@ pytestmark = pytest.mark.every(2)
 
 def drum(version: str) -> Wheel:
     """Return a distribution with dependencies, an extra, scripts, and a package of one version."""
-    return Wheel(
+    return with_script(
         "drum",
         version,
-        files={
-            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "drum/skin.bin": "x" * 9000,
-        },
+        {"drum/skin.bin": "x" * 9000},
         data={"scripts/drum-roll": "#!python\nprint('rrr')\n"},
-        entry_points={"console_scripts": {"drum": "drum:main"}},
         dependencies=["Stick_Pair>=1", "horn<2"],
         extras={"loud": ["amplifier"]},
         variant="It goes [bold]boom[/bold]",
@@ -87,11 +84,7 @@ def add(workbench: Workbench, *requirements: str | Path, check: bool = True) -> 
 @pytest.fixture(scope="module")
 def filled(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """Return a store with two projects and an orphan, for tests that only read."""
-    folder = tmp_path_factory.mktemp("filled")
-    (folder / "home").mkdir()
-    machine = Machine(folder / "home", folder / "store", uv_cache)
-    found = Workbench(machine, folder, folder / "wheelhouse", interpreter, name=".")
-    found.supply(WHEELS)
+    found = Workbench.for_module(tmp_path_factory.mktemp("filled"), uv_cache, interpreter, WHEELS, name=".")
     found.at("one").install("drum==1.0", "drum-part", "wind-one")
     found.at("two").install("drum==2.0", "horn")
     add(found, "wind-two")
@@ -658,7 +651,10 @@ def test_the_doctor_before_there_is_a_store(workbench: Workbench) -> None:
 
     assert output.returncode == 0
     assert f"{workbench.store} does not exist yet" in output.stdout
-    assert_refused(workbench.pepip("store", "remove", "horn", check=False), f"there is no store at {workbench.store}")
+    for words in (("store", "remove", "horn"), ("store", "clean", "--yes"), ("prune", "--yes"), ("reclaim",)):
+        output = workbench.pepip(*words, check=False)
+        assert_refused(output, f"there is no store at {workbench.store}")
+        assert "hint: an install makes it" in output.stderr
     assert not workbench.store.exists()
 
 
@@ -872,11 +868,7 @@ def lay_out_hostile_names(found: Workbench) -> None:
 @pytest.fixture(scope="module")
 def hostile(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
     """Return a store with hostile names, for tests that only read."""
-    folder = tmp_path_factory.mktemp("hostile")
-    (folder / "home").mkdir()
-    machine = Machine(folder / "home", folder / "store", uv_cache)
-    found = Workbench(machine, folder, folder / "wheelhouse", interpreter, name=".")
-    found.supply(WHEELS)
+    found = Workbench.for_module(tmp_path_factory.mktemp("hostile"), uv_cache, interpreter, WHEELS, name=".")
     lay_out_hostile_names(found)
     return found
 

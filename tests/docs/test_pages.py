@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip import model, paths
+from pepip import paths
 from pepip.environment import file_modes
 from pepip.store import document, registry_file, trust
 from tests import ROOT
@@ -68,7 +68,7 @@ def test_formats_name_each_field_and_file() -> None:
     It also names each file that pepip keeps in an environment.
     """
     page = (ROOT / "docs/formats.md").read_text()
-    registration = model.Registration("", "/e", "/e", 0, "/", ())
+    registration = registry_file.Registration("", "/e", "/e", 0, "/", ())
     texts = [registry_file.dump(registration), trust.dump(trust.Trust(everybody=False, users=frozenset()))]
     fields = {*document.Document._fields, *(field for text in texts for field in json.loads(text))}
     names = (paths.scratch, paths.aside, paths.provenance, paths.copies, paths.adopting, paths.environment_id)

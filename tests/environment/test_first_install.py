@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from pepip.cli.output import LiveReporter
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.uv import interpreter as interpreters
 from tests.support.indexes import served
 from tests.support.machines import Machine, site_packages_of

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from pepip.cli.output import LiveReporter
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.wheel import record
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted

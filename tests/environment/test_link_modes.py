@@ -14,6 +14,7 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.machines import Machine, site_packages_of
 from tests.support.parity import Level
+from tests.support.shelf import with_script
 from tests.support.snapshots import changes, snapshot
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
@@ -25,11 +26,10 @@ OWN_FILES = ("hardlink", "clone", "copy")
 
 def organ(version: str) -> Wheel:
     """Return a wheel with every kind of file that a wheel may have."""
-    return Wheel(
+    return with_script(
         "organ",
         version,
-        files={
-            "organ/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+        {
             "organ/pipes/__init__.py": "",
             "organ/pipes/long.py": "",
             "organ/tunes/first.txt": "la\n",
@@ -43,7 +43,6 @@ def organ(version: str) -> Wheel:
             "scripts/organ-shell": "#!/bin/sh\n",
             "headers/organ.h": "",
         },
-        entry_points={"console_scripts": {"organ": "organ:main"}},
         executables=frozenset({"organ/pump"}),
     )
 

@@ -14,24 +14,23 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.machines import Machine
 from tests.support.parity import Level, Observation, differences, observe
+from tests.support.shelf import with_script
 from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.wheels import PKG_RESOURCES_NAMESPACE, PKGUTIL_NAMESPACE, Wheel
 
 
 def alpha(version: str) -> Wheel:
     """Return a distribution with a package, a script, data, and files that only this version has."""
-    return Wheel(
+    return with_script(
         "alpha",
         version,
-        files={
-            "alpha/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
+        {
             f"alpha/only_in_{version[0]}.py": "",
             "alpha/inner/__init__.py": "",
             "alpha/inner/table.txt": f"table of {version}\n",
             "alpha_module.py": f"VERSION = {version!r}\n",
         },
         data={"data/share/alpha/manual.txt": f"manual of {version}\n", "scripts/alpha-script": "#!python\n"},
-        entry_points={"console_scripts": {"alpha": "alpha:main"}},
     )
 
 

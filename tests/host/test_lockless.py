@@ -121,6 +121,7 @@ def test_many_processes_change_and_prune(ground: Workbench, rounds: int) -> None
 
 
 @pytest.mark.real_world
+@pytest.mark.timeout(4 * 3600)  # a round takes some seconds, more on a busy machine
 @pytest.mark.parametrize("rounds", [3, max(1, int(os.environ.get("PEPIP_TEST_ROUNDS", "1000")) // 8)])
 def test_many_processes_on_two_nodes_of_a_network_file_system(
     workbench: Workbench, tmp_path: Path, rounds: int

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from pepip.host import lock_folders, locks
+from pepip.host import folder_use, lock_folders, lock_kinds, locks
 
 pytestmark = pytest.mark.unit
 
@@ -46,11 +46,11 @@ def refuse_all(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
 @pytest.fixture(params=["flock", "POSIX locks", "lock folders"])
 def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
     """Return the kind of locks that there are, each in turn."""
-    if request.param == locks.POSIX:
+    if request.param == lock_kinds.POSIX:
         refuse_flock(monkeypatch, errno.ENOSYS)
-    elif request.param == locks.FOLDERS:
+    elif request.param == lock_kinds.FOLDERS:
         refuse_all(monkeypatch, errno.ENOSYS)
-    assert locks.kind_in(str(tmp_path)) == request.param
+    assert lock_kinds.kind_in(str(tmp_path)) == request.param
     assert list(tmp_path.iterdir()) == []
     return str(request.param)
 
@@ -113,13 +113,13 @@ def test_a_folder_is_in_use_by_several_or_by_one_alone(tmp_path: Path) -> None:
     """Nothing is left beside it."""
     folder = tmp_path / "project" / ".venv"
     folder.mkdir(parents=True)
-    assert not locks.is_in_use(str(folder))
-    with locks.in_use(str(folder)), locks.in_use(str(folder)):
-        assert locks.is_in_use(str(folder))
-    with locks.in_use(str(folder), alone=True), locks.in_use(str(folder.parent), alone=True, inside=True):
-        assert locks.is_in_use(str(folder))
+    assert not folder_use.is_in_use(str(folder))
+    with folder_use.in_use(str(folder)), folder_use.in_use(str(folder)):
+        assert folder_use.is_in_use(str(folder))
+    with folder_use.in_use(str(folder), alone=True), folder_use.in_use(str(folder.parent), alone=True, inside=True):
+        assert folder_use.is_in_use(str(folder))
 
-    assert not locks.is_in_use(str(folder))
+    assert not folder_use.is_in_use(str(folder))
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".venv", "project"]
 
 
@@ -133,7 +133,7 @@ def test_without_locks_of_any_kind_nobody_gets_one(
     (tmp_path / ".pepip-locks").write_text("a file where the folder would be")
     refuse_all(monkeypatch, number)
 
-    assert locks.kind_in(str(tmp_path)) == locks.NONE
+    assert lock_kinds.kind_in(str(tmp_path)) == lock_kinds.NONE
     assert not locks.is_held(str(path))
     with locks.held(str(path)) as is_locked:
         assert not is_locked
@@ -152,7 +152,7 @@ def test_a_lock_that_fails_for_a_while_is_an_error_and_never_free(
         fcntl.flock(file, fcntl.LOCK_EX)
         refuse_flock(monkeypatch, number)
 
-        for attempt in (locks.held(str(path)), locks.in_use(str(tmp_path))):
+        for attempt in (locks.held(str(path)), folder_use.in_use(str(tmp_path))):
             with pytest.raises(OSError, match="while locking") as failure, attempt:
                 pytest.fail("it was locked")
             assert (failure.value.errno, str(failure.value.filename).rstrip("/")) in {
@@ -162,19 +162,19 @@ def test_a_lock_that_fails_for_a_while_is_an_error_and_never_free(
         with locks.taken_if_free(str(path)) as is_free:
             assert not is_free
         assert locks.is_held(str(path))
-        assert locks.is_in_use(str(tmp_path))
-        assert locks.kind_in(str(tmp_path)) == locks.FAILING
+        assert folder_use.is_in_use(str(tmp_path))
+        assert lock_kinds.kind_in(str(tmp_path)) == lock_kinds.FAILING
     assert [item.name for item in tmp_path.rglob("*")] == ["lock"]
 
 
-@pytest.mark.parametrize("kind", [locks.FLOCK, locks.POSIX])
+@pytest.mark.parametrize("kind", [lock_kinds.FLOCK, lock_kinds.POSIX])
 def test_a_file_system_that_never_waits_is_asked_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Until the lock is free: no lock of another kind is taken meanwhile."""
     answers = [errno.EAGAIN] * 3
-    real = fcntl.flock if kind == locks.FLOCK else fcntl.fcntl
-    if kind == locks.POSIX:
+    real = fcntl.flock if kind == lock_kinds.FLOCK else fcntl.fcntl
+    if kind == lock_kinds.POSIX:
         refuse_flock(monkeypatch, errno.ENOSYS)
 
     def hesitate(*words: Any) -> Any:
@@ -182,7 +182,7 @@ def test_a_file_system_that_never_waits_is_asked_again(
             raise OSError(answers.pop(), "busy")
         return real(*words)
 
-    monkeypatch.setattr(fcntl, "flock" if kind == locks.FLOCK else "fcntl", hesitate)
+    monkeypatch.setattr(fcntl, "flock" if kind == lock_kinds.FLOCK else "fcntl", hesitate)
     with locks.held(str(tmp_path / "lock")) as is_locked:
         assert is_locked
         assert answers == []
@@ -325,3 +325,37 @@ def test_a_lock_whose_file_was_removed_during_the_wait_is_taken_on_the_new_file(
 def _waiting() -> str:
     """Return the lines of the kernel's list of processes that wait for a lock."""
     return "\n".join(line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("mode", [0o755, 0o2775, 0o700])
+def test_all_who_wait_can_read_a_lock_folder_and_only_its_holder_can_write_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, umask: int, mode: int
+) -> None:
+    """A user who can't read the mark of another would go on without any lock."""
+    refuse_all(monkeypatch, errno.ENOSYS)
+    tmp_path.chmod(mode)
+    before = os.umask(umask)
+    try:
+        with locks.held(f"{tmp_path}/file") as is_held:
+            assert is_held
+            mark = tmp_path / ".pepip-locks" / "file" / "x"
+            modes = [path.stat().st_mode & 0o777 for path in (mark, mark / "owner")]
+    finally:
+        os.umask(before)
+
+    assert modes == [mode & 0o755, mode & 0o644]
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_lock_has_the_mode_that_is_asked_for(tmp_path: Path, umask: int) -> None:
+    """One that exists is corrected, if it is this user's: a user without need of a lock should not hold it."""
+    path = tmp_path / "lock"
+    before = os.umask(umask)
+    try:
+        for mode in (0o644, 0o664, 0o600):
+            with locks.held(str(path), mode=mode) as is_held:
+                assert is_held
+                assert path.stat().st_mode & 0o777 == mode
+    finally:
+        os.umask(before)

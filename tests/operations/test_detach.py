@@ -22,41 +22,19 @@ from tests.support.machines import Machine
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.projects import commit
 from tests.support.refusals import assert_refused
+from tests.support.shelf import SHARED_FOLDERS, camera
 from tests.support.snapshots import changes, link_shape, snapshot
 from tests.support.teams import Team
 from tests.support.terminals import run_on_terminal
-from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
-CAMERA = Wheel(
-    "camera",
-    "1.0",
-    files={
-        "camera/__init__.py": "VERSION = '1.0'\ndef main():\n    print(VERSION)\n",
-        "camera/lenses/__init__.py": "",
-        "camera/lenses/glass.txt": "clear\n",
-        "camera/shutter": "#!/bin/sh\necho click\n",
-        "camera_module.py": "VERSION = '1.0'\n",
-    },
-    data={
-        "data/share/camera/manual.txt": "press it\n",
-        "data/etc/camera.conf": "iso = 100\n",
-        "headers/camera.h": "#define CAMERA 1\n",
-        "scripts/camera-python": "#!python\nprint('python')\n",
-        "scripts/camera-shell": "#!/bin/sh\necho shell\n",
-    },
-    entry_points={"console_scripts": {"camera": "camera:main"}},
-    executables=["camera/shutter"],
-)
+CAMERA = camera()
 WHEELS = [
     CAMERA,
-    Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
-    Wheel("cloud-core", "1.0", files={"cloud/core/__init__.py": "NAME = 'core'\n"}),
-    Wheel("cloud-store", "1.0", files={"cloud/store/__init__.py": "NAME = 'store'\n"}),
-    Wheel("old-one", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/one/__init__.py": ""}),
-    Wheel("old-two", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/two/__init__.py": ""}),
+    *SHARED_FOLDERS,
     Wheel("bystander", "1.0", files={"bystander/__init__.py": "HERE = True\n"}),
 ]
 SOURCE_ONLY = Wheel("quill", "1.0", files={"quill/__init__.py": "FEATHER = 1\n"})

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from email.message import Message
 from pathlib import Path
 
 import pytest
 
-from pepip.model import Installed, Registration, Stored
+from pepip.model import Installed
 from pepip.operations import entry_details
 from pepip.operations.census import KnownVenv
+from pepip.store.listing import Stored
+from pepip.store.registry_file import Registration
 
 pytestmark = pytest.mark.unit
 
@@ -67,3 +70,26 @@ def test_distributions_of_the_environment_itself_are_dependants(tmp_path: Path) 
 
     assert entry_details.private_dependants(known, "drum") == ["band"]
     assert entry_details.private_dependants(known, "horn") == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"License-Expression": "MIT"}, "MIT"),
+        ({"License": "BSD 3-Clause", "Classifier": "License :: OSI Approved :: MIT License"}, "BSD 3-Clause"),
+        (
+            {"License": "(c) Ada\n\nRedistribution …", "Classifier": "License :: OSI Approved :: MIT License"},
+            "MIT License",
+        ),
+        ({"License": "(c) Ada\n\nRedistribution …"}, "(c) Ada"),
+        ({"License": "word " * 40}, ""),
+        ({"License": "UNKNOWN"}, ""),
+    ],
+)
+def test_a_licence_is_named_in_few_words(fields: dict[str, str], words: str) -> None:
+    """The first line of a whole text says less than the classifiers do."""
+    metadata = Message()
+    for name, value in fields.items():
+        metadata[name] = value
+
+    assert entry_details._licence(metadata) == words

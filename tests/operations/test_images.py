@@ -20,7 +20,7 @@ import pytest
 from tests.support.environments import Twins
 from tests.support.filesystems import mounted
 from tests.support.images import build, left_by_runs, mounted_image, require_mksquashfs, require_mounts
-from tests.support.machines import Machine, Output, plain_user_prefix, site_packages_of
+from tests.support.machines import PLAIN_USER_ID, Machine, Output, plain_user_prefix, site_packages_of
 from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused
 from tests.support.signals import PASSED_ON, TELLING, told_by
@@ -311,7 +311,7 @@ def test_an_editable_project_becomes_a_wheel_if_asked(
     refused = machine.pepip("image", "build", "-o", "env.sqfs", folder=linked, check=False)
     image = build(machine, linked, "--no-editable", name="whole.sqfs")
 
-    assert_refused(refused, "quill is editable", "--no-editable")
+    assert_refused(refused, "the code of quill lies elsewhere", "--no-editable")
     assert not (linked / "env.sqfs").exists()
     assert [change for change in changes(before, snapshot(linked / ".venv")) if "__pycache__" not in change] == []
     with mounted_image(image, tmp_path / "mounted") as place:
@@ -392,13 +392,13 @@ def test_the_error_names_the_program_that_is_missing(machine: Machine, linked: P
 def test_a_failed_build_leaves_the_image_that_was_there(machine: Machine, linked: Path, tmp_path: Path) -> None:
     """On a full disk, and after a kill -9. The next build succeeds, and removes what was left."""
     with mounted("tmpfs", tmp_path / "small", mebibytes=1) as small:
-        (small / "env.sqfs").write_text("old")
+        (small / "env.sqfs").write_text("hsqs old")
         (linked / ".venv" / "big").write_bytes(os.urandom(2_000_000))
         failed = machine.pepip("image", "build", "-o", small / "env.sqfs", folder=linked, check=False)
         assert_refused(failed, "mksquashfs could not make the image", "make room")
         assert [path.name for path in small.iterdir()] == ["env.sqfs"]
-        assert (small / "env.sqfs").read_text() == "old"
-    (linked / "env.sqfs").write_text("old")
+        assert (small / "env.sqfs").read_text() == "hsqs old"
+    (linked / "env.sqfs").write_text("hsqs old")
     slow = tmp_path / "slow"
     slow.mkdir()
     real = shutil.which("mksquashfs")
@@ -415,7 +415,7 @@ def test_a_failed_build_leaves_the_image_that_was_there(machine: Machine, linked
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
 
-    assert (linked / "env.sqfs").read_text() == "old"
+    assert (linked / "env.sqfs").read_text() == "hsqs old"
     build(machine, linked)
     assert sorted(path.name for path in linked.iterdir()) == [".venv", "env.sqfs"]
     assert problems_of(machine.store) == []
@@ -521,3 +521,110 @@ def test_a_planted_link_is_not_written_through(machine: Machine, linked: Path) -
     assert victim.read_text() == "mine\n"
     assert not (linked / "env.sqfs").is_symlink()
     assert not (linked / ".env.sqfs.pepip-new").exists()
+
+
+@pytest.mark.parametrize("target", ["a file", "nothing"])
+def test_an_image_is_written_through_a_link(machine: Machine, linked: Path, tmp_path: Path, target: str) -> None:
+    """As by mksquashfs: the link stays, and the file that it leads to is replaced, or made."""
+    disk = machine.make_folder(tmp_path / "disk")
+    if target == "a file":
+        (disk / "real.sqfs").write_text("")
+    (disk / "second").symlink_to("real.sqfs")
+    (linked / "env.sqfs").symlink_to(disk / "second")
+
+    said = machine.pepip("image", "build", "-o", "env.sqfs", "--json", folder=linked).stdout
+
+    assert json.loads(said)["image"] == str(linked / "env.sqfs")
+    assert (linked / "env.sqfs").readlink() == disk / "second"
+    assert (disk / "real.sqfs").read_bytes()[:4] == b"hsqs"
+    assert sorted(path.name for path in disk.iterdir()) == ["real.sqfs", "second"]
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "env.sqfs"]
+
+
+def test_a_link_of_another_user_is_not_written_through(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """That user would choose the file that is replaced. A link of one's own may lead to it."""
+    if os.geteuid() != 0:
+        pytest.skip("the tests do not run as root")
+    victim = tmp_path / "victim.txt"
+    victim.write_text("mine\n")
+    planted = tmp_path / "planted"
+    planted.symlink_to(victim)
+    os.lchown(planted, PLAIN_USER_ID, PLAIN_USER_ID)
+    (linked / "mine").symlink_to(planted)
+    before = sorted(tmp_path.iterdir())
+
+    for output in (planted, linked / "mine"):
+        refused = machine.pepip("image", "build", "-o", output, folder=linked, check=False)
+        assert_refused(refused, f"{planted} is a link that belongs to", "name the file itself")
+
+    assert victim.read_text() == "mine\n"
+    assert planted.is_symlink()
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_links_in_a_circle_are_refused(machine: Machine, linked: Path) -> None:
+    """Nothing is written."""
+    (linked / "one").symlink_to("two")
+    (linked / "two").symlink_to("one")
+
+    refused = machine.pepip("image", "build", "-o", "one", folder=linked, check=False)
+
+    assert_refused(refused, "is no file", "hint:")
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "one", "two"]
+
+
+def test_an_image_may_have_the_longest_name(machine: Machine, linked: Path) -> None:
+    """A longer one is refused before anything is made."""
+    longest = "ü" * 125 + ".sqfs"
+    assert len(longest.encode()) == 255
+    image = build(machine, linked, name=longest)
+
+    refused = machine.pepip("image", "build", "-o", f"{longest}x", folder=linked, check=False)
+
+    assert_refused(refused, "is too long", "name another file")
+    assert image.read_bytes()[:4] == b"hsqs"
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", longest]
+
+
+def test_links_through_linked_folders_become_files(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """As all links into the store do, whether their targets are absolute or relative."""
+    packages = site_packages_of(linked / ".venv")
+    (packages / "relative.txt").symlink_to("camera/lenses/glass.txt")
+    (packages / "absolute").symlink_to(packages / "camera" / "lenses")
+
+    image = build(machine, linked)
+
+    with mounted_image(image, tmp_path / "mounted") as place:
+        found = site_packages_of(place)
+        assert (found / "relative.txt").read_text() == (found / "absolute" / "glass.txt").read_text() == "clear\n"
+        assert [path for path in (found / "relative.txt", found / "absolute") if path.is_symlink()] == []
+
+
+def test_a_run_makes_no_cache_for_uv(machine: Machine, linked: Path, tmp_path: Path) -> None:
+    """Even where uv's cache can't be written: a run needs no uv, and its program gets the user's own settings."""
+    require_mounts()
+    image, temporary = build(machine, linked), tmp_path / "tmp"
+    temporary.mkdir()
+    (tmp_path / "file").write_text("")
+    variables = {"TMPDIR": str(temporary), "UV_CACHE_DIR": f"{tmp_path}/file/cache"}
+    words = ("image", "run", image, "--", "sh", "-c", f"ls {temporary}; echo $UV_CACHE_DIR")
+
+    said = machine.pepip(*words, folder=tmp_path, variables=variables).stdout
+
+    assert said.split() == [f"pepip-images-{os.geteuid()}", f"{tmp_path}/file/cache"]
+    assert left_by_runs(temporary) == []
+
+
+@pytest.mark.parametrize("is_linked", [False, True], ids=["itself", "behind a link"])
+def test_a_file_that_is_no_image_is_not_replaced(machine: Machine, linked: Path, is_linked: bool) -> None:
+    """A slip such as `-o train.py` costs nothing, nor does `-o .venv/bin/python`, a link to the interpreter."""
+    program = linked / "train.py"
+    program.write_text("import camera\n")
+    (linked / "link").symlink_to(program)
+
+    output = "link" if is_linked else "train.py"
+    refused = machine.pepip("image", "build", "-o", output, folder=linked, check=False)
+
+    assert_refused(refused, f"{program} is no image, and is not replaced", "name another file")
+    assert program.read_text() == "import camera\n"
+    assert sorted(path.name for path in linked.iterdir()) == [".venv", "link", "train.py"]

@@ -44,3 +44,21 @@ def test_a_document_is_read_again_only_after_it_was_changed(
     assert "warning" not in after_damage.stderr
     listed = machine.uv("pip", "list", "--python", project / ".venv", folder=project).stdout
     assert [line.split()[0] for line in listed.splitlines()[2:]] == ["bell", "drum", "flute", "horn", "kettle"]
+
+
+def test_a_link_is_noted_only_once_in_an_hour(machine: Machine, project: Path, interpreter: Path) -> None:
+    """Otherwise each new project would make the cached entries of all others useless."""
+    project.mkdir(parents=True, exist_ok=True)
+    drum = Wheel("drum", "1.0").write(project.parent)
+    times = []
+    for number, hours in enumerate((0.0, 0.9, 1.1)):
+        for document in machine.store.glob("packages/*/drum-1.0/pepip-entry.json"):
+            linked_at = document.stat().st_mtime - hours * 3600
+            os.utime(document, (linked_at, linked_at))
+        machine.pepip("venv", "--python", interpreter, f"env-{number}", folder=project)
+        machine.pepip("install", "--venv", f"env-{number}", drum, folder=project)
+        (document,) = machine.store.glob("packages/*/drum-1.0/pepip-entry.json")
+        times.append((document.stat().st_mtime, linked_at if number else 0.0))
+
+    assert times[1][0] == times[1][1]
+    assert times[2][0] > times[2][1]

@@ -10,8 +10,8 @@ import pytest
 from pepip.environment import contents
 from pepip.operations import needs
 from pepip.store.root import Store
-from tests.support.machines import Machine, site_packages_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 WHEELS = [
     Wheel("drum", "2.0", files={"drum/__init__.py": ""}, dependencies=["skin>=2", "wood"]),
@@ -21,25 +21,24 @@ WHEELS = [
 ]
 
 
-@pytest.mark.parametrize("maker", ["pepip", "uv"])
-def test_unmet_needs_are_those_of_uv(
-    machine: Machine, store: Path, tmp_path: Path, wheelhouse: Path, maker: str
-) -> None:
-    """Whether the distributions are linked or the environment's own."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    project = machine.make_folder(tmp_path / "one")
-    machine.uv("venv", ".venv", folder=project)
-    words = ("--no-index", "--find-links", wheelhouse, "--no-deps", *(wheel.name for wheel in WHEELS))
-    run = machine.pepip if maker == "pepip" else machine.uv
-    run("pip", "install", *words, folder=project)
-    environment = project / ".venv"
+def make(project: Workbench, *, by_uv: bool) -> Path:
+    """Make an environment with all distributions, although not all of their needs are met."""
+    project.uv("venv", "--python", project.interpreter)
+    words = ("pip", "install", *project.from_wheelhouse, "--no-deps", *(wheel.name for wheel in WHEELS))
+    (project.uv if by_uv else project.pepip)(*words)
+    return project.environment
 
-    opened = Store(str(store))
-    present = contents.installed_in(str(site_packages_of(environment)), opened.known_roots)
+
+@pytest.mark.parametrize("by_uv", [False, True])
+def test_unmet_needs_are_those_of_uv(workbench: Workbench, *, by_uv: bool) -> None:
+    """Whether the distributions are linked or the environment's own."""
+    environment = make(workbench, by_uv=by_uv)
+
+    opened = Store(str(workbench.store))
+    present = contents.installed_in(str(workbench.site_packages), opened.known_roots)
     found = needs.Needs(opened).unmet(str(environment), "3.11.7", present)
 
-    said = machine.uv("pip", "check", folder=project, check=False).stderr
+    said = workbench.uv("pip", "check", check=False).stderr
     of_uv = re.findall(r"The package `(.+?)` requires `(.+?)`", said)
     assert sorted((need.name, need.requirement.lower()) for need in found) == sorted(
         (name, requirement.lower()) for name, requirement in of_uv
@@ -47,17 +46,10 @@ def test_unmet_needs_are_those_of_uv(
     assert len(found) == 3
 
 
-def test_removing_a_distribution_breaks_those_that_need_it(
-    machine: Machine, store: Path, tmp_path: Path, wheelhouse: Path
-) -> None:
+def test_removing_a_distribution_breaks_those_that_need_it(workbench: Workbench) -> None:
     """Needs that were unmet before are not among them."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    project = machine.make_folder(tmp_path / "one")
-    machine.uv("venv", ".venv", folder=project)
-    words = ("--no-index", "--find-links", wheelhouse, "--no-deps", *(wheel.name for wheel in WHEELS))
-    machine.pepip("pip", "install", *words, folder=project)
+    environment = make(workbench, by_uv=False)
 
-    broken = needs.broken_by_removal(Store(str(store)), str(project / ".venv"), {"drum"})
+    broken = needs.broken_by_removal(Store(str(workbench.store)), str(environment), {"drum"})
 
     assert [(need.name, need.found) for need in broken] == [("horn", "")]

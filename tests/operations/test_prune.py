@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.support.filesystems import mounted
-from tests.support.keeping import Keeper, dangling_links, free_bytes, names_of, without_metadata
+from tests.support.keeping import Keeper, dangling_links, free_bytes, leave_only_hard_links, names_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import leftovers_of
@@ -437,10 +437,7 @@ def test_bytes_that_an_environment_still_has_are_not_called_free(disk: tuple[Pat
     """If an environment lost its metadata, its hard links still keep the bytes of an orphan."""
     place, keeper = disk
     environment = keeper.at("app").install("band", "band-guests")
-    for stem in ("band-1.0", "band_guests-1.0"):
-        without_metadata(environment, stem)
-    for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
-        path.unlink()
+    leave_only_hard_links(environment, "band-1.0", "band_guests-1.0")
     previewed = keeper.preview()
     before = free_bytes(place)
 

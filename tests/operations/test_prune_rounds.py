@@ -8,7 +8,6 @@ from __future__ import annotations
 import itertools
 import json
 import os
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
@@ -18,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.machines import Machine
-from tests.support.stores import leftovers_of, problems_of
+from tests.support.machines import Output
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 ROUNDS = int(os.environ.get("PEPIP_TEST_ROUNDS", "10"))
 PARTS = 6
@@ -38,42 +37,42 @@ print(importlib.import_module(f'{sys.argv[-1]}.late').WORD)
 _QUILL = f"def main():\n    exec({_LATE!r})\n"
 
 
-@dataclass(frozen=True)
-class Mill:
-    """A user with wheels, and a file that holds the number of prunes that have ended."""
+WHEELS = [
+    *(
+        Wheel(name, "1.0", files={f"{name}/__init__.py": "", f"{name}/late.py": f"WORD = '{name}'\n"})
+        for name in (f"{kind}{number}" for kind in ("part", "leaf") for number in range(PARTS))
+    ),
+    Wheel("quill", "1.0", files={"quill.py": _QUILL}, entry_points={"console_scripts": {"quill": "quill:main"}}),
+]
 
-    machine: Machine
-    folder: Path
-    interpreter: Path
+
+@dataclass(frozen=True)
+class Mill(Workbench):
+    """A user with wheels, and a file that holds the number of prunes that have ended."""
 
     @property
     def ended(self) -> Path:
         """Return the file with the number of ended prunes."""
         return self.folder / "ended"
 
-    def run(self, *words: str | Path) -> subprocess.CompletedProcess[str]:
+    def run(self, *words: str | Path) -> Output:
         """Run pepip as a program of its own."""
-        settings = {
-            "UV_CACHE_DIR": str(self.folder / "cache"),
-            "UV_FIND_LINKS": str(self.folder / "wheels"),
-            "UV_PYTHON": str(self.interpreter),
-        }
         command = [sys.executable, "-m", "pepip", *words]
-        return self.machine.run(command, folder=self.folder, check=False, variables=settings)
+        return self.machine.run(command, folder=self.folder, check=False, variables=self.variables)
 
-    def run_script(self, number: int, part: str) -> subprocess.CompletedProcess[str]:
+    def run_script(self, number: int, part: str) -> Output:
         """Run a script that deletes itself, so that its environment is abandoned while it runs."""
         path = self.folder / f"script-{number}.py"
         head = f"# /// script\n# requires-python = '>=3.9'\n# dependencies = ['{part}']\n# ///\n"
         path.write_text(f"{head}import os\nos.unlink(__file__)\n{_LATE}")
         return self.run("run", "--no-index", path, self.ended, part)
 
-    def run_tool(self, number: int, part: str) -> subprocess.CompletedProcess[str]:
+    def run_tool(self, number: int, part: str) -> Output:
         """Run a tool in an environment of uv's cache."""
         del number
         return self.run("x", "--no-index", "--with", part, "quill", self.ended, part)
 
-    def run_with(self, number: int, part: str) -> subprocess.CompletedProcess[str]:
+    def run_with(self, number: int, part: str) -> Output:
         """Run a program with a further distribution."""
         del number
         words = ("--no-index", "--no-project", "--with", part, "python", "-c", _LATE)
@@ -82,21 +81,21 @@ class Mill:
 
 @pytest.mark.real_world
 @pytest.mark.timeout(60 * 60)
-def test_no_prune_breaks_a_running_program(machine: Machine, tmp_path: Path, interpreter: Path) -> None:
+def test_no_prune_breaks_a_running_program(workbench: Workbench) -> None:
     """Each program imports a module only after a prune has ended meanwhile. The store stays whole."""
-    for name in (f"{kind}{number}" for kind in ("part", "leaf") for number in range(PARTS)):
-        files = {f"{name}/__init__.py": "", f"{name}/late.py": f"WORD = '{name}'\n"}
-        Wheel(name, "1.0", files=files).write(tmp_path / "wheels")
-    points = {"console_scripts": {"quill": "quill:main"}}
-    Wheel("quill", "1.0", files={"quill.py": _QUILL}, entry_points=points).write(tmp_path / "wheels")
-    mill = Mill(machine, tmp_path, interpreter)
+    settings = {
+        "UV_CACHE_DIR": str(workbench.folder / "cache"),
+        "UV_FIND_LINKS": str(workbench.wheelhouse),
+        "UV_PYTHON": str(workbench.interpreter),
+    }
+    mill = Mill.like(workbench, variables=settings)
     mill.ended.write_text("0")
     mill.run("run", "--no-index", "--no-project", "--with", "part0", "python", "-c", "")  # makes the store
     kinds = (mill.run_script, mill.run_tool, mill.run_with)
     numbers, is_over = itertools.count(), threading.Event()
 
     def work(place: int) -> list[str]:
-        run: Callable[[int, str], subprocess.CompletedProcess[str]] = kinds[place % len(kinds)]
+        run: Callable[[int, str], Output] = kinds[place % len(kinds)]
         faults = []
         while not is_over.is_set():
             number = next(numbers)
@@ -119,11 +118,11 @@ def test_no_prune_breaks_a_running_program(machine: Machine, tmp_path: Path, int
     assert [prune.stderr for prune in prunes if prune.returncode] == []
     removed = [entry for prune in prunes for entry in json.loads(prune.stdout)["orphans"]]
     assert removed  # of scripts that have ended
-    assert problems_of(machine.store) == leftovers_of(machine.store) == []
+    assert mill.problems() == mill.leftovers() == []
     print(f"{len(prunes)} prunes, {len(removed)} entries removed, {next(numbers)} programs")
 
 
-def _prune(mill: Mill, number: int) -> subprocess.CompletedProcess[str]:
+def _prune(mill: Mill, number: int) -> Output:
     output = mill.run("prune", "--yes", "--json")
     temporary = mill.folder / "ended.new"
     temporary.write_text(str(number))

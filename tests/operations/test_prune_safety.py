@@ -28,6 +28,7 @@ from tests.support.keeping import (
     close,
     dangling_links,
     free_bytes,
+    leave_only_hard_links,
     names_of,
     stranger_prefix,
     without_metadata,
@@ -36,7 +37,7 @@ from tests.support.kills import changes_seen, killed_before
 from tests.support.machines import site_packages_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import entries_of, problems_of
+from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.teams import Team
 
 pytestmark = pytest.mark.every(2)
@@ -567,10 +568,7 @@ def test_metadata_alone_keeps_an_entry(keeper: Keeper) -> None:
 def test_link_counts_say_nothing(keeper: Keeper) -> None:
     """An entry is an orphan even if uv's cache, or an environment without metadata, has hard links to its files."""
     environment = keeper.at("app").install("band", "band-guests")
-    for stem in ("band-1.0", "band_guests-1.0"):
-        without_metadata(environment, stem)
-    for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
-        path.unlink()
+    leave_only_hard_links(environment, "band-1.0", "band_guests-1.0")
 
     done = keeper.prune()
 
@@ -686,7 +684,7 @@ def test_eight_processes_install_and_prune_at_once(keeper: Keeper) -> None:
 
     assert all(count >= 4 for count in counts)
     assert keeper.problems() == []
-    assert _remains(keeper.store) == []
+    assert keeper.leftovers() == []
 
 
 def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
@@ -707,7 +705,7 @@ def test_the_trash_of_a_run_that_goes_on_is_left_to_it(keeper: Keeper) -> None:
     assert [orphan.stored.name for orphan in done.orphans] == ["drum", "horn"]
     assert done.freed_bytes == previewed.freed_bytes > 0
     assert keeper.entries() == []
-    assert _remains(keeper.store) == []
+    assert keeper.leftovers() == []
 
 
 def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
@@ -728,7 +726,7 @@ def test_a_run_that_begins_while_another_clears_up_is_not_cleared_away(
     trash.empty(Store(str(keeper.store)))
 
     assert held == [(str(left), True)]
-    assert _remains(keeper.store) == []
+    assert keeper.leftovers() == []
     assert not left.with_suffix(".lock").exists()
 
 
@@ -782,7 +780,7 @@ def test_every_member_of_a_team_sees_that_a_run_goes_on(team: Team) -> None:
         assert folder.is_dir()
         process.communicate("")
     first.pepip("prune", "--yes", folder=first.home)
-    assert _remains(team.store) == []
+    assert leftovers_of(team.store) == []
 
 
 @pytest.mark.real_world
@@ -793,20 +791,10 @@ def test_eight_processes_install_and_prune_for_long(keeper: Keeper) -> None:
 
         assert min(counts) > 0
         assert keeper.problems() == []
-        assert _remains(keeper.store) == []
+        assert keeper.leftovers() == []
 
 
 # Kills
-
-
-def _remains(store: Path) -> list[str]:
-    """Return the paths in `staging` and `trash`, except their locks."""
-    return sorted(
-        path.relative_to(store).as_posix()
-        for name in ("staging", "trash")
-        for path in store.glob(f"{name}/*")
-        if path.name != ".lock"
-    )
 
 
 def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: Keeper) -> None:
@@ -839,7 +827,7 @@ def test_a_killed_prune_leaves_whole_entries_and_the_next_one_finishes(keeper: K
 
         assert keeper.entries() == ["drum-2.0", "wind-one-1.0"], where
         assert keeper.problems() == [], where
-        assert _remains(keeper.store) == [], where
+        assert keeper.leftovers() == [], where
     assert keeper.run_drum(kept) == "2.0"
 
 
@@ -979,7 +967,7 @@ def test_a_store_can_be_locked_by_all_who_may_use_it(keeper: Keeper) -> None:
     refusal = stranger.prune_in_words(check=False)
     lock.chmod(0o600)
 
-    assert_refused(refusal, str(lock), "may not be read", exit_codes=(1,))
+    assert_refused(refusal, str(lock), "can't be read", exit_codes=(1,))
     assert keeper.entries() == ["drum-1.0"]
 
 

@@ -5,6 +5,7 @@ Twin environments get the same commands, one from uv and one from pepip, on whee
 
 from __future__ import annotations
 
+import functools
 import shutil
 import sys
 from collections.abc import Callable
@@ -17,24 +18,14 @@ from tests.support.environments import SuppliedTwins, Twins
 from tests.support.machines import Machine, any_interpreter, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.refusals import assert_refused
+from tests.support.shelf import with_script_alone
 from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
 
 pytestmark = pytest.mark.every(2)
 
-
-def ink(version: str) -> Wheel:
-    """Return a distribution with a package, a script, and a module that only this version has."""
-    return Wheel(
-        "ink",
-        version,
-        files={
-            "ink/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            f"ink/only_in_{version[0]}.py": "",
-        },
-        entry_points={"console_scripts": {"ink": "ink:main"}},
-    )
+ink = functools.partial(with_script_alone, "ink")
 
 
 PAPER = Wheel("paper", "1.0", files={"paper/__init__.py": ""}, extras={"colour": ["ink"], "old": ["ink<2"]})
@@ -56,13 +47,6 @@ class Desk(SuppliedTwins):
     def elsewhere(self) -> Path:
         """Return a folder beside the projects, for files that both refer to."""
         return self.twins.folder / "elsewhere"
-
-    def write(self, name: str, text: str) -> None:
-        """Write a file into both projects."""
-        for project in self.projects:
-            path = project / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
 
     def install(self, *arguments: str | Path) -> None:
         """Install into both, and assert that they are equal and that the store is whole."""
@@ -480,10 +464,11 @@ def test_an_existing_environment_keeps_its_interpreter(desk: Desk, machine: Mach
     machine.pepip("install", "paper", *desk.source, "--python", other, folder=project)
     before = (project / ".venv" / "pyvenv.cfg").read_text()
 
-    words = ("install", "ink", *desk.source, "--python", desk.twins.interpreter)
-    output = machine.pepip(*words, folder=project, check=False)
+    for name in ("ink", "paper"):
+        words = ("install", name, *desk.source, "--python", desk.twins.interpreter)
+        output = machine.pepip(*words, folder=project, check=False)
+        assert_refused(output, str(project / ".venv"))
 
-    assert_refused(output, str(project / ".venv"))
     assert (project / ".venv" / "pyvenv.cfg").read_text() == before
     assert not installed_in(project / ".venv")
 

@@ -266,6 +266,33 @@ def test_with_is_linked(workbench: Workbench) -> None:
     assert_whole(workbench)
 
 
+BESIDE = """import os, subprocess
+def main():
+    import ink
+    subprocess.run([{uv!r}, "tool", "run", "pen"], env={{**os.environ, "UV_TOOL_DIR": "others"}})
+if __name__ == "__main__":
+    main()
+"""
+ENTRY_POINT_OF_BESIDE = {"console_scripts": {"beside": "beside:main"}}
+
+
+@pytest.mark.parametrize("words", ["run --with ink beside.py", "x --with ink beside"])
+def test_an_environment_that_another_command_makes_meanwhile_is_left_alone(workbench: Workbench, words: str) -> None:
+    """It may belong to somebody with another store, or with none."""
+    text = BESIDE.format(uv=str(uv_executable()))
+    (workbench.folder / "beside.py").write_text(text)
+    workbench.supply([replace(INK, name="beside", files={"beside.py": text}, entry_points=ENTRY_POINT_OF_BESIDE)])
+
+    workbench.pepip(*words.split())
+
+    cache = workbench.folder / "cache"
+    environments = [path.parent for path in cache.glob("archive-v*/*/pyvenv.cfg")]
+    with_pen = [place for place in environments if (site_packages_of(place) / "pen").exists()]
+    assert [is_linked(workbench, place, "pen") for place in with_pen] == [False]
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
 def test_requirements_from_a_pipe_are_read_once(workbench: Workbench) -> None:
     """A shell gives the output of a command as a file that can't be read a second time."""
     shown = f"{sys.executable} -m pepip run --with-requirements <(echo ink) python -c 'import ink; print(ink.COLOR)'"
@@ -314,6 +341,20 @@ def test_a_user_who_asks_for_own_files_gets_those_of_uv(workbench: Workbench, va
     if "UV_LINK_MODE" in variables:
         assert not is_linked(workbench, tool_of(workbench), "pen")
     assert run_tool(workbench, "pepip").stdout == "pen 1.0\n"
+
+
+def test_a_link_mode_in_the_settings_of_a_project_is_not_for_tools(workbench: Workbench) -> None:
+    """`uv tool` reads the user's settings alone, and so does pepip."""
+    configuration = workbench.folder / "configuration"
+    (configuration / "uv").mkdir(parents=True)
+    variables = {"XDG_CONFIG_HOME": str(configuration)}
+    settings = {True: "link-mode = 'copy'\n", False: ""}
+    for of_project, of_user in ((True, False), (False, True)):
+        (workbench.folder / "uv.toml").write_text(settings[of_project])
+        (configuration / "uv" / "uv.toml").write_text(settings[of_user])
+
+        workbench.pepip("tool", "install", "--force", "pen", variables=variables)
+        assert is_linked(workbench, tool_of(workbench), "pen") == (not of_user)
 
 
 @pytest.mark.parametrize("command", ["clean", "prune"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import Machine, version_in
 from tests.support.snapshots import snapshot
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
@@ -30,10 +30,9 @@ WHEELS = [
 ]
 
 
-def version_in(workbench: Workbench, environment: str, name: str = "drum") -> str:
+def version_at(workbench: Workbench, environment: str, name: str = "drum") -> str:
     """Return the version of a package in an environment."""
-    found = list(site_packages_of(workbench.folder / environment).glob(f"{name}-*.dist-info"))
-    return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
+    return version_in(workbench.folder / environment, name)
 
 
 def environment_of_script(workbench: Workbench) -> str:
@@ -103,12 +102,12 @@ def test_each_environment_is_upgraded_in_its_own_way(behind: Workbench) -> None:
     assert answer.returncode == 1
     assert "Upgraded 4 environments: 1 downloaded, 1 failed" in answer.stderr
     assert "drum>3" in answer.stderr
-    assert [version_in(behind, f"{name}/.venv") for name in ("plain", "bound", "locked", "stuck")] == [
+    assert [version_at(behind, f"{name}/.venv") for name in ("plain", "bound", "locked", "stuck")] == [
         *("2.0", "2.0", "2.0", "1.0"),
     ]
-    assert version_in(behind, environment_of_script(behind)) == "2.0"
+    assert version_at(behind, environment_of_script(behind)) == "2.0"
     assert '"2.0"' in (behind.folder / "locked" / "uv.lock").read_text()
-    assert version_in(behind, "tools/pen") == version_in(behind, "tools/pen", "pen") == "1.0"  # as its receipt says
+    assert version_at(behind, "tools/pen") == version_at(behind, "tools/pen", "pen") == "1.0"  # as its receipt says
     assert behind.problems() == []
     (row,) = behind.ask("uses", "--several")
     assert (row["name"], [item["version"] for item in row["versions"]]) == ("drum", ["2.0", "1.0"])
@@ -123,8 +122,8 @@ def test_named_environments_alone_are_upgraded(behind: Workbench) -> None:
 
     document = json.loads(answer.stdout)
     assert {item["way"] for item in document["environments"]} == {"pip", "script", "tool"}
-    assert [version_in(behind, f"{name}/.venv") for name in ("plain", "bound", "locked")] == ["2.0", "1.0", "1.0"]
-    assert version_in(behind, environment_of_script(behind)) == "2.0"
+    assert [version_at(behind, f"{name}/.venv") for name in ("plain", "bound", "locked")] == ["2.0", "1.0", "1.0"]
+    assert version_at(behind, environment_of_script(behind)) == "2.0"
 
 
 @pytest.mark.real_world
@@ -135,11 +134,11 @@ def test_without_a_name_the_project_here_gets_all_that_is_newest(behind: Workben
 
     other.pepip("upgrade", "--projects", "locked/.venv")
 
-    assert (version_in(behind, "plain/.venv"), version_in(behind, "locked/.venv")) == ("1.0", "2.0")
+    assert (version_at(behind, "plain/.venv"), version_at(behind, "locked/.venv")) == ("1.0", "2.0")
 
     behind.at("plain").pepip("upgrade")
 
-    assert version_in(behind, "plain/.venv") == "2.0"
+    assert version_at(behind, "plain/.venv") == "2.0"
 
 
 @pytest.mark.parametrize(

@@ -235,6 +235,17 @@ def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) 
     assert "drum" not in studio.second.pepip("uses", "horn").stderr
 
 
+def test_an_import_does_not_look_like_another_tool(workbench: Workbench) -> None:
+    """The bytecode of a module in site-packages does not change the time by which pepip notices other tools."""
+    workbench.install("horn")
+    before = workbench.site_packages.stat().st_mtime_ns
+
+    workbench.python("-c", "import horn")
+
+    assert list(workbench.site_packages.glob("__pycache__/horn.*.pyc"))
+    assert workbench.site_packages.stat().st_mtime_ns == before
+
+
 def test_a_damaged_entry_is_linked_into_no_new_project(studio: Studio) -> None:
     """The entry is stored anew before it is linked."""
     studio.uv("install", "cover")

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from pepip import digests
 from pepip.store import leases
 from tests.support.gluster import stopped, two_mounts
 from tests.support.indexes import served
@@ -275,8 +276,8 @@ def test_a_layer_that_may_not_be_read_is_as_one_that_is_away(site: Site) -> None
         return row["state"], row["sentence"].partition(";")[0].partition(", linked")[0]
 
     close(packages)
-    assert_refused(site.install("horn", check=False), f"drum from the layer {site.layer}, which may not be read")
-    assert layer_row() == ("error", f"{site.layer} may not be read")
+    assert_refused(site.install("horn", check=False), f"drum from the layer {site.layer}, which can't be read")
+    assert layer_row() == ("error", f"{site.layer} can't be read")
     packages.chmod(0o711)
     assert layer_row() == ("ok", f"{site.layer}: its entries can't be listed")
     site.install("horn")
@@ -427,6 +428,34 @@ def test_publish_refuses_before_it_writes(site: Site, tmp_path: Path) -> None:
     assert sorted(path.name for path in other.iterdir()) == ["letter.txt"]
 
 
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_publish_removes_the_rest_of_a_killed_one(site: Site) -> None:
+    """Nobody else may ever store something in that layer."""
+    site.install("drum==1.0", "horn", variables={})
+    site.read("store", "publish", "horn", "--to", site.layer)
+    left = site.layer / "staging" / "1-1"
+    (left / "0").mkdir(parents=True)
+    left.with_name("1-1.lock").touch()
+
+    site.read("store", "publish", "drum", "--to", site.layer)
+
+    assert list((site.layer / "staging").iterdir()) == []
+    assert entries_of(site.layer) == ["drum-1.0", "horn-1.0"]
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_store_is_not_published_around_itself(site: Site, tmp_path: Path) -> None:
+    """The layer would count the store as an entry."""
+    outer = tmp_path / "outer"
+    site = replace(site, reader=replace(site.reader, store=outer / "packages" / "mine"))
+    site.install("drum==1.0", variables={})
+
+    refused = site.read("store", "publish", "drum", "--to", outer, check=False)
+
+    assert_refused(refused, f"your own store, {site.reader.store}, lies among the entries of {outer}", "PEPIP_HOME")
+    assert [path.name for path in outer.iterdir()] == ["packages"]
+
+
 def test_a_reader_may_not_publish_to_a_layer_of_another(site: Site) -> None:
     """The system refuses, and the message names the layer."""
     if not site.reader.prefix:
@@ -516,16 +545,16 @@ def test_a_lease_is_renewed_by_commands_that_find_nothing_to_do(site: Site, tmp_
         site.owner.pepip("store", "init", "--layer", "--lease-days", "30", folder=site.owner.home)
         site.install("drum==1.0")
         (lease,) = (site.layer / "leases").iterdir()
-        answers = site.reader.store.glob("cache/answers-*/settled-*")
-        (answer,) = (path for path in answers if "until:" in path.read_text())
-        text = answer.read_text()
-        until = next(line for line in text.splitlines() if "until:" in line)
+        notes = list(site.reader.store.glob("cache/answers-*/settled-*"))
+        until = next(line for line in notes[0].read_text().splitlines() if "until:" in line)
         assert 3600 < float(until.partition("until:")[2]) - time.time() <= 86_401
         days_ago = time.time() - 5 * 86_400
         os.utime(lease, (days_ago, days_ago))
         site.install("drum==1.0")
         assert time.time() - lease.stat().st_mtime > 86_400
-        answer.write_text(text.replace(until, f"early\tuntil:{time.time() - 1:.0f}"))  # a day later
+        for note in notes:  # a day later
+            rest = note.read_text().partition("\n")[2].replace(until, f"early\tuntil:{time.time() - 1:.0f}")
+            note.write_text(f"{note.name} {digests.hexadecimal(rest.encode())}\n{rest}")
 
         site.install("drum==1.0")
         assert time.time() - lease.stat().st_mtime < 3600
@@ -684,6 +713,27 @@ def test_a_layers_owner_waits_for_readers_that_link(site: Site) -> None:
         holding.communicate()
 
     assert site.plays() == "1.0"
+
+
+def test_a_layer_may_vanish_while_a_command_waits_for_its_lock(site: Site) -> None:
+    """The command then stores the packages in the reader's store, and its environment is whole."""
+    site.fill("drum==1.0", "horn")
+    lock = site.layer / ".lock"
+    holding = site.owner.start(["flock", lock, "sh", "-c", "echo held; read _"], folder=site.owner.home)
+    assert holding.stdout is not None
+    assert holding.stdout.readline() == "held\n"
+    with ThreadPoolExecutor(1) as pool:
+        linked = pool.submit(site.install, "drum==1.0", "horn")
+        time.sleep(2)
+        assert not linked.done()
+        site.layer.rename(site.layer.with_name("away"))
+        holding.communicate("\n")
+        said = linked.result().stderr
+
+    assert f"warning: the layer {site.layer} is not there: its packages are stored in {site.reader.store}" in said
+    assert site.plays() == "1.0"
+    assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
+    assert problems_of(site.reader.store) == []
 
 
 @pytest.mark.parametrize("count", [4, pytest.param(20, marks=pytest.mark.real_world)])

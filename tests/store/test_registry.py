@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from pepip.model import Registration
 from pepip.store import registry, registry_file
+from pepip.store.registry_file import Registration
 from pepip.store.root import Store
 from tests.support.keeping import Keeper
 from tests.support.snapshots import changes, snapshot
@@ -188,6 +188,15 @@ OBSTACLES = [
 ]
 
 
+def store_and_environment(folder: Path) -> tuple[Store, Path]:
+    """Return a new store, and a folder in the place of an environment."""
+    store = Store(str(folder / "store"))
+    store.create()
+    environment = folder / "app" / ".venv"
+    environment.mkdir(parents=True)
+    return store, environment
+
+
 def name_of(make: Callable[[Path], str]) -> str:
     """Return the name of a case."""
     return make.__name__.removeprefix("make_")
@@ -198,10 +207,7 @@ def test_a_file_that_holds_no_registration_is_named_with_the_reason(
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
     """Such a file is not followed, not waited for, and not read without end. The other files count."""
-    store = Store(str(tmp_path / "store"))
-    store.create()
-    environment = tmp_path / "app" / ".venv"
-    environment.mkdir(parents=True)
+    store, environment = store_and_environment(tmp_path)
     assert registry.register(store, str(environment), ["py3-none-any/drum-1.0"])
     strange = tmp_path / "store" / "projects" / "strange-0123456789abcdef.json"
     damage = make(strange)
@@ -218,10 +224,7 @@ def test_an_environment_is_registered_in_the_place_of_a_file_without_a_registrat
     tmp_path: Path, make: Callable[[Path], str]
 ) -> None:
     """A regular file replaces it, and the target of a link stays unchanged."""
-    store = Store(str(tmp_path / "store"))
-    store.create()
-    environment = tmp_path / "app" / ".venv"
-    environment.mkdir(parents=True)
+    store, environment = store_and_environment(tmp_path)
     registry.register(store, str(environment), [])
     place = Path(registry.file_of(store, str(environment)))
     place.unlink()
@@ -261,10 +264,7 @@ def test_people_are_told_which_file_is_damaged_and_why(keeper: Keeper, make: Cal
 
 def test_registering_again_writes_only_new_entries(tmp_path: Path) -> None:
     """A registration that already lists all entries stays. One that lacks an entry is written anew."""
-    store = Store(str(tmp_path / "store"))
-    store.create()
-    environment = tmp_path / "app" / ".venv"
-    environment.mkdir(parents=True)
+    store, environment = store_and_environment(tmp_path)
     registry.register(store, str(environment), ["b/horn-1.0", "b/drum-1.0"])
     place = Path(registry.file_of(store, str(environment)))
     first = place.stat().st_ino

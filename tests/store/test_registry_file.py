@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from pepip.model import Registration
 from pepip.store import registry_file
+from pepip.store.registry_file import Registration
 
 pytestmark = pytest.mark.unit
 

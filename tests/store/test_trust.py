@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.offices import Office, owner_of
+from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
 
@@ -250,3 +251,18 @@ def test_modes_that_others_need_are_flaws_and_are_corrected(office: Office) -> N
 
     assert "0 downloaded" in office.install(office.victim)
     office.sound(office.victim)
+
+
+def test_a_link_in_the_place_of_leases_is_not_followed(office: Office) -> None:
+    """A member makes it before the owner makes the store a layer. It leads to a folder of the owner."""
+    victim = office.root.home / "private"
+    victim.mkdir(mode=0o700)
+    victim.chmod(0o700)
+    office.attack(f"ln -s '{victim}' '{office.store}/leases'")
+    words = ("store", "init", "--shared", str(office.team.group_id), "--layer", "--lease-days", "60")
+
+    refused = office.root.pepip(*words, folder=office.root.home, check=False)
+
+    assert_refused(refused, f"{office.store}/leases is a link")
+    assert stat.S_IMODE(victim.stat().st_mode) == 0o700
+    assert not (office.store / "layer.json").exists()

@@ -21,11 +21,11 @@ import pytest
 
 from pepip.uv.archives import Archives
 from pepip.wheel import record
+from tests.support.customers import Customer
 from tests.support.gluster import two_mounts
-from tests.support.indexes import served
-from tests.support.machines import Machine, Output, site_packages_of
-from tests.support.projects import write_simple_index
+from tests.support.machines import Output
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 CLOCK = Wheel("clock", "1.0", files={"clock/__init__.py": "HOUR = 12\n", "clock/face.txt": "twelve\n"})
 BELL = Wheel("bell", "1.0", files={"bell.py": "LOUD = True\n"})
@@ -37,36 +37,25 @@ FACE = "py3-none-any/clock-1.0/clock/face.txt"
 
 
 @dataclass(frozen=True)
-class Workshop:
+class Workshop(Customer):
     """A store and a cache of uv, both empty at first, and an index with hashes."""
-
-    machine: Machine
-    folder: Path
-    url: str
-    interpreter: Path
-
-    @property
-    def source(self) -> tuple[str, str]:
-        """Return the arguments that name the index."""
-        return ("--default-index", f"{self.url}simple/")
 
     def offer(self, *wheels: Wheel, is_sdist: bool = False) -> None:
         """Let the index have these distributions alone."""
-        for name in ("wheels", "pages"):
-            shutil.rmtree(self.folder / name, ignore_errors=True)
-        (self.folder / "wheels").mkdir()
+        for folder in (self.wheelhouse, self.folder / "pages"):
+            shutil.rmtree(folder, ignore_errors=True)
+        self.wheelhouse.mkdir()
         for wheel in wheels:
-            (wheel.write_sdist if is_sdist else wheel.write)(self.folder / "wheels")
-        write_simple_index(self.folder / "pages" / "simple", self.folder / "wheels", hashes=True)
+            (wheel.write_sdist if is_sdist else wheel.write)(self.wheelhouse)
+        self.write_pages()
 
-    def install(self, *words: str | Path) -> Output:
-        """Install into the environment of a project, from the index."""
-        place = self.machine.make_folder(self.folder / "project")
-        return self.machine.pepip("install", "--python", self.interpreter, *self.source, *words, folder=place)
+    def add(self, *words: str | Path) -> Output:
+        """Install into the project, and return the output."""
+        return self.pepip("install", *self.source, *words)
 
     def packages(self) -> Path:
         """Return the folder of entries."""
-        return self.machine.store / "packages"
+        return self.store / "packages"
 
     def document(self, name: str) -> dict[str, Any]:
         """Return the document of the only entry of a distribution."""
@@ -76,22 +65,21 @@ class Workshop:
 
     def verify(self) -> dict[str, Any]:
         """Return the result of a verification. It fails if an entry is damaged or unproven."""
-        output = self.machine.pepip("store", "verify", "--json", folder=self.folder, check=False)
+        output = self.pepip("store", "verify", "--json", check=False)
         found: dict[str, Any] = json.loads(output.stdout)
         assert output.returncode == (1 if found["damaged"] or found["unproven"] else 0), output.stderr
         return found
 
     def repair(self, *words: str | Path, check: bool = True) -> Output:
         """Repair the store. uv may use the index."""
-        return self.machine.pepip("store", "repair", *self.source, *words, folder=self.folder, check=check)
+        return self.pepip("store", "repair", *self.index, *words, check=check)
 
 
 @pytest.fixture
-def workshop(machine: Machine, interpreter: Path, tmp_path: Path) -> Iterator[Workshop]:
+def workshop(workbench: Workbench) -> Iterator[Workshop]:
     """Return a workshop."""
-    machine = replace(machine, uv_cache=tmp_path / "uv-cache", store=tmp_path / "store")
-    with served(tmp_path / "pages", slow={"bell-1.0-py3-none-any.whl": SECONDS_OF_BELL}) as url:
-        yield Workshop(machine, tmp_path, url, interpreter)
+    with Workshop.with_index(workbench, slow={"bell-1.0-py3-none-any.whl": SECONDS_OF_BELL}) as found:
+        yield found
 
 
 def flaws(entry: str, *found: tuple[str, str]) -> list[dict[str, Any]]:
@@ -125,17 +113,16 @@ sys.exit(main())
 
 @pytest.mark.parametrize("is_there_before", [False, True])
 def test_only_wheels_that_lay_in_uvs_cache_before_are_read(
-    workshop: Workshop, interpreter: Path, tmp_path: Path, *, is_there_before: bool
+    workshop: Workshop, tmp_path: Path, *, is_there_before: bool
 ) -> None:
     """With an archive, uv has compared its hash. What lay in uv's cache may have been edited since."""
     workshop.offer(CLOCK)
-    project = workshop.machine.make_folder(tmp_path / "project")
-    words = ["--python", interpreter, *workshop.source, "clock"]
+    words = [*workshop.source, "clock"]
     if is_there_before:
-        workshop.machine.uv("pip", "install", "--target", tmp_path / "other", *words, folder=project)
-    workshop.machine.run([sys.executable, "-c", _TELL_READING, "install", "-q", *words], folder=project)
+        workshop.uv("pip", "install", "--target", tmp_path / "other", *words)
+    workshop.machine.run([sys.executable, "-c", _TELL_READING, "install", "-q", *words], folder=workshop.project)
 
-    log = project / "read.log"
+    log = workshop.project / "read.log"
     read = {line.rpartition("/")[2] for line in log.read_text().splitlines()} if log.exists() else set()
     assert read == ({"__init__.py", "face.txt", "METADATA", "WHEEL", "RECORD"} if is_there_before else set())
     assert bool(workshop.document("clock")["unread_until_ns"]) == (not is_there_before)
@@ -146,7 +133,7 @@ def test_a_wheel_that_uv_built_is_read(workshop: Workshop) -> None:
     """No hash proves a wheel that was built here, so its entry gets digests of its own."""
     workshop.offer(CLOCK, is_sdist=True)
 
-    workshop.install("clock")
+    workshop.add("clock")
 
     assert workshop.document("clock")["unread_until_ns"] == 0
 
@@ -167,7 +154,7 @@ def test_a_wheel_whose_record_is_wrong_is_unproven(placed: tuple[Workshop, list[
     """It is installed, and a verification fails. A repair fetches it once, and then its own digests count."""
     workshop, options = placed
     workshop.offer(LYING_CLOCK)
-    said = workshop.install("clock", *options).stderr
+    said = workshop.add("clock", *options).stderr
     assert "RECORD" not in said
     assert workshop.verify() == {
         "checked": 1, "damaged": [], "unproven": flaws("py3-none-any/clock-1.0", ("unproven", "clock/face.txt")),
@@ -178,7 +165,7 @@ def test_a_wheel_whose_record_is_wrong_is_unproven(placed: tuple[Workshop, list[
     assert "Repaired py3-none-any/clock-1.0" in said
     assert workshop.document("clock")["digests"].keys() == {"clock/face.txt"}
     assert workshop.verify() == {"checked": 1, "damaged": [], "unproven": []}
-    assert (site_packages_of(workshop.folder / "project" / ".venv") / "clock/face.txt").read_text() == "twelve\n"
+    assert (workshop.site_packages / "clock/face.txt").read_text() == "twelve\n"
     overwrite(workshop.packages() / FACE, "eleven", keeps_time=True)
     assert workshop.verify()["damaged"] == flaws("py3-none-any/clock-1.0", ("altered", "clock/face.txt"))
 
@@ -186,9 +173,9 @@ def test_a_wheel_whose_record_is_wrong_is_unproven(placed: tuple[Workshop, list[
 def test_a_verification_says_in_words_which_files_are_unproven(workshop: Workshop) -> None:
     """The sentence says what to do, and the exit code tells a program."""
     workshop.offer(LYING_CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
 
-    output = workshop.machine.pepip("store", "verify", folder=workshop.folder, check=False)
+    output = workshop.pepip("store", "verify", check=False)
 
     assert output.returncode == 1
     assert "RECORD differs   clock/face.txt" in output.stdout
@@ -199,7 +186,7 @@ def test_a_verification_says_in_words_which_files_are_unproven(workshop: Worksho
 def test_a_wrong_mode_of_an_unproven_entry_is_corrected_offline(workshop: Workshop) -> None:
     """A mode needs no download. The file that differs stays, with a warning."""
     workshop.offer(LYING_CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
     shutil.rmtree(workshop.machine.uv_cache)
     module = (workshop.packages() / FACE).with_name("__init__.py")
     module.chmod(0o200)
@@ -253,7 +240,7 @@ def test_a_write_while_uv_waits_for_another_wheel_is_noticed(
 
     writer = threading.Thread(target=write)
     writer.start()
-    said = workshop.install("clock", "bell").stderr
+    said = workshop.add("clock", "bell").stderr
     writer.join()
 
     assert edited.is_set()
@@ -271,7 +258,7 @@ def test_a_wheel_whose_record_is_wrong_is_no_damage_on_a_network_file_system(
     with two_mounts(tmp_path / "volume") as (here, _):
         workshop = replace(workshop, machine=replace(workshop.machine, store=here / "store"))
         workshop.offer(LYING_CLOCK)
-        workshop.install("clock")
+        workshop.add("clock")
 
         assert workshop.verify() == {
             "checked": 1, "damaged": [], "unproven": flaws("py3-none-any/clock-1.0", ("unproven", "clock/face.txt")),
@@ -281,12 +268,11 @@ def test_a_wheel_whose_record_is_wrong_is_no_damage_on_a_network_file_system(
 def test_a_wheel_whose_record_is_wrong_has_lost_nothing_by_a_purge(workshop: Workshop) -> None:
     """Also if somebody has written into a folder of its entry: only a file that is missing was purged."""
     workshop.offer(LYING_CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
     os.utime(workshop.packages() / "py3-none-any/clock-1.0/clock")
-    place = workshop.folder / "project"
-    words = ("install", "--python", workshop.interpreter, *workshop.source, "clock", "--offline")
+    words = ("install", *workshop.source, "clock", "--offline")
 
-    said = workshop.machine.pepip(*words, folder=place, variables={"PEPIP_PURGE_AFTER": "60d"}).stderr
+    said = workshop.pepip(*words, variables={"PEPIP_PURGE_AFTER": "60d"}).stderr
 
     assert "has lost files" not in said
 
@@ -294,7 +280,7 @@ def test_a_wheel_whose_record_is_wrong_has_lost_nothing_by_a_purge(workshop: Wor
 def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> None:
     """Nothing shows that it is damaged, but nothing is settled: the exit code is that of a verification."""
     workshop.offer(LYING_CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
     shutil.rmtree(workshop.machine.uv_cache)
 
     in_words, document = (workshop.repair("--offline", *words, check=False) for words in ((), ("--json",)))
@@ -311,7 +297,7 @@ def test_an_unproven_entry_stays_if_it_cannot_be_fetched(workshop: Workshop) -> 
 def test_other_bytes_in_an_unread_file_are_found_and_repaired(workshop: Workshop, *, keeps_time: bool) -> None:
     """A later modification time proves a change. Without one, RECORD may be wrong as well; the archive decides."""
     workshop.offer(CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
 
     overwrite(workshop.packages() / FACE, "eleven\n", keeps_time=keeps_time)
 
@@ -319,31 +305,32 @@ def test_other_bytes_in_an_unread_file_are_found_and_repaired(workshop: Workshop
     assert workshop.verify()[title] == flaws("py3-none-any/clock-1.0", (kind, "clock/face.txt"))
     workshop.repair()
     assert (workshop.packages() / FACE).read_text() == "twelve\n"
-    assert (site_packages_of(workshop.folder / "project" / ".venv") / "clock/face.txt").read_text() == "twelve\n"
+    assert (workshop.site_packages / "clock/face.txt").read_text() == "twelve\n"
     assert workshop.verify() == {"checked": 1, "damaged": [], "unproven": []}
 
 
 def test_a_layer_gets_no_unproven_entry(workshop: Workshop) -> None:
     """Others rely on a layer, so what is published there has been read and found as its RECORD says."""
     workshop.offer(LYING_CLOCK)
-    workshop.install("clock")
+    workshop.add("clock")
     command = ("store", "publish", "clock", "--to", workshop.folder / "layer")
 
-    output = workshop.machine.pepip(*command, folder=workshop.folder, check=False)
+    output = workshop.pepip(*command, check=False)
     assert output.returncode == 1
     assert "clock/face.txt, RECORD differs" in output.stderr
 
     workshop.repair()
-    workshop.machine.pepip(*command, folder=workshop.folder)
+    workshop.pepip(*command)
 
 
 def test_a_record_that_lies_makes_no_wheel_equal_to_an_adopted_one(workshop: Workshop) -> None:
     """RECORD lists the digests of an adopted distribution. The wheel has other bytes, so it gets an entry."""
     workshop.offer(CLOCK)
-    owner = workshop.machine.make_folder(workshop.folder / "code" / "owner")
-    workshop.machine.uv("venv", "--python", workshop.interpreter, ".venv", folder=owner)
-    workshop.machine.uv("pip", "install", *workshop.source, "clock", folder=owner)
-    workshop.machine.pepip("adopt", "--yes", workshop.folder / "code", folder=workshop.folder)
+    owner = workshop.at("code/owner")
+    owner.machine.make_folder(owner.project)
+    owner.uv("venv", "--python", owner.interpreter)
+    owner.uv("pip", "install", *owner.index, "clock")
+    workshop.pepip("adopt", "--yes", workshop.folder / "code")
     assert workshop.document("clock")["identity"].startswith("content:")
     listed = record.row_of("clock/face.txt", b"twelve\n")
     other = replace(
@@ -353,9 +340,9 @@ def test_a_record_that_lies_makes_no_wheel_equal_to_an_adopted_one(workshop: Wor
     )
     workshop.offer(other)
 
-    workshop.install("--refresh", "clock")
+    workshop.add("--refresh", "clock")
 
-    installed = site_packages_of(workshop.folder / "project" / ".venv") / "clock/face.txt"
+    installed = workshop.site_packages / "clock/face.txt"
     assert installed.read_text() == "eleven\n"
     assert len(list(workshop.packages().glob("*/clock-1.0*"))) == 2
 

@@ -12,7 +12,7 @@ from pepip.environment.venv_id import ScriptNote
 from pepip.host.disk_usage import Branch, Weight
 from pepip.host.freed_space import Gain
 from pepip.host.running_processes import Process
-from pepip.model import Entry, Installed, Registration, Stored, Summary
+from pepip.model import Entry, Installed
 from pepip.operations import census, reclaim, savings
 from pepip.operations.adoption.freed_space import Freed, FreedSpace
 from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
@@ -21,10 +21,13 @@ from pepip.operations.needs import UnmetNeed
 from pepip.operations.overview import Overview
 from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
 from pepip.operations.reclaim import Bundle, Choice, Reclaimable
+from pepip.operations.reporting import Summary
 from pepip.operations.upgrades import BY_LOCK, BY_PIP, Preview, Target, UpgradePlan
 from pepip.operations.why import Line, Reason
 from pepip.store.audit_answers import OUTDATED, VULNERABLE, YANKED, Answer, Finding
 from pepip.store.growth_log import Growth, Prune, Sample
+from pepip.store.listing import Stored
+from pepip.store.registry_file import Registration
 from pepip.store.trash import Grave
 from pepip.tui import catalog as catalogs
 from pepip.tui.catalog import Catalog, Trouble

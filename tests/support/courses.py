@@ -19,6 +19,7 @@ from tests.support.faults import KILL, Fault, calls_seen, disturbed
 from tests.support.filesystems import overlaid
 from tests.support.machines import Machine, Output
 from tests.support.parity import Level, Observation, differences, observe
+from tests.support.shelf import with_script
 from tests.support.snapshots import Node, Snapshot, sha256_of, snapshot
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
@@ -26,18 +27,9 @@ from tests.support.wheels import Wheel
 
 def drum(version: str) -> Wheel:
     """Return a distribution with a package, data, a `.data` script and an entry point."""
-    return Wheel(
-        "drum",
-        version,
-        files={
-            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "drum/skins/__init__.py": "",
-            "drum/templates/kit/new.py.txt": "",
-            f"drum/only_in_{version[0]}.py": "",
-        },
-        data={"data/share/drum/manual.txt": version, "scripts/drum-roll": "#!python\nprint(1)\n"},
-        entry_points={"console_scripts": {"drum": "drum:main"}},
-    )
+    names = ("skins/__init__.py", "templates/kit/new.py.txt", f"only_in_{version[0]}.py")
+    data = {"data/share/drum/manual.txt": version, "scripts/drum-roll": "#!python\nprint(1)\n"}
+    return with_script("drum", version, {f"drum/{name}": "" for name in names}, data=data)
 
 
 WHEELS = (

@@ -133,3 +133,10 @@ class SuppliedTwins:
     def projects(self) -> tuple[Path, Path]:
         """Return the folders of both projects, uv's first."""
         return self.twins.uv_project, self.twins.pepip_project
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file into both projects. `{project}` in it is the project's folder."""
+        for project in self.projects:
+            path = project / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text.replace("{project}", str(project)))

@@ -7,21 +7,13 @@ of programs that pepip starts are not disturbed.
 
 from __future__ import annotations
 
-import atexit
 import errno
-import functools
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
+from tests.support import preloading
 from tests.support.machines import Machine, Output
-
-_SOURCE = Path(__file__).with_name("faults.c")
 
 
 @dataclass(frozen=True)
@@ -62,7 +54,7 @@ def disturbed(
     log = _log(within)
     log.unlink(missing_ok=True)
     variables = {
-        "LD_PRELOAD": str(_library()),
+        "LD_PRELOAD": str(preloading.compiled("faults.c", "faults of the system")),
         "FAULT_ERROR": str(fault.error),
         "FAULT_FOLDER": str(within),
         "FAULT_LOG": str(log),
@@ -83,18 +75,3 @@ def calls_seen(within: Path) -> list[str]:
 
 def _log(within: Path) -> Path:
     return within.with_name(f"{within.name}-calls.log")
-
-
-@functools.cache
-def _library() -> Path:
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("faults of the system need a C compiler, `cc`, which is missing")
-    folder = tempfile.mkdtemp(prefix="faults-")
-    atexit.register(shutil.rmtree, folder)
-    library = Path(folder) / "faults.so"
-    command = [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(_SOURCE), "-ldl"]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"faults of the system are made for glibc: {made.stderr.strip()[:200]}")
-    return library

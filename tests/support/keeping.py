@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.shelf import with_script
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 
@@ -26,16 +27,7 @@ PEPIP_FILE = "pepip-entry.json"
 
 def drum(version: str) -> Wheel:
     """Return a distribution with a package, an inner package, data and a script."""
-    return Wheel(
-        "drum",
-        version,
-        files={
-            "drum/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "drum/skins/__init__.py": "",
-        },
-        data={"data/share/drum/manual.txt": version},
-        entry_points={"console_scripts": {"drum": "drum:main"}},
-    )
+    return with_script("drum", version, {"drum/skins/__init__.py": ""}, data={"data/share/drum/manual.txt": version})
 
 
 WHEELS = [
@@ -128,6 +120,14 @@ def without_metadata(environment: Path, stem: str) -> Path:
     site_packages = site_packages_of(environment)
     shutil.rmtree(site_packages / f"{stem}.dist-info")
     return site_packages
+
+
+def leave_only_hard_links(environment: Path, *stems: str) -> None:
+    """Remove the `.dist-info` folders of distributions, and all symbolic links into the store."""
+    for stem in stems:
+        without_metadata(environment, stem)
+    for path in [path for path in environment.rglob("*") if path.is_symlink() and "packages" in os.readlink(path)]:
+        path.unlink()
 
 
 def close(folder: Path) -> None:

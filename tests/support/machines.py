@@ -208,6 +208,12 @@ def site_packages_of(environment: Path) -> Path:
     return folder
 
 
+def version_in(environment: Path, name: str) -> str:
+    """Return the version of a distribution in an environment, empty if the environment lacks it."""
+    found = list(site_packages_of(environment).glob(f"{name}-*.dist-info"))
+    return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
+
+
 @functools.cache
 def uv_executable() -> Path:
     """Return the uv that pepip finds: from uv's Python package, or else from beside the interpreter or PATH.

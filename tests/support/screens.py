@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -46,6 +47,23 @@ class Person:
     async def click(self, widget: str, offset: tuple[int, int] | None = None, times: int = 1) -> None:
         """Click on a widget, at an offset (column, line) from its corner."""
         await self.pilot.click(widget, offset=offset or (1, 0), times=times)
+
+    async def click_on(self, words: str, *, line: str = "", aside: int = 0, times: int = 1) -> None:
+        """Click on the first `words` on the screen, as soon as they are there, or `aside` columns from their start.
+
+        With `line`, click on the first words in a line that has this text, too.
+        """
+        await self.until(lambda: self._place_of(words, line), repr(words))
+        place = self._place_of(words, line)
+        assert place is not None
+        await self.pilot.click(offset=(place[0] + aside, place[1]), times=times)
+        await self.pilot.pause()
+
+    def _place_of(self, words: str, line: str) -> tuple[int, int] | None:
+        for y, text in enumerate(self.screen.splitlines()):
+            if words in text and line in text:
+                return cell_len(text[: text.index(words)]), y
+        return None
 
     async def until(self, condition: Callable[[], object], what: str) -> None:
         """Wait until `condition` is true. A failure names `what`."""

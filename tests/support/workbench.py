@@ -10,11 +10,14 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from tests.support.machines import Machine, Output, site_packages_of
+from tests.support.machines import Machine, Output, site_packages_of, version_in
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True)
@@ -30,11 +33,27 @@ class Workbench:
     variables: Mapping[str, str] = field(default_factory=dict)
     """Environment variables of all commands."""
 
-    def at(self, name: str | Path) -> Workbench:
+    @classmethod
+    def like(cls, other: Workbench, **changes: Any) -> Self:
+        """Return a workbench of this class that has the fields of another one, with `changes`."""
+        return cls(**{**vars(other), **changes})
+
+    @classmethod
+    def for_module(
+        cls, folder: Path, uv_cache: Path, interpreter: Path, wheels: Iterable[Wheel], **fields: Any
+    ) -> Self:
+        """Return a workbench in an empty folder, for all tests of a module."""
+        (folder / "home").mkdir()
+        machine = Machine(folder / "home", folder / "store", uv_cache)
+        found = cls(machine, folder, folder / "wheelhouse", interpreter, **fields)
+        found.supply(wheels)
+        return found
+
+    def at(self, name: str | Path) -> Self:
         """Return the same user in another project."""
         return replace(self, name=name)
 
-    def of(self, user: Machine) -> Workbench:
+    def of(self, user: Machine) -> Self:
         """Return the workbench of another user, whose projects are in their home. The wheelhouse is the same."""
         return replace(self, machine=user, folder=user.home)
 
@@ -62,6 +81,10 @@ class Workbench:
     def site_packages(self) -> Path:
         """Return the environment's `site-packages`."""
         return site_packages_of(self.environment)
+
+    def version(self, name: str) -> str:
+        """Return the version of a distribution in the project's environment, empty if the environment lacks it."""
+        return version_in(self.environment, name)
 
     @property
     def from_wheelhouse(self) -> tuple[str | Path, ...]:
@@ -123,3 +146,13 @@ class Workbench:
     def leftovers(self) -> list[str]:
         """Return the paths of files that an operation should have removed from the store."""
         return leftovers_of(self.store)
+
+
+@dataclass(frozen=True)
+class SettledWorkbench(Workbench):
+    """A workbench whose user has settings or variables that name the source of the wheels. No option names it."""
+
+    @property
+    def source(self) -> tuple[str | Path, ...]:
+        """Return the arguments that make uv and pepip use one interpreter."""
+        return ("--python", self.interpreter)

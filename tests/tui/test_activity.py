@@ -12,31 +12,31 @@ from textual.widgets._toast import Toast
 from pepip.store import activity_log, trash, verdicts
 from pepip.store.activity_log import Finished
 from pepip.store.check import Flaw
-from pepip.store.entries import stored
+from pepip.store.listing import stored
 from pepip.store.root import Store
 from pepip.tui import bell as terminal_bell
 from pepip.tui import formatting
 from pepip.tui.job_queue import DONE, Job, Report, once
 from tests.support.indexes import Index, counting_server
-from tests.support.machines import Machine
 from tests.support.screens import Person, use
 from tests.support.stores import entries_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
+
+WHEELS = [Wheel(name, "1.0", files={f"{name}/__init__.py": "x = 1\n" * 3000}) for name in ("drum", "horn")]
 
 
 @pytest.fixture
-def keeper(machine: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def keeper(workbench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """Return a user with two orphans. This process runs as that user, too."""
-    for name in ("drum", "horn"):
-        Wheel(name, "1.0", files={f"{name}/__init__.py": "x = 1\n" * 3000}).write(wheelhouse)
-    machine.pepip("store", "add", "drum", "horn", "--no-index", "--find-links", wheelhouse, folder=tmp_path)
-    for name, value in machine.variables({"XDG_STATE_HOME": str(tmp_path / "state")}).items():
+    workbench.pepip("store", "add", "drum", "horn", *workbench.from_wheelhouse)
+    for name, value in workbench.machine.variables({"XDG_STATE_HOME": str(tmp_path / "state")}).items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return machine
+    return workbench
 
 
-def test_operations_are_listed_and_run_again_at_the_next_start(keeper: Machine, store: Path) -> None:
+def test_operations_are_listed_and_run_again_at_the_next_start(keeper: Workbench, store: Path) -> None:
     """The list has the time, the duration and the bytes. The second run uses the command."""
 
     async def remove(person: Person) -> None:
@@ -71,7 +71,7 @@ def test_operations_are_listed_and_run_again_at_the_next_start(keeper: Machine, 
 
 
 def test_the_log_is_that_of_the_newest_operation(
-    keeper: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keeper: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cursor that was never moved follows. A small download counts, although uv does not tell of it."""
     flute = Wheel("flute", "1.0", files={"flute/__init__.py": ""})
@@ -95,7 +95,7 @@ def test_the_log_is_that_of_the_newest_operation(
         use(store, script)
 
 
-def test_a_command_of_another_program_is_not_run(keeper: Machine, store: Path) -> None:
+def test_a_command_of_another_program_is_not_run(keeper: Workbench, store: Path) -> None:
     """A changed activity log can't start another program."""
     done = Finished("harmless", "touch owned", DONE, "done", [], 1_700_000_000, 1.0)
     activity_log.add(Store(str(store)), done)
@@ -108,7 +108,7 @@ def test_a_command_of_another_program_is_not_run(keeper: Machine, store: Path) -
     use(store, script, pane="activity")
 
 
-def test_the_log_is_bounded_and_a_damaged_log_is_empty(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_the_log_is_bounded_and_a_damaged_log_is_empty(keeper: Workbench, store: Path, tmp_path: Path) -> None:
     """Two hundred operations stay, each with its last hundred lines."""
     home = Store(str(store))
     lines = [f"line {number}" for number in range(300)]
@@ -125,13 +125,13 @@ def test_the_log_is_bounded_and_a_damaged_log_is_empty(keeper: Machine, store: P
         assert activity_log.read(home) == []
 
 
-def test_verdicts_are_known_at_the_next_start(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_verdicts_are_known_at_the_next_start(keeper: Workbench, store: Path, tmp_path: Path) -> None:
     """A damaged entry is shown as damaged, but not if it was stored again since."""
     home = Store(str(store))
     module = next(store.glob("packages/*/drum-1.0/drum/__init__.py"))
     module.chmod(0o644)
     module.write_text("changed")
-    keeper.pepip("store", "verify", folder=tmp_path, check=False)
+    keeper.pepip("store", "verify", check=False)
 
     async def script(person: Person) -> None:
         await person.sees("✗", "damaged: 1 problem", "drum/__init__.py")
@@ -153,7 +153,7 @@ def test_verdicts_are_known_at_the_next_start(keeper: Machine, store: Path, tmp_
 
 @pytest.mark.parametrize(("seconds", "bell", "rings"), [(11.0, "", True), (9.0, "", False), (11.0, "0", False)])
 def test_a_long_operation_rings_the_bell(
-    keeper: Machine, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, bell: str, *, rings: bool
+    keeper: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, bell: str, *, rings: bool
 ) -> None:
     """After ten seconds the terminal rings and notifies. `PEPIP_BELL=0` turns both off. Names are printable."""
     monkeypatch.setenv("PEPIP_BELL", bell)
@@ -172,7 +172,7 @@ def test_a_long_operation_rings_the_bell(
     assert ("\x07\x1b]9;pepip: verify \\x1b[31m: done\x1b\\" in written) == rings
 
 
-def test_a_note_covers_no_button(keeper: Machine, store: Path) -> None:
+def test_a_note_covers_no_button(keeper: Workbench, store: Path) -> None:
     """Over a dialog it is in the first line of the screen, whatever the dialog's size."""
 
     async def script(person: Person) -> None:
@@ -187,7 +187,7 @@ def test_a_note_covers_no_button(keeper: Machine, store: Path) -> None:
     use(store, script, size=(80, 24))
 
 
-def test_a_note_covers_one_line_above_the_keys(keeper: Machine, store: Path) -> None:
+def test_a_note_covers_one_line_above_the_keys(keeper: Workbench, store: Path) -> None:
     """The rows of the list stay visible, and a later note replaces an earlier one."""
 
     async def script(person: Person) -> None:

@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 
-from pepip.model import Progress
+from pepip.environment import swap
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.find_venvs import VenvSearch
+from pepip.operations.reporting import Progress
 from pepip.tui.job_queue import DONE
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.snapshots import snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 WHEELS = [
     Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 9000}, dependencies=["horn"]),
@@ -27,24 +29,21 @@ WHEELS = [
 
 
 @pytest.fixture
-def owner(machine: Machine, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def owner(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """Return a user of uv. This process runs as that user, too."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    for name, value in machine.variables().items():
+    for name, value in workbench.machine.variables().items():
         monkeypatch.setenv(name, value)
     for name in ("XDG_DATA_HOME", "XDG_CACHE_HOME", "UV_TOOL_DIR", "PIPX_HOME"):
         monkeypatch.delenv(name, raising=False)
-    return machine
+    return workbench
 
 
-def make(owner: Machine, project: Path, interpreter: Path, wheelhouse: Path) -> Path:
+def make(project: Workbench) -> Path:
     """Make an environment as uv does, with copies, and return it."""
-    owner.make_folder(project)
-    owner.uv("venv", project / ".venv", "--python", interpreter, folder=project)
-    source = ("--no-index", "--find-links", wheelhouse, "--link-mode", "copy")
-    owner.uv("pip", "install", "--python", project / ".venv", *source, "drum", folder=project)
-    return project / ".venv"
+    project.machine.make_folder(project.project)
+    project.uv("venv", "--python", project.interpreter)
+    project.uv("pip", "install", *project.from_wheelhouse, "--link-mode", "copy", "drum")
+    return project.environment
 
 
 def is_linked(environment: Path) -> bool:
@@ -53,10 +52,10 @@ def is_linked(environment: Path) -> bool:
 
 
 def test_the_first_screen_shows_the_space_that_sharing_would_free(
-    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
+    owner: Workbench, store: Path, tmp_path: Path
 ) -> None:
     """Two environments are found below the folder of the start. One key and one answer link them."""
-    one, two = (make(owner, tmp_path / "code" / name, interpreter, wheelhouse) for name in ("one", "two"))
+    one, two = (make(owner.at(f"code/{name}")) for name in ("one", "two"))
     before = snapshot(one)
 
     async def script(person: Person) -> None:
@@ -80,17 +79,13 @@ def test_the_first_screen_shows_the_space_that_sharing_would_free(
     assert entries_of(store) == ["drum-1.0", "horn-1.0"]
     assert problems_of(store) == []
     assert leftovers_of(store) == []
-    owner.python(one, "-c", "import drum, horn")
+    owner.machine.python(one, "-c", "import drum, horn")
 
 
-def test_marked_environments_are_adopted_and_ejected(
-    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
-) -> None:
+def test_marked_environments_are_adopted_and_ejected(owner: Workbench, store: Path, tmp_path: Path) -> None:
     """Two more are found beside a registered project. The marked one is adopted. An ejected one is found again."""
-    owner.make_folder(tmp_path / "code" / "here")
-    source = ("--no-index", "--find-links", wheelhouse)
-    owner.pepip("install", *source, "horn", folder=tmp_path / "code" / "here")
-    one, two = (make(owner, tmp_path / "code" / name, interpreter, wheelhouse) for name in ("one", "two"))
+    owner.at("code/here").install("horn")
+    one, two = (make(owner.at(f"code/{name}")) for name in ("one", "two"))
 
     async def script(person: Person) -> None:
         table = person.table("#unshared #unshared-list")
@@ -120,18 +115,56 @@ def test_marked_environments_are_adopted_and_ejected(
     use(store, script, pane="projects", size=(160, 48))
 
     assert not is_linked(two)
-    owner.python(two, "-c", "import drum, horn")
+    owner.machine.python(two, "-c", "import drum, horn")
     assert problems_of(store) == []
 
 
-def test_an_adoption_that_costs_space_says_so(
-    owner: Machine, store: Path, tmp_path: Path, interpreter: Path, wheelhouse: Path
+def test_an_environment_is_changing_while_it_is_adopted(
+    owner: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One environment alone takes a little more than before: the preview and the report say how much."""
-    make(owner, tmp_path / "code" / "one", interpreter, wheelhouse)
+    """The row, the facet and the detail say so, and nothing is called broken. Afterwards it is whole."""
+    one = make(owner.at("code/one"))
+    owner.at("code/here").install("horn")
+    owner.pepip("projects", "scan", tmp_path / "code")
+    swapping, go_on = threading.Event(), threading.Event()
+    real = swap.Swap.carry_out
+
+    def slowly(self: swap.Swap, **options: Any) -> Any:
+        swapping.set()
+        go_on.wait(60)
+        return real(self, **options)
+
+    monkeypatch.setattr(swap.Swap, "carry_out", slowly)
 
     async def script(person: Person) -> None:
-        await person.sees("Adopting 1 environment would free nothing now", "Not yet shared")
+        await person.until(lambda: person.table("#unshared #unshared-list").keys == [str(one)], "the environment")
+        person.table("#unshared #unshared-list").focus()
+        await person.press("A")
+        await person.answers("go")
+        await person.until(swapping.is_set, "the swap")
+        await person.press("r")
+        await person.has_looked()
+        await person.until(lambda: str(one) in person.table("#environments").keys, "the row")
+        person.table("#environments").put_cursor(str(one))
+        await person.sees("◐ one", "changing 1", "· changing")
+        assert "broken" not in person.screen
+        listed = owner.pepip("projects").stdout
+        assert "changing" in next(line for line in listed.splitlines() if "one" in line)
+        go_on.set()
+        assert (await person.has_done()).state == DONE
+        await person.until(lambda: "changing" not in person.screen, "the end of the change")
+
+    use(store, script, pane="projects", size=(160, 48))
+
+    assert is_linked(one)
+
+
+def test_an_adoption_that_costs_space_says_so(owner: Workbench, store: Path, tmp_path: Path) -> None:
+    """One environment alone takes a little more than before: the preview and the report say how much."""
+    make(owner.at("code/one"))
+
+    async def script(person: Person) -> None:
+        await person.sees("Adopting 1 environment frees nothing now", "Not yet shared")
         await person.press("A")
         await person.sees("Links 2 packages: this takes ", "until other environments share")
         await person.answers("go")
@@ -142,7 +175,7 @@ def test_an_adoption_that_costs_space_says_so(
 
 
 def test_keys_work_while_environments_are_searched(
-    owner: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    owner: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While the search waits for the disk, the panes change, and the app exits at once."""
     started, go_on = threading.Event(), threading.Event()

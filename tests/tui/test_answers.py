@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from textual.app import App, ComposeResult
 
-from pepip.store import trash
 from pepip.tui.files_view import FilesView
 from pepip.tui.job_queue import DONE
 from pepip.tui.map_view import MapView, TreeMap
 from pepip.tui.matrix import Cell, Grid, Matrix
 from pepip.tui.reasons_view import ReasonsView
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of, version_in
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 WHEELS = [
     *(
@@ -40,53 +38,30 @@ WHEELS = [
 ]
 
 
-class Player(NamedTuple):
-    """A user with a folder of projects."""
-
-    machine: Machine
-    code: Path
-
-    def pepip(self, *words: str, folder: Path | None = None) -> None:
-        """Run pepip."""
-        self.machine.pepip(*words, folder=folder or self.code)
-
-    def install(self, name: str, *requirements: str) -> Path:
-        """Install into a project, and return its environment."""
-        self.pepip("install", *requirements, folder=self.machine.make_folder(self.code / name))
-        return self.code / name / ".venv"
-
-    def version(self, environment: Path, name: str = "drum") -> str:
-        """Return the version of a package in an environment."""
-        (found,) = site_packages_of(environment).glob(f"{name}-*.dist-info")
-        return found.name.removesuffix(".dist-info").rpartition("-")[2]
-
-
 @pytest.fixture
-def player(app_user: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Player:
-    """Return the user of the app, with wheels and a folder of tools."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
+def player(app_bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    """Return the workbench of the app's user, with a folder of tools."""
     monkeypatch.setenv("UV_TOOL_DIR", str(tmp_path / "tools"))
     monkeypatch.setenv("UV_TOOL_BIN_DIR", str(tmp_path / "bin"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return Player(app_user, app_user.make_folder(tmp_path / "code"))
+    return app_bench
 
 
-def stuck(player: Player) -> Path:
+def stuck(player: Workbench) -> Path:
     """Make a project with drum 1.0 whose requirement no version meets any more, and return its environment."""
-    folder = player.machine.make_folder(player.code / "stuck")
+    project = player.at("stuck")
+    project.machine.make_folder(project.project)
     text = '[project]\nname = "stuck"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum{}"]\n'
-    (folder / "pyproject.toml").write_text(text.format("<2"))
-    player.pepip("sync", folder=folder)
-    (folder / "pyproject.toml").write_text(text.format(">5"))
-    return folder / ".venv"
+    (project.project / "pyproject.toml").write_text(text.format("<2"))
+    project.pepip("sync")
+    (project.project / "pyproject.toml").write_text(text.format(">5"))
+    return project.environment
 
 
-def test_marked_versions_are_upgraded_in_one_preview(player: Player, store: Path) -> None:
+def test_marked_versions_are_upgraded_in_one_preview(player: Workbench, store: Path) -> None:
     """The preview names the project that can't be upgraded; the others are upgraded, each by its own job."""
-    one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
-    player.install("new", "drum")
+    one, two = player.at("one").install("drum==1.0"), player.at("two").install("drum==1.0")
+    player.at("new").install("drum")
     left = stuck(player)
 
     async def script(person: Person) -> None:
@@ -115,14 +90,14 @@ def test_marked_versions_are_upgraded_in_one_preview(player: Player, store: Path
 
     use(store, script)
 
-    assert (player.version(one), player.version(two), player.version(left)) == ("2.0", "2.0", "1.0")
+    assert (version_in(one, "drum"), version_in(two, "drum"), version_in(left, "drum")) == ("2.0", "2.0", "1.0")
 
 
 @pytest.mark.real_world
-def test_the_mouse_marks_cells_rows_and_columns(player: Player, store: Path) -> None:
+def test_the_mouse_marks_cells_rows_and_columns(player: Workbench, store: Path) -> None:
     """A second click marks a cell. A click on a title marks a row or column. A click starts the upgrade."""
-    one, two = player.install("one", "drum==1.0"), player.install("two", "drum==1.0")
-    player.install("new", "drum")
+    one, two = player.at("one").install("drum==1.0"), player.at("two").install("drum==1.0")
+    player.at("new").install("drum")
 
     async def script(person: Person) -> None:
         await person.click("#tabs", (person.screen.splitlines()[0].index("5 Versions"), 0))
@@ -144,12 +119,12 @@ def test_the_mouse_marks_cells_rows_and_columns(player: Player, store: Path) -> 
 
     use(store, script)
 
-    assert (player.version(one), player.version(two)) == ("2.0", "1.0")
+    assert (version_in(one, "drum"), version_in(two, "drum")) == ("2.0", "1.0")
 
 
-def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None:
+def test_a_package_is_explained_up_and_down(player: Workbench, store: Path) -> None:
     """The view lists needs in both directions. Enter asks about one of the listed packages."""
-    environment = player.install("one", "band")
+    environment = player.at("one").install("band")
 
     async def script(person: Person) -> None:
         await person.press("2", "enter")
@@ -178,9 +153,9 @@ def test_a_package_is_explained_up_and_down(player: Player, store: Path) -> None
     use(store, script)
 
 
-def test_files_are_reached_from_the_list_and_from_the_map(player: Player, store: Path) -> None:
+def test_files_are_reached_from_the_list_and_from_the_map(player: Workbench, store: Path) -> None:
     """Enter goes into folders, Backspace goes up. A double click on the map opens the same list."""
-    player.install("one", "drum", "horn")
+    player.at("one").install("drum", "horn")
 
     async def script(person: Person) -> None:
         await person.press("enter")
@@ -216,9 +191,9 @@ def test_files_are_reached_from_the_list_and_from_the_map(player: Player, store:
     use(store, script)
 
 
-def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_path: Path) -> None:
+def test_a_tool_is_listed_upgraded_and_removed(player: Workbench, store: Path, tmp_path: Path) -> None:
     """A filter finds it by its kind. uv upgrades it, and removes it with its launcher."""
-    player.install("one", "horn")
+    player.at("one").install("horn")
     player.pepip("tool", "install", "pen>=1", "--with", "horn")
     player.pepip("tool", "install", "--force", "pen<2")
     tool = tmp_path / "tools" / "pen"
@@ -237,7 +212,7 @@ def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_
         await person.answers("go")
         job = await person.has_done()
         assert job.state == DONE, job.log
-        assert player.version(tool, "pen") == "2.0"
+        assert version_in(tool, "pen") == "2.0"
         assert (site_packages_of(tool) / "pen").is_symlink()
         await person.press("d")
         await person.sees("Remove the tool pen", "pepip tool uninstall pen")
@@ -251,9 +226,11 @@ def test_a_tool_is_listed_upgraded_and_removed(player: Player, store: Path, tmp_
     assert not (tmp_path / "bin" / "pen").exists()
 
 
-def test_a_script_keeps_its_packages_and_loses_its_environment(player: Player, store: Path, tmp_path: Path) -> None:
+def test_a_script_keeps_its_packages_and_loses_its_environment(
+    player: Workbench, store: Path, tmp_path: Path
+) -> None:
     """Its environment goes, with what it alone links, and comes back by an undo. Only the script changes packages."""
-    player.install("one", "horn")
+    player.at("one").install("horn")
     path = tmp_path / "show.py"
     path.write_text('# /// script\n# dependencies = ["drum<2", "horn"]\n# ///\nimport drum\n')
     player.pepip("run", str(path))
@@ -265,10 +242,10 @@ def test_a_script_keeps_its_packages_and_loses_its_environment(player: Player, s
         await person.until(lambda: len(table.keys) == 1, "the script alone")
         root = Path(table.keys[0])
         await person.press("escape", "escape")
-        table.put_cursor(str(player.code / "one" / ".venv"))
+        table.put_cursor(str(player.folder / "one" / ".venv"))
         await person.press("i")
         await person.until(lambda: person.dialog, "the form")
-        assert person.table("#known").keys == [str(player.code / "one")]
+        assert person.table("#known").keys == [str(player.folder / "one")]
         await person.press("escape")
         table.put_cursor(str(root))
         await person.press("i")
@@ -291,16 +268,11 @@ def test_a_script_keeps_its_packages_and_loses_its_environment(player: Player, s
     use(store, script, size=(160, 48), pane="projects")
 
 
-def test_entries_of_a_layer_have_their_own_sign(player: Player, store: Path, tmp_path: Path) -> None:
+def test_entries_of_a_layer_have_their_own_sign(player: Workbench, store: Path, tmp_path: Path) -> None:
     """They have a sign and a filter. The detail names the layer. They can't be removed."""
     layer = tmp_path / "layer"
-    player.machine.pepip("store", "add", "drum", "horn", folder=player.code, variables={
-        "PEPIP_HOME": str(layer), "XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"],
-    })  # fmt: skip
-    project = player.machine.make_folder(player.code / "one")
-    player.machine.pepip("install", "horn", folder=project, variables={
-        "PEPIP_LAYERS": str(layer), "XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"],
-    })  # fmt: skip
+    player.pepip("store", "add", "drum", "horn", variables={"PEPIP_HOME": str(layer)})
+    player.at("one").install("horn", variables={"PEPIP_LAYERS": str(layer)})
 
     async def script(person: Person) -> None:
         await person.write("#filter", "layer:")

@@ -23,23 +23,25 @@ from textual._xterm_parser import XTermParser
 from pepip.tui import escape_key
 from tests.support.machines import Machine
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 PATIENCE_SECONDS = 60
 
 
+WHEELS = [Wheel(name, "1.0", files={f"{name}/__init__.py": ""}) for name in ("horn", "drum")]
+
+
 @pytest.fixture
-def stocked(machine: Machine, project: Path, wheelhouse: Path) -> Machine:
+def stocked(workbench: Workbench) -> Workbench:
     """Return a user whose store has a linked entry and an orphan."""
-    Wheel("horn", "1.0", files={"horn/__init__.py": ""}).write(wheelhouse)
-    Wheel("drum", "1.0", files={"drum/__init__.py": ""}).write(wheelhouse)
-    machine.pepip("install", "horn", "drum", "--no-index", "--find-links", wheelhouse, folder=project)
-    machine.pepip("uninstall", "-y", "drum", folder=project)
-    return machine
+    workbench.install("horn", "drum")
+    workbench.pepip("uninstall", "-y", "drum")
+    return workbench
 
 
-def test_without_a_terminal_there_is_one_clear_error(stocked: Machine, project: Path) -> None:
+def test_without_a_terminal_there_is_one_clear_error(stocked: Workbench) -> None:
     """The error says what to do instead, and nothing is written to stdout."""
-    output = stocked.pepip("ui", folder=project, check=False)
+    output = stocked.pepip("ui", check=False)
 
     assert output.returncode == 2
     assert output.stdout == ""
@@ -48,7 +50,7 @@ def test_without_a_terminal_there_is_one_clear_error(stocked: Machine, project: 
 
 
 @pytest.mark.parametrize("pane", ["store", "projects", "savings", "activity"])
-def test_a_picture_is_written_without_a_terminal(stocked: Machine, project: Path, pane: str) -> None:
+def test_a_picture_is_written_without_a_terminal(stocked: Workbench, pane: str) -> None:
     """The picture is SVG, needs no network for fonts, and shows the store's entries. NO_COLOR does not change it."""
     stocked.pepip(
         "ui",
@@ -58,26 +60,25 @@ def test_a_picture_is_written_without_a_terminal(stocked: Machine, project: Path
         "120x30",
         "--screen",
         pane,
-        folder=project,
         variables={"NO_COLOR": "1"},
     )
 
-    svg = (project / "x.svg").read_text()
+    svg = (stocked.project / "x.svg").read_text()
     ElementTree.fromstring(svg)
     assert "https://" not in svg.replace("https://www.textualize.io", "").replace("https://github.com/Textualize", "")
     assert pane != "store" or "drum" in svg
 
 
-def test_options_that_make_no_sense_are_refused(stocked: Machine, project: Path) -> None:
+def test_options_that_make_no_sense_are_refused(stocked: Workbench) -> None:
     """A wrong size, theme or screen is an error, and no picture is written."""
     for words in (("--size", "big"), ("--theme", "none"), ("--screen", "x")):
-        output = stocked.pepip("ui", *words, "--screenshot", "x.svg", folder=project, check=False)
+        output = stocked.pepip("ui", *words, "--screenshot", "x.svg", check=False)
         assert output.returncode == 2
         assert output.stderr.startswith("error: ")
-        assert not (project / "x.svg").exists()
+        assert not (stocked.project / "x.svg").exists()
 
 
-def test_no_headless_command_imports_textual(stocked: Machine, project: Path) -> None:
+def test_no_headless_command_imports_textual(stocked: Workbench) -> None:
     """Without a terminal no command imports Textual, and neither does the help of `pepip ui`."""
     for words in (["store", "list"], ["prune", "--dry-run"], ["install", "horn", "--dry-run"], ["ui", "--help"]):
         code = (
@@ -86,7 +87,7 @@ def test_no_headless_command_imports_textual(stocked: Machine, project: Path) ->
             "found = [name for name in sys.modules if name.startswith(('textual', 'pepip.tui'))]\n"
             "sys.exit(f'imported {found}' if found else 0)"
         )
-        stocked.run([sys.executable, "-c", code], folder=project)
+        stocked.machine.run([sys.executable, "-c", code], folder=stocked.project)
 
 
 @contextmanager
@@ -177,9 +178,9 @@ def test_escape_and_a_key_soon_after_it_are_two_keys(sent: str, keys: list[str])
     assert [event.key for event in found if isinstance(event, events.Key)] == keys
 
 
-def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path, tmp_path: Path) -> None:
+def test_a_prune_on_a_real_terminal(stocked: Workbench, store: Path, tmp_path: Path) -> None:
     """In the installed `pepip ui`, a user filters, prunes by keys, and quits."""
-    with terminal(stocked, tmp_path) as shown:
+    with terminal(stocked.machine, tmp_path) as shown:
         shown.sees("2 entries")
         shown.press("/")
         shown.sees("esc Clear")
@@ -197,13 +198,13 @@ def test_a_prune_on_a_real_terminal(stocked: Machine, project: Path, store: Path
     assert [path.name for path in store.glob("packages/*/*")] == ["horn-1.0"]
 
 
-def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) -> None:
+def test_a_terminal_that_is_gone_ends_the_app(stocked: Workbench, tmp_path: Path) -> None:
     """Nobody reads the output any more. A write must not wait for ever."""
     leader, follower = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "pepip", "ui"],
         cwd=tmp_path,
-        env=stocked.variables({"TERM": "xterm-256color"}),
+        env=stocked.machine.variables({"TERM": "xterm-256color"}),
         stdin=follower,
         stdout=follower,
         stderr=follower,
@@ -221,10 +222,10 @@ def test_a_terminal_that_is_gone_ends_the_app(stocked: Machine, tmp_path: Path) 
 
 @pytest.mark.parametrize("end", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
 def test_a_terminal_that_is_closed_ends_the_app(
-    stocked: Machine, store: Path, tmp_path: Path, end: signal.Signals
+    stocked: Workbench, store: Path, tmp_path: Path, end: signal.Signals
 ) -> None:
     """The app ends by itself, and the store is unchanged."""
-    with terminal(stocked, tmp_path, (50, 20)) as shown:
+    with terminal(stocked.machine, tmp_path, (50, 20)) as shown:
         shown.sees("2 entries")
         os.kill(shown.process, end)
         shown.ends()

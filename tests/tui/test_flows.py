@@ -5,24 +5,25 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
-from pepip.model import Progress, Summary
 from pepip.operations import install as installing
 from pepip.operations import scan as scanning
-from pepip.store import trash
+from pepip.operations.reporting import Progress, Summary
 from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of
 from pepip.tui.bars import Drawer
 from pepip.tui.job_queue import CANCELLED, DONE, FAILED
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of, version_in
 from tests.support.screens import PATIENCE_SECONDS, Person, use
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 T = TypeVar("T")
 
@@ -35,29 +36,13 @@ WHEELS = [
 
 
 @pytest.fixture
-def player(app_user: Machine, wheelhouse: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Return the user of the app, with wheels, in the folder of the test."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
+def player(app_bench: Workbench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workbench:
+    """Return the workbench of the app's user, who starts the app in the folder of the test."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return app_user
+    return replace(app_bench, folder=tmp_path)
 
 
-def install(player: Machine, project: Path, *requirements: str) -> Path:
-    """Install by the command line, and return the environment."""
-    player.make_folder(project)
-    player.pepip("install", *requirements, folder=project)
-    return project / ".venv"
-
-
-def version_in(environment: Path, name: str) -> str:
-    """Return the version of a distribution in an environment, or an empty text if it is missing."""
-    found = list(site_packages_of(environment).glob(f"{name}-*.dist-info"))
-    return found[0].name.removesuffix(".dist-info").rpartition("-")[2] if found else ""
-
-
-def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_first_install_into_a_new_path(player: Workbench, store: Path, tmp_path: Path) -> None:
     """From the welcome screen: the path is made, the preview lists the distributions, the environment works."""
 
     async def script(person: Person) -> None:
@@ -76,14 +61,14 @@ def test_a_first_install_into_a_new_path(player: Machine, store: Path, tmp_path:
 
     environment = tmp_path / "new" / "band" / ".venv"
     assert entries_of(store) == ["drum-2.0", "horn-1.0", "skin-1.0"]
-    player.python(environment, "-c", "import drum, horn, skin; assert drum.VERSION == '2.0'")
+    player.machine.python(environment, "-c", "import drum, horn, skin; assert drum.VERSION == '2.0'")
     assert problems_of(store) == []
 
 
-def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_second_install_reuses_all(player: Workbench, store: Path, tmp_path: Path) -> None:
     """An install into a known project, chosen from the list, downloads nothing, and its command is shown."""
-    install(player, tmp_path / "one", "drum")
-    environment = install(player, tmp_path / "two", "horn")
+    player.at("one").install("drum")
+    environment = player.at("two").install("horn")
 
     async def script(person: Person) -> None:
         await person.press("I")
@@ -106,9 +91,9 @@ def test_a_second_install_reuses_all(player: Machine, store: Path, tmp_path: Pat
     assert (site_packages_of(environment) / "drum").is_symlink()
 
 
-def test_uninstalling_removes_links_and_leaves_the_store(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_uninstalling_removes_links_and_leaves_the_store(player: Workbench, store: Path, tmp_path: Path) -> None:
     """The dialog's default is Cancel. A confirmed uninstall changes only the environment."""
-    environment = install(player, tmp_path / "one", "drum")
+    environment = player.at("one").install("drum")
     before = snapshot(store / "packages")
 
     async def script(person: Person) -> None:
@@ -139,14 +124,19 @@ def test_uninstalling_removes_links_and_leaves_the_store(player: Machine, store:
     assert changes(before, snapshot(store / "packages")) == []
 
 
-def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_upgrading_a_package(player: Workbench, store: Path, tmp_path: Path) -> None:
     """The preview names both versions. Afterwards the new version and its dependency are linked."""
-    environment = install(player, tmp_path / "one", "drum==1.0")
+    environment = player.at("one").install("drum==1.0")
 
     async def script(person: Person) -> None:
         await person.press("2", "enter", "space", "U")
         await person.sees("drum 2.0", "was 1.0")
-        await person.answers("go")
+        assert person.focus == "answer-go"
+        await person.press("right")
+        assert person.focus == "answer-"
+        await person.press("left")
+        assert person.focus == "answer-go"
+        await person.press("enter")
         assert (await person.has_done()).state == DONE
 
     use(store, script, size=(130, 36))
@@ -155,10 +145,10 @@ def test_upgrading_a_package(player: Machine, store: Path, tmp_path: Path) -> No
     assert version_in(environment, "skin") == "1.0"
 
 
-def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path: Path, interpreter: Path) -> None:
+def test_syncing_a_project_with_its_lock(player: Workbench, store: Path, tmp_path: Path, interpreter: Path) -> None:
     """The project's environment follows its lock, and uv makes the lock."""
-    project = player.make_folder(tmp_path / "app")
-    environment = install(player, project, "horn")
+    project = player.machine.make_folder(tmp_path / "app")
+    environment = player.at(project).install("horn")
     (project / "pyproject.toml").write_text(
         '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum"]\n'
     )
@@ -177,12 +167,12 @@ def test_syncing_a_project_with_its_lock(player: Machine, store: Path, tmp_path:
     assert (project / "uv.lock").exists()
 
 
-def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_project_with_a_lock_changes_in_its_pyproject_too(player: Workbench, store: Path, tmp_path: Path) -> None:
     """Add and Remove are offered, since the next sync would undo an install. An upgrade follows the lock."""
-    project = player.make_folder(tmp_path / "app")
+    project = player.machine.make_folder(tmp_path / "app")
     described = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(described)
-    player.pepip("sync", folder=project)
+    player.at(project).pepip("sync")
     (project / "pyproject.toml").write_text(described.replace("drum<2", "drum"))
 
     async def script(person: Person) -> None:
@@ -229,10 +219,10 @@ def held(operation: Generator[Progress, None, T], phase: str, go_on: threading.E
 
 
 def test_a_scan_of_thousands_of_folders_can_be_cancelled(
-    player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    player: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The scan ends between two folders. Environments found until then are registered, and others are not."""
-    install(player, tmp_path / "code" / "a", "horn")
+    player.at("code/a").install("horn")
     for number in range(120):
         (tmp_path / "code" / "z" / str(number)).mkdir(parents=True)
     cancelled = threading.Event()
@@ -255,11 +245,11 @@ def test_a_scan_of_thousands_of_folders_can_be_cancelled(
     assert len(list((store / "projects").glob("*.json"))) == 1
 
 
-def test_pruning_leaves_unticked_and_linked_entries(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_pruning_leaves_unticked_and_linked_entries(player: Workbench, store: Path, tmp_path: Path) -> None:
     """One key opens the preview with the focus on Cancel. Only ticked entries are removed."""
-    environment = install(player, tmp_path / "one", "drum==1.0", "horn")
-    player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
-    install(player, tmp_path / "one", "skin")
+    environment = player.at("one").install("drum==1.0", "horn")
+    player.at("one").pepip("uninstall", "-y", "drum", "horn")
+    player.at("one").install("skin")
 
     async def script(person: Person) -> None:
         await person.press("P")
@@ -279,13 +269,13 @@ def test_pruning_leaves_unticked_and_linked_entries(player: Machine, store: Path
 
     assert entries_of(store) == ["horn-1.0", "skin-1.0"]
     assert leftovers_of(store) == []
-    player.python(environment, "-c", "import skin")
+    player.machine.python(environment, "-c", "import skin")
 
 
-def test_all_screens_show_the_same_freed_space(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_all_screens_show_the_same_freed_space(player: Workbench, store: Path, tmp_path: Path) -> None:
     """Header, preview and result have the same figure. The detail of an entry has the share of that entry."""
-    install(player, tmp_path / "one", "drum==1.0", "skin", "horn")
-    player.pepip("uninstall", "-y", "drum", "horn", "skin", folder=tmp_path / "one")
+    player.at("one").install("drum==1.0", "skin", "horn")
+    player.at("one").pepip("uninstall", "-y", "drum", "horn", "skin")
 
     def figure(before: str, text: str, after: str) -> float:
         words = re.sub(r"[\s│▏]+", " ", text)
@@ -293,8 +283,8 @@ def test_all_screens_show_the_same_freed_space(player: Machine, store: Path, tmp
         return float(amount) * {"B": 1, "kB": 1000, "MB": 1_000_000}[unit]
 
     async def script(person: Person) -> None:
-        await person.sees("kB unused", "more in uv's cache")
-        in_all = figure("", person.screen, " unused")
+        await person.sees("kB to prune", "more in uv's cache")
+        in_all = figure("", person.screen, " to prune")
         person.table("#entries").put_cursor(next(key for key in person.table("#entries").keys if "skin" in key))
         await person.sees("a removal: ")
         of_one = figure("a removal: ", person.screen, " free at once")
@@ -318,28 +308,28 @@ def test_all_screens_show_the_same_freed_space(player: Machine, store: Path, tmp
     use(store, script, size=(300, 40))
 
 
-def test_pruning_keeps_entries_linked_since_the_preview(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_pruning_keeps_entries_linked_since_the_preview(player: Workbench, store: Path, tmp_path: Path) -> None:
     """If another project links an orphan while the preview is open, it stays. Other orphans are removed."""
-    install(player, tmp_path / "one", "drum==1.0", "horn")
-    player.pepip("uninstall", "-y", "drum", "horn", folder=tmp_path / "one")
+    player.at("one").install("drum==1.0", "horn")
+    player.at("one").pepip("uninstall", "-y", "drum", "horn")
 
     async def script(person: Person) -> None:
         await person.press("P")
         await person.until(lambda: len(person.table("#orphans").marks) == 2, "the preview")
-        install(player, tmp_path / "two", "horn")
+        player.at("two").install("horn")
         await person.answers("go")
         assert (await person.has_done()).state == DONE
 
     use(store, script)
 
     assert entries_of(store) == ["horn-1.0"]
-    player.python(tmp_path / "two" / ".venv", "-c", "import horn")
+    player.machine.python(tmp_path / "two" / ".venv", "-c", "import horn")
 
 
-def test_enter_and_escape_cancel_a_prune(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_enter_and_escape_cancel_a_prune(player: Workbench, store: Path, tmp_path: Path) -> None:
     """Both keys close the preview, and nothing is removed."""
-    install(player, tmp_path / "one", "horn")
-    player.pepip("uninstall", "-y", "horn", folder=tmp_path / "one")
+    player.at("one").install("horn")
+    player.at("one").pepip("uninstall", "-y", "horn")
 
     async def script(person: Person) -> None:
         for key in ("enter", "escape"):
@@ -354,9 +344,9 @@ def test_enter_and_escape_cancel_a_prune(player: Machine, store: Path, tmp_path:
     assert entries_of(store) == ["horn-1.0"]
 
 
-def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_marked_entries_that_are_linked_are_not_removed(player: Workbench, store: Path, tmp_path: Path) -> None:
     """The app names the environments that link them, and offers no button to remove them."""
-    environment = install(player, tmp_path / "one", "horn")
+    environment = player.at("one").install("horn")
 
     async def script(person: Person) -> None:
         await person.press("space", "d")
@@ -366,15 +356,15 @@ def test_marked_entries_that_are_linked_are_not_removed(player: Machine, store: 
     app = use(store, script)
 
     assert app.session.queue.jobs == []
-    player.python(environment, "-c", "import horn")
+    player.machine.python(environment, "-c", "import horn")
 
 
-def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_damage_is_found_shown_and_repaired(player: Workbench, store: Path, tmp_path: Path) -> None:
     """A verification moves the damaged entry to the top.
 
     The repair names the affected environments, and mends the entry.
     """
-    environment = install(player, tmp_path / "one", "drum", "horn")
+    environment = player.at("one").install("drum", "horn")
     (module,) = store.glob("packages/*/horn-1.0/horn/__init__.py")
     module.chmod(0o644)
     module.unlink()
@@ -384,7 +374,10 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
         assert (await person.has_done()).state == DONE
         await person.until(lambda: "horn" in person.table("#entries").keys[0], "the damaged entry at the top")
         await person.sees("damaged 1", "✗")
-        await person.press("g", "R")
+        await person.press("4")
+        await person.sees("! verify the whole store", "damaged")
+        assert "✓" not in person.screen
+        await person.press("1", "g", "R")
         await person.sees("renews the links of 1 environment", str(environment))
         await person.answers("go")
         job = await person.has_done(2)
@@ -398,12 +391,12 @@ def test_damage_is_found_shown_and_repaired(player: Machine, store: Path, tmp_pa
     use(store, script)
 
     assert problems_of(store) == []
-    player.python(environment, "-c", "import horn")
+    player.machine.python(environment, "-c", "import horn")
 
 
-def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_detaching_and_attaching_a_package(player: Workbench, store: Path, tmp_path: Path) -> None:
     """The package becomes a real folder, and a link again. The user's change is named before it is lost."""
-    environment = install(player, tmp_path / "one", "horn")
+    environment = player.at("one").install("horn")
     package = site_packages_of(environment) / "horn"
 
     async def script(person: Person) -> None:
@@ -423,9 +416,9 @@ def test_detaching_and_attaching_a_package(player: Machine, store: Path, tmp_pat
     assert package.is_symlink()
 
 
-def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_forgetting_and_finding_an_environment(player: Workbench, store: Path, tmp_path: Path) -> None:
     """A scan of its folder finds a forgotten environment again."""
-    install(player, tmp_path / "code" / "one", "horn")
+    player.at("code/one").install("horn")
 
     async def script(person: Person) -> None:
         await person.press("2", "f")
@@ -442,7 +435,7 @@ def test_forgetting_and_finding_an_environment(player: Machine, store: Path, tmp
     use(store, script)
 
 
-def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_packages_are_stored_without_a_project(player: Workbench, store: Path, tmp_path: Path) -> None:
     """During typing, the form shows the command `pepip store add`. It names words that are not allowed."""
     del tmp_path
 
@@ -472,9 +465,9 @@ def test_packages_are_stored_without_a_project(player: Machine, store: Path, tmp
     assert sorted(path.name for path in store.glob("packages/*/*")) == ["drum-1.0", "horn-1.0"]
 
 
-def test_a_refusal_of_uv_is_shown_in_full(player: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_refusal_of_uv_is_shown_in_full(player: Workbench, store: Path, tmp_path: Path) -> None:
     """The preview shows uv's refusal, with names that look like markup, and nothing is made."""
-    install(player, tmp_path / "one", "horn")
+    player.at("one").install("horn")
     before = snapshot(store / "packages")
 
     async def script(person: Person) -> None:
@@ -493,9 +486,9 @@ def test_a_refusal_of_uv_is_shown_in_full(player: Machine, store: Path, tmp_path
     assert changes(before, snapshot(store / "packages")) == []
 
 
-def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
+def test_an_operation_that_fails_says_why(player: Workbench, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
     """A wheel that would write outside is refused. A dialog and the log show the full error, and no file is kept."""
-    install(player, tmp_path / "one", "horn")
+    player.at("one").install("horn")
     points = {"console_scripts": {"../../liar": "liar:main"}}
     Wheel("liar", "1.0", files={"liar/__init__.py": "1"}, entry_points=points).write(wheelhouse)
 
@@ -519,7 +512,7 @@ def test_an_operation_that_fails_says_why(player: Machine, store: Path, tmp_path
 
 
 def test_cancelling_in_the_middle_leaves_nothing_half_done(
-    player: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    player: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The new environment is removed again, the store is whole, and the next install works."""
     real = installing.install
@@ -552,4 +545,4 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
     assert not (tmp_path / "one" / ".venv").exists()
     assert problems_of(store) == []
     assert leftovers_of(store) == []
-    player.python(install(player, tmp_path / "one", "drum"), "-c", "import drum, skin")
+    player.machine.python(player.at("one").install("drum"), "-c", "import drum, skin")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Input
 
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui.bars import Drawer
 from pepip.tui.job_queue import DONE, Job
 from pepip.tui.path_input import suggestion_for

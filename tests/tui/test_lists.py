@@ -17,10 +17,11 @@ from pepip.environment import last_use
 from pepip.tui import key_bindings, palette
 from pepip.tui.table import Table
 from tests.support.indexes import served
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.projects import write_simple_index
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 WHEELS = [
     Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 9000}),
@@ -30,16 +31,13 @@ WHEELS = [
 
 
 @pytest.fixture
-def keeper(machine: Machine, tmp_path: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def keeper(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """Return a user with two projects."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    monkeypatch.setenv("HOME", str(machine.home))
-    monkeypatch.setenv("UV_CACHE_DIR", str(machine.uv_cache))
-    for name, wanted in (("one", ["drum", "horn", "skin"]), ("two", ["horn"])):
-        project = machine.make_folder(tmp_path / "code" / name)
-        machine.pepip("install", *wanted, "--no-index", "--find-links", wheelhouse, folder=project)
-    return machine
+    monkeypatch.setenv("HOME", str(workbench.machine.home))
+    monkeypatch.setenv("UV_CACHE_DIR", str(workbench.machine.uv_cache))
+    workbench.at("code/one").install("drum", "horn", "skin")
+    workbench.at("code/two").install("horn")
+    return workbench.at(".")
 
 
 def names(table: Table) -> list[str]:
@@ -47,7 +45,7 @@ def names(table: Table) -> list[str]:
     return [key.rpartition("/")[2].partition("-")[0] for key in table.keys]
 
 
-def test_sorting_in_both_directions_stays_at_the_top(keeper: Machine, store: Path) -> None:
+def test_sorting_in_both_directions_stays_at_the_top(keeper: Workbench, store: Path) -> None:
     """A cursor that was never moved stays at the top. A cursor that was moved stays on its entry."""
 
     async def script(person: Person) -> None:
@@ -78,7 +76,7 @@ def test_sorting_in_both_directions_stays_at_the_top(keeper: Machine, store: Pat
     ],
 )
 def test_a_busy_app_gives_no_key_to_a_filter_that_was_left(
-    keeper: Machine, store: Path, pane: str, keys_in_a_row: list[str], expected: tuple[str, str]
+    keeper: Workbench, store: Path, pane: str, keys_in_a_row: list[str], expected: tuple[str, str]
 ) -> None:
     """All keys come before the app has handled the first. Each goes where it would go with time between them."""
 
@@ -93,13 +91,13 @@ def test_a_busy_app_gives_no_key_to_a_filter_that_was_left(
 
 
 def test_projects_are_filtered_and_sorted_by_their_last_use(
-    keeper: Machine, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    keeper: Workbench, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The command line lists the same. Without the times of starts, no project counts as idle or as used."""
     old = tmp_path / "code" / "one" / ".venv"
     for path in (old / "pyvenv.cfg", site_packages_of(old)):
         os.utime(path, (1_700_000_000, 1_700_000_000))
-    shown = keeper.pepip("projects", "--filter", "idle:>90d", "--sort", "used", "--json", folder=tmp_path).stdout
+    shown = keeper.pepip("projects", "--filter", "idle:>90d", "--sort", "used", "--json").stdout
 
     async def script(person: Person) -> None:
         table = person.table("#environments")
@@ -122,15 +120,15 @@ def test_projects_are_filtered_and_sorted_by_their_last_use(
     assert [item["environment"] for item in json.loads(shown)] == [str(old)]
 
 
-def test_a_cursor_whose_row_is_gone_goes_to_the_next_row(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_cursor_whose_row_is_gone_goes_to_the_next_row(keeper: Workbench, store: Path, tmp_path: Path) -> None:
     """The cursor does not jump to the first row, and the detail is that of its new row."""
 
     async def script(person: Person) -> None:
         table = person.table("#entries")
         assert names(table) == ["drum", "skin", "horn"]
         await person.press("down")
-        keeper.pepip("uninstall", "-y", "skin", folder=tmp_path / "code" / "one")
-        keeper.pepip("prune", "--yes", folder=tmp_path)
+        keeper.at("code/one").pepip("uninstall", "-y", "skin")
+        keeper.pepip("prune", "--yes")
         await person.until(lambda: names(table) == ["drum", "horn"], "the prune")
         assert "horn" in table.cursor_key
         await person.sees("used by 2 environments")
@@ -138,7 +136,7 @@ def test_a_cursor_whose_row_is_gone_goes_to_the_next_row(keeper: Machine, store:
     use(store, script)
 
 
-def test_help_names_each_key_once(keeper: Machine, store: Path) -> None:
+def test_help_names_each_key_once(keeper: Workbench, store: Path) -> None:
     """A letter that does the same as an arrow has a name of its own."""
 
     async def script(person: Person) -> None:
@@ -150,7 +148,7 @@ def test_help_names_each_key_once(keeper: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:
+def test_hidden_marks_have_no_effect(keeper: Workbench, store: Path) -> None:
     """They are counted, and come back. Escape clears the filter at once."""
 
     async def script(person: Person) -> None:
@@ -170,7 +168,7 @@ def test_hidden_marks_have_no_effect(keeper: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_projects_are_filtered_and_their_packages_sorted(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_projects_are_filtered_and_their_packages_sorted(keeper: Workbench, store: Path, tmp_path: Path) -> None:
     """A word, a size and a state filter; `s` sorts the list that has the focus."""
     one, two = (str(tmp_path / "code" / name / ".venv") for name in ("one", "two"))
 
@@ -197,18 +195,18 @@ def test_projects_are_filtered_and_their_packages_sorted(keeper: Machine, store:
     use(store, script, pane="projects", size=(160, 40))
 
 
-def test_a_removed_project_is_noticed(keeper: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_removed_project_is_noticed(keeper: Workbench, store: Path, tmp_path: Path) -> None:
     """Without a key press, its state changes, and the entries that only it linked are unused."""
 
     async def script(person: Person) -> None:
         await person.sees("nothing to prune")
         shutil.rmtree(tmp_path / "code" / "one")
-        await person.sees("○", "it was deleted or moved", "kB unused")
+        await person.sees("○", "it was deleted or moved", "kB to prune")
 
     use(store, script, pane="projects", size=(160, 40))
 
 
-def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path) -> None:
+def test_help_and_palette_have_no_names_of_textual(keeper: Workbench, store: Path) -> None:
     """Each name appears once, on the list and in the filter."""
 
     async def script(person: Person) -> None:
@@ -228,20 +226,20 @@ def test_help_and_palette_have_no_names_of_textual(keeper: Machine, store: Path)
 
 
 def test_entries_that_differ_from_their_record_are_counted_and_shown(
-    keeper: Machine, store: Path, tmp_path: Path
+    keeper: Workbench, store: Path, tmp_path: Path
 ) -> None:
     """An install does not read the files of such a wheel, so only a verification finds them."""
     (tmp_path / "wheels").mkdir()
     Wheel("clock", "1.0", files={"clock/face.txt": "12"}, wrong_hashes=["clock/face.txt"]).write(tmp_path / "wheels")
     write_simple_index(tmp_path / "pages" / "simple", tmp_path / "wheels", hashes=True)
-    fresh = replace(keeper, uv_cache=tmp_path / "uv-cache")
+    fresh = replace(keeper, variables={"UV_CACHE_DIR": str(tmp_path / "uv-cache")})
     with served(tmp_path / "pages") as url:
-        fresh.pepip("store", "add", "clock", "--default-index", f"{url}simple/", folder=tmp_path)
+        fresh.pepip("store", "add", "clock", "--default-index", f"{url}simple/")
 
     async def script(person: Person) -> None:
         await person.press("V")
         job = await person.has_done()
-        assert job.outcome == "4 entries checked, 1 not as RECORD lists: R fetches and compares"
+        assert job.outcome == "4 entries checked, 1 unproven: R fetches and compares"
         await person.write("#filter", "clock")
         await person.sees("✗", "unproven: 1 problem", "RECORD differs", "clock/face.txt")
 

@@ -3,36 +3,47 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 from textual.widgets import Input
 
 from pepip.operations import preferences, undo
+from pepip.operations.growth import PERIODS
+from pepip.store import growth_log
+from pepip.store.growth_log import SECONDS_A_DAY as DAY
+from pepip.store.root import Store
 from pepip.tui import bell
 from pepip.tui.compare_dialog import CompareDialog
 from pepip.tui.facets import Facets
 from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.job_queue import DONE
 from tests.support.advisories import Service, record, service
-from tests.support.machines import Machine, Output
+from tests.support.machines import Output
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
+from tests.support.workbench import SettledWorkbench, Workbench
 
+WHEELS = [
+    Wheel(name, version, files={f"{name}/__init__.py": f"V = {version!r}\n" * 999})
+    for name, version in (("drum", "1.0"), ("drum", "2.0"), ("horn", "1.0"), ("flute", "1.0"))
+]
 LOUD = record("A-1", "drum", {"introduced": "0"}, {"fixed": "2.0"}, summary="Too loud")
 
 
-class Desk:
-    """A user whose uv takes wheels from a folder, with three projects: `one`, `two`, and `app`, which has a lock."""
+@dataclass(frozen=True)
+class Desk(SettledWorkbench):
+    """The workbench of the app's user, with three projects: `one`, `two`, and `app`, which has a lock."""
 
-    def __init__(self, machine: Machine, code: Path, settings: Path) -> None:
-        self.machine, self.code, self.settings = machine, code, settings
-
-    def pepip(self, *words: str, folder: Path | None = None, check: bool = True) -> Output:
-        """Run pepip."""
-        return self.machine.pepip(*words, folder=folder or self.code, check=check)
+    @property
+    def settings(self) -> Path:
+        """Return the folder of the user's settings."""
+        return Path(os.environ["XDG_CONFIG_HOME"])
 
     def shown(self, command: str, *more: str, check: bool = True) -> Output:
         """Run a command that the app has shown."""
@@ -49,21 +60,12 @@ def advisories() -> Iterator[Service]:
 
 
 @pytest.fixture
-def desk(
-    app_user: Machine,
-    advisories: Service,
-    wheelhouse: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> Desk:
+def desk(app_bench: Workbench, advisories: Service, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """Return the user. This process runs as that user, too."""
-    for name, version in (("drum", "1.0"), ("drum", "2.0"), ("horn", "1.0"), ("flute", "1.0")):
-        Wheel(name, version, files={f"{name}/__init__.py": f"V = {version!r}\n" * 999}).write(wheelhouse)
     monkeypatch.setenv("PEPIP_AUDIT_SERVICE_URL", advisories.url)
-    desk = Desk(app_user, app_user.make_folder(tmp_path / "code"), tmp_path / "settings")
-    for project, names in (("one", ("drum==1.0", "horn")), ("two", ("drum==2.0", "flute"))):
-        desk.pepip("install", *names, folder=app_user.make_folder(desk.code / project))
-    return desk
+    app_bench.at("one").install("drum==1.0", "horn")
+    app_bench.at("two").install("drum==2.0", "flute")
+    return Desk.like(app_bench)
 
 
 def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) -> None:
@@ -95,9 +97,9 @@ def test_an_audit_asks_only_after_its_button(desk: Desk, advisories: Service) ->
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         await person.until(lambda: "drum-1.0" in person.table("#entries").cursor_key, "the entry")
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
 
-    (kept,) = desk.machine.store.glob("cache/*/audit.json")
+    (kept,) = desk.store.glob("cache/*/audit.json")
     first = json.loads(kept.read_text())
     kept.unlink()
     assert desk.shown("pepip audit", check=False).returncode == 1
@@ -126,7 +128,7 @@ def test_advisories_are_looked_up_in_records_on_disk(desk: Desk, advisories: Ser
         await person.press("o")
         await person.sees("1 of 4 vulnerable", "OSV records in", "Too loud")
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
 
     assert not advisories.asked
     document = json.loads(desk.shown(commands[0], "--json", check=False).stdout)
@@ -143,9 +145,9 @@ def test_a_failed_audit_is_shown_in_a_dialog(desk: Desk, monkeypatch: pytest.Mon
         await person.answers("go")
         await person.sees("the network gave no answer: uv is told to be offline", "--osv FILE")
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
 
-    assert not list(desk.machine.store.glob("cache/*/audit.json"))
+    assert not list(desk.store.glob("cache/*/audit.json"))
 
 
 @pytest.mark.every(3)
@@ -159,7 +161,7 @@ def test_a_failed_audit_is_shown_in_a_dialog(desk: Desk, monkeypatch: pytest.Mon
 )
 def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str, ...], line: str, end: str) -> None:
     """The shown command writes the same file, in the same order."""
-    file = desk.code / f"list.{end}"
+    file = desk.folder / f"list.{end}"
     commands: list[str] = []
 
     async def script(person: Person) -> None:
@@ -176,7 +178,7 @@ def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str
         job = await person.has_done()
         assert (job.state, job.command) == (DONE, commands[0]), job.log
 
-    use(desk.machine.store, script, pane=pane, folder=desk.code)
+    use(desk.store, script, pane=pane, folder=desk.folder)
     written = file.read_bytes()
     file.unlink()
     desk.shown(commands[0])
@@ -189,12 +191,12 @@ def test_a_list_is_written_as_it_is_shown(desk: Desk, pane: str, keys: tuple[str
 @pytest.mark.real_world
 def test_an_existing_file_stays(desk: Desk) -> None:
     """A dialog shows the failure. It also refuses a name with an unknown format."""
-    file = desk.code / "list.csv"
+    file = desk.folder / "list.csv"
     file.write_text("mine")
 
     async def script(person: Person) -> None:
         await person.press("e")
-        await person.write("#line", str(desk.code / "list.xls"))
+        await person.write("#line", str(desk.folder / "list.xls"))
         await person.press("enter")
         await person.sees("the format of", "let its name end in")
         await person.press("escape")
@@ -202,7 +204,7 @@ def test_an_existing_file_stays(desk: Desk) -> None:
         await person.press("enter")
         await person.sees("is there already")
 
-    use(desk.machine.store, script, folder=desk.code)
+    use(desk.store, script, folder=desk.folder)
 
     assert file.read_text() == "mine"
 
@@ -210,11 +212,11 @@ def test_an_existing_file_stays(desk: Desk) -> None:
 @pytest.mark.real_world
 def test_projects_are_compared_as_the_command_does(desk: Desk) -> None:
     """The comparison follows the cursor. A lock is compared as uv reads it, and comes first."""
-    project = desk.machine.make_folder(desk.code / "app")
+    project = desk.machine.make_folder(desk.folder / "app")
     table = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(table)
-    desk.pepip("sync", folder=project)
-    desk.pepip("install", "horn", folder=project)
+    desk.at("app").pepip("sync")
+    desk.at("app").pepip("install", "horn")
     seen: dict[str, list[tuple[str, ...]]] = {}
 
     async def script(person: Person) -> None:
@@ -232,7 +234,7 @@ def test_projects_are_compared_as_the_command_does(desk: Desk) -> None:
         await person.until(lambda: "--lock" in dialog.command, "the click")
         await person.answers("")
 
-    use(desk.machine.store, script, pane="projects")
+    use(desk.store, script, pane="projects")
 
     assert len(seen) == 3
     signs = {"+": "added", "-": "removed", "~": "changed"}
@@ -287,7 +289,7 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         assert person.app.theme == "nord"
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
     file = desk.settings / "pepip" / "settings.toml"
     written = file.read_text()
     file.unlink()
@@ -308,13 +310,13 @@ def test_any_pane_compares_two_projects(desk: Desk) -> None:
         await person.write("#filter", "name:flute used:")
         await person.press("equals_sign")
         await person.sees("Compare which project?")
-        assert person.table("#which").keys[0] == f"{desk.code}/two/.venv"
+        assert person.table("#which").keys[0] == f"{desk.folder}/two/.venv"
         await person.press("enter")
         await person.sees("Compare two", "1 added, 1 removed, 1 changed")
         assert person.dialog is not None
-        assert person.dialog.command == f"pepip diff {desk.code}/two/.venv {desk.code}/one/.venv"
+        assert person.dialog.command == f"pepip diff {desk.folder}/two/.venv {desk.folder}/one/.venv"
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
 
 
 @pytest.mark.real_world
@@ -329,7 +331,7 @@ def test_a_bad_settings_file_is_one_notice(desk: Desk) -> None:
         await person.press("comma")
         await person.sees("can't be read", "fix the file or remove it")
 
-    use(desk.machine.store, script)
+    use(desk.store, script)
 
     assert file.read_text() == "theme = ["
 
@@ -338,12 +340,12 @@ def test_a_bad_settings_file_is_one_notice(desk: Desk) -> None:
 def test_the_plot_shows_the_growth_of_the_last_days(desk: Desk) -> None:
     """`w` and a click show another period. A prune is a notch, and the copied command shows the same days."""
     desk.pepip("savings")
-    (kept,) = desk.machine.store.glob("cache/*/growth.json")
+    (kept,) = desk.store.glob("cache/*/growth.json")
     document = json.loads(kept.read_text())
     today = document["samples"][0]
     document["samples"] = [[today[0] - days * 86_400, *today[1:]] for days in (80, 20, 3)] + [today]
     kept.write_text(json.dumps(document))
-    desk.pepip("uninstall", "--yes", "flute", folder=desk.code / "two")
+    desk.at("two").pepip("uninstall", "--yes", "flute")
     desk.pepip("prune", "--yes")
     copied: list[str] = []
 
@@ -364,8 +366,50 @@ def test_the_plot_shows_the_growth_of_the_last_days(desk: Desk) -> None:
         await person.press("y")
         copied.append(person.app.clipboard)
 
-    use(desk.machine.store, script, pane="savings")
+    use(desk.store, script, pane="savings")
 
     days = json.loads(desk.shown(copied[0], "--json").stdout)
     assert len(days) == 4
     assert [len(day["prunes"]) for day in days] == [0, 0, 0, 1]
+
+
+def test_the_growth_of_a_year_is_shown_at_every_size(desk: Desk) -> None:
+    """Each period has its first day, its prunes and its notches, as on the command line.
+
+    On a low screen, `w` shows the plot in place of the figures, and after the last period the figures again.
+    """
+    desk.pepip("savings")
+    store = Store(str(desk.store))
+    (today,) = growth_log.read(store).samples
+    ages = [age for age in range(380, 0, -1) if age % 7]
+    samples = [
+        today._replace(taken_at=today.taken_at - age * DAY, on_disk_bytes=900_000 - 2000 * age) for age in ages
+    ]
+    prunes = [growth_log.Prune(today.taken_at - age * DAY, 9, 40_000) for age in (364, 150, 80, 12, 3)]
+    growth_log._write(store, growth_log.Growth((*samples, today), tuple(prunes)))
+    known = {
+        days: json.loads(desk.pepip("savings", "--growth", "--days", str(days), "--json").stdout) for days in PERIODS
+    }
+    assert [sum(len(day["prunes"]) for day in known[days]) for days in PERIODS] == [2, 3, 5]
+
+    async def script(person: Person) -> None:
+        plot = person.app.query_one(GrowthPlot)
+        for size in ((80, 24), (120, 36), (160, 48), (50, 20)):
+            await person.pilot.resize_terminal(*size)
+            is_low = size[1] < 24
+            await person.until(lambda is_low=is_low: plot.display != is_low, "the size")  # type: ignore[misc]
+            for days in PERIODS:
+                if is_low or days != PERIODS[0]:
+                    await person.press("w")
+                await person.until(lambda days=days: plot.display and plot.period == days, f"{days} days")  # type: ignore[misc]
+                shown = str(plot.render())
+                first = date.fromtimestamp(today.taken_at) - timedelta(days=days - 1)
+                number = sum(len(day["prunes"]) for day in known[days])
+                assert f"{first.isoformat()} " in shown
+                assert shown.splitlines()[-1].count("╵") == number
+                assert size[0] < 60 or f"{number} prunes freed" in shown
+                assert all(len(line) <= size[0] for line in shown.splitlines())
+            await person.press("w")
+            await person.until(lambda is_low=is_low: plot.display != is_low, "the figures")  # type: ignore[misc]
+
+    use(desk.store, script, pane="savings")

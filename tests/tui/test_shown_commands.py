@@ -7,17 +7,18 @@ import os
 import shlex
 import shutil
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from pepip.store import trash
 from pepip.tui.job_queue import DONE
 from pepip.tui.matrix import Matrix
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
+from tests.support.workbench import SettledWorkbench, Workbench
 
 WHEELS = [
     Wheel("drum", "1.0", files={"drum/__init__.py": "VERSION = '1.0'\n"}),
@@ -35,31 +36,19 @@ WHEELS = [
 ]
 
 
-class Studio(NamedTuple):
-    """A user with a folder of projects, and a store."""
-
-    player: Machine
-    code: Path
-    store: Path
+@dataclass(frozen=True)
+class Studio(SettledWorkbench):
+    """The workbench of the app's user, whose state can be compared."""
 
     @property
     def tools(self) -> Path:
-        """The folder of the user's tools."""
-        return self.player.home / ".local" / "share" / "uv" / "tools"
-
-    def install(self, project: str, *requirements: str) -> None:
-        """Install by the command line."""
-        self.player.make_folder(self.code / project)
-        self.pepip("install", *requirements, folder=self.code / project)
-
-    def pepip(self, *words: str, folder: Path | None = None) -> None:
-        """Run pepip."""
-        self.player.pepip(*words, folder=folder or self.code)
+        """Return the folder of the user's tools."""
+        return self.machine.home / ".local" / "share" / "uv" / "tools"
 
     def state(self) -> dict[str, object]:
         """Return the contents of the store and of each environment, and the registered environments."""
         environments = {}
-        for environment in sorted(self.code.glob("*/.venv")):
+        for environment in sorted(self.folder.glob("*/.venv")):
             packages = sorted(site_packages_of(environment).glob("*.dist-info"))
             environments[str(environment)] = [
                 (folder.name, (folder.parent / folder.name.partition("-")[0]).is_symlink()) for folder in packages
@@ -73,19 +62,14 @@ class Studio(NamedTuple):
             "registered": sorted(document["environment"] for document in documents),
             "trash": sorted(str(Path(*path.parts[-2:])) for path in self.store.glob("trash/*.kept-*/*/*")),
             "tools": sorted(path.name for path in self.tools.glob("*")),
-            "pyprojects": {str(path): path.read_text() for path in self.code.glob("*/pyproject.toml")},
+            "pyprojects": {str(path): path.read_text() for path in self.folder.glob("*/pyproject.toml")},
         }
 
 
 @pytest.fixture
-def studio(
-    app_user: Machine, wheelhouse: Path, tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> Studio:
-    """Return the user of the app, with wheels and a folder of projects."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    monkeypatch.setattr(trash, "has_room", lambda _: True)  # the disk of the tests may be nearly full
-    return Studio(app_user, app_user.make_folder(tmp_path / "code"), store)
+def studio(app_bench: Workbench) -> Studio:
+    """Return the user of the app."""
+    return Studio.like(app_bench)
 
 
 Script = Callable[[Person], Awaitable[None]]
@@ -106,15 +90,15 @@ class Flow(NamedTuple):
 
 def orphans(studio: Studio) -> None:
     """Have three orphans: two versions of one package, and another package."""
-    studio.install("one", "skin")
+    studio.at("one").install("skin")
     studio.pepip("store", "add", "drum==1.0", "horn==1.0")
     studio.pepip("store", "add", "horn==2.0")
 
 
 def linked(studio: Studio) -> None:
     """Have two projects."""
-    studio.install("one", "drum==1.0", "horn==1.0")
-    studio.install("two", "horn==1.0")
+    studio.at("one").install("drum==1.0", "horn==1.0")
+    studio.at("two").install("horn==1.0")
 
 
 def damaged(studio: Studio) -> None:
@@ -127,27 +111,26 @@ def damaged(studio: Studio) -> None:
 
 def locked(studio: Studio) -> None:
     """Have a project with a lock, which lacks a package."""
-    project = studio.player.make_folder(studio.code / "app")
+    project = studio.machine.make_folder(studio.folder / "app")
     text = '[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["drum<2"]\n'
     (project / "pyproject.toml").write_text(text)
-    studio.pepip("sync", folder=project)
+    studio.at("app").pepip("sync")
 
 
 def outdated(studio: Studio) -> None:
     """Have a project whose requirement allows a newer version than its lock has."""
     locked(studio)
-    pyproject = studio.code / "app" / "pyproject.toml"
+    pyproject = studio.folder / "app" / "pyproject.toml"
     pyproject.write_text(pyproject.read_text().replace("drum<2", "drum"))
 
 
 def foreign(studio: Studio) -> None:
     """Have two environments that uv made."""
     for name in ("one", "two"):
-        project = studio.player.make_folder(studio.code / name)
-        settings = {"XDG_CONFIG_HOME": os.environ["XDG_CONFIG_HOME"]}
-        studio.player.uv("venv", ".venv", folder=project, variables=settings)
-        words = ("pip", "install", "--python", ".venv", "--link-mode", "copy", "horn")
-        studio.player.uv(*words, folder=project, variables=settings)
+        project = studio.at(name)
+        studio.machine.make_folder(project.project)
+        project.uv("venv", ".venv")
+        project.uv("pip", "install", "--python", ".venv", "--link-mode", "copy", "horn")
 
 
 async def remove_filtered(person: Person) -> None:
@@ -176,9 +159,9 @@ async def prune(person: Person) -> None:
 def resting(studio: Studio) -> None:
     """Have two orphans, and an idle project with a requirements file."""
     studio.pepip("store", "add", "drum==1.0", "horn==1.0")
-    studio.install("one", "skin")
-    (studio.code / "one" / "requirements.txt").write_text("skin")
-    for path in (studio.code / "one" / ".venv" / "pyvenv.cfg", site_packages_of(studio.code / "one" / ".venv")):
+    studio.at("one").install("skin")
+    (studio.folder / "one" / "requirements.txt").write_text("skin")
+    for path in (studio.folder / "one" / ".venv" / "pyvenv.cfg", site_packages_of(studio.folder / "one" / ".venv")):
         os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
@@ -250,8 +233,8 @@ def in_project(*keys: str, package: str = "") -> Script:
 
 def side_by_side(studio: Studio) -> None:
     """Have three projects, two of them with older versions, and one of these with a lock."""
-    studio.install("one", "drum==1.0", "horn==1.0")
-    studio.install("two", "drum", "horn")
+    studio.at("one").install("drum==1.0", "horn==1.0")
+    studio.at("two").install("drum", "horn")
     outdated(studio)
 
 
@@ -268,7 +251,7 @@ async def mark(person: Person) -> None:
 
 def tool(studio: Studio) -> None:
     """Have a tool."""
-    studio.install("one", "horn")
+    studio.at("one").install("horn")
     studio.pepip("tool", "install", "blow")
 
 
@@ -282,8 +265,8 @@ async def remove_tool(person: Person) -> None:
 def twins(studio: Studio) -> None:
     """Have an orphan, and two projects that link the same entry: neither links one alone."""
     studio.pepip("store", "add", "drum==1.0")
-    studio.install("one", "skin")
-    studio.install("two", "skin")
+    studio.at("one").install("skin")
+    studio.at("two").install("skin")
 
 
 def remove_environment(name: str) -> Script:
@@ -341,7 +324,7 @@ FLOWS = {
 def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the action and after its command, the store, the environments and the registry are equal."""
     flow = FLOWS[name]
-    monkeypatch.setenv("CODE", str(studio.code))
+    monkeypatch.setenv("CODE", str(studio.folder))
     commands: list[str] = []
 
     async def script(person: Person) -> None:
@@ -356,12 +339,12 @@ def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch:
 
     flow.prepare(studio)
     before = studio.state()
-    use(studio.store, script, pane=flow.pane, folder=studio.code)
+    use(studio.store, script, pane=flow.pane, folder=studio.folder)
     after = studio.state()
     assert after != before
-    for folder in (studio.store, studio.code, studio.tools):
+    for folder in (studio.store, studio.folder, studio.tools):
         shutil.rmtree(folder, ignore_errors=True)
-    studio.player.make_folder(studio.code)
+    studio.machine.make_folder(studio.folder)
     flow.prepare(studio)
     assert studio.state() == before
 

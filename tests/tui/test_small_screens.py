@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from textual.widgets import Button
 
+from pepip.tui.columns import shared
 from pepip.tui.dialogs import CommandLine, without_middle
 from pepip.tui.map_view import Plot, merged
-from pepip.tui.table import _shared
 from tests.support.machines import Machine
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
@@ -66,11 +66,17 @@ def test_a_text_without_its_middle_fits(text: str, width: int) -> None:
     assert text.endswith(end.lstrip())
 
 
-@given(st.integers(0, 200), st.dictionaries(st.integers(0, 5), st.integers(0, 90), min_size=1))
-def test_columns_share_their_room(room: int, needs: dict[int, int]) -> None:
+@given(
+    st.integers(0, 200),
+    st.dictionaries(st.integers(0, 5), st.tuples(st.integers(8, 20), st.integers(0, 90)), min_size=1),
+)
+def test_columns_share_their_room(spare: int, columns: dict[int, tuple[int, int]]) -> None:
     """They get the whole room, and none lacks space while another one has more than it needs."""
-    found = _shared(room, needs)
+    widths = {number: width for number, (width, _) in columns.items()}
+    needs = {number: need for number, (_, need) in columns.items()}
+    found = shared(spare, widths, needs)
 
+    room = spare + sum(widths.values())
     assert sum(found.values()) <= room
     assert sum(found.values()) > room - len(needs)
     if sum(needs.values()) <= room:

@@ -16,8 +16,8 @@ from typing import NamedTuple, NoReturn
 import pytest
 
 from pepip.errors import UvError
-from pepip.model import Progress, Summary
 from pepip.operations import entry_details, entry_files, prune, reclaim, undo, why
+from pepip.operations.reporting import Progress, Summary
 from pepip.store.check import Flaw
 from pepip.store.root import Store
 from pepip.tui import adoption_jobs, previews, reports, screenshot
@@ -407,7 +407,7 @@ def test_a_state_looks_as_it_did(
     monkeypatch.setattr(prune, "preview", lambda *_: looks.preview(found))
     monkeypatch.setattr(prune, "freed_by_entry", lambda item: (item.file_count * 9000, 0))
     monkeypatch.setattr(prune, "measure", lambda _store, chosen, _gone, options: looks.measure(chosen, options))
-    monkeypatch.setattr(undo, "ample_seconds", lambda *_: 86_400.0)
+    monkeypatch.setattr(undo, "default_trash_seconds", lambda *_: 86_400.0)
     monkeypatch.setattr(undo, "last", lambda *_: looks.grave(found))
     monkeypatch.setattr(reclaim, "find", lambda *_, **__: looks.reclaimable(found))
     monkeypatch.setattr(reclaim, "measure", lambda _store, _seen, choice: looks.gain(found, choice))

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.tui.dialogs import MessageDialog
 from pepip.tui.job_queue import CANCELLED, DONE, Job, once
 from pepip.uv import program
-from tests.support.machines import Machine
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 WHEELS = [
     Wheel("drum", "1.0", files={"drum/__init__.py": "x = 1\n" * 2000}, dependencies=["horn"]),
@@ -27,25 +27,16 @@ WHEELS = [
 
 
 @pytest.fixture
-def band(machine: Machine, tmp_path: Path, wheelhouse: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def band(workbench: Workbench, monkeypatch: pytest.MonkeyPatch) -> Workbench:
     """Return a user with two projects. One of them has a name that looks like markup."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    monkeypatch.setenv("HOME", str(machine.home))
-    monkeypatch.setenv("UV_CACHE_DIR", str(machine.uv_cache))
-    machine.make_folder(tmp_path / "one")
-    machine.make_folder(tmp_path / "[red]two[b]")
-    add(machine, tmp_path / "one", wheelhouse, "drum", "horn==1.0")
-    add(machine, tmp_path / "[red]two[b]", wheelhouse, "horn==1.0")
-    return machine
+    monkeypatch.setenv("HOME", str(workbench.machine.home))
+    monkeypatch.setenv("UV_CACHE_DIR", str(workbench.machine.uv_cache))
+    workbench.at("one").install("drum", "horn==1.0")
+    workbench.at("[red]two[b]").install("horn==1.0")
+    return workbench.at(".")
 
 
-def add(machine: Machine, project: Path, wheelhouse: Path, *requirements: str) -> None:
-    """Install by the command line."""
-    machine.pepip("install", *requirements, "--no-index", "--find-links", wheelhouse, folder=project)
-
-
-def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store: Path) -> None:
+def test_names_that_look_like_markup_are_shown_as_they_are(band: Workbench, store: Path) -> None:
     """This holds for every pane, and for the detail that lists the environments that link an entry."""
 
     async def script(person: Person) -> None:
@@ -61,7 +52,7 @@ def test_names_that_look_like_markup_are_shown_as_they_are(band: Machine, store:
 
 
 @pytest.mark.parametrize("pane", ["store", "projects", "savings", "versions"])
-def test_no_control_character_of_a_name_reaches_the_terminal(band: Machine, store: Path, pane: str) -> None:
+def test_no_control_character_of_a_name_reaches_the_terminal(band: Workbench, store: Path, pane: str) -> None:
     """A member of a team, or a wheel, can put an escape sequence, or bytes that are no text, into any name."""
     document = next(store.glob("packages/*/drum-1.0/pepip-entry.json"))
     fields = json.loads(document.read_text())
@@ -73,14 +64,14 @@ def test_no_control_character_of_a_name_reaches_the_terminal(band: Machine, stor
     document.parent.rename(f"{document.parent}\x1b[31m")
     Path(os.fsdecode(os.fsencode(store) + b"/projects/\xff\x1b[31m.json")).write_text("")
 
-    band.pepip("ui", "--screen", pane, "--screenshot", "picture.svg", folder=band.home)
+    band.at("home").pepip("ui", "--screen", pane, "--screenshot", "picture.svg")
 
-    picture = (band.home / "picture.svg").read_text()
+    picture = (band.machine.home / "picture.svg").read_text()
     assert {character for character in picture if not character.isprintable()} <= {"\n", "\xa0"}
     assert "Quit" in picture
 
 
-def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Path) -> None:
+def test_the_cursor_and_the_marks_stay_on_their_entries(band: Workbench, store: Path) -> None:
     """After sorting, filtering or a refresh, a key press still acts on the same package."""
 
     async def script(person: Person) -> None:
@@ -103,7 +94,7 @@ def test_the_cursor_and_the_marks_stay_on_their_entries(band: Machine, store: Pa
     use(store, script)
 
 
-def test_the_mouse_works_everywhere(band: Machine, store: Path) -> None:
+def test_the_mouse_works_everywhere(band: Workbench, store: Path) -> None:
     """The mouse works on tabs, titles, rows, marks, facets and the keys."""
 
     async def script(person: Person) -> None:
@@ -126,7 +117,7 @@ def test_the_mouse_works_everywhere(band: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_arrows_and_enter_lead_from_list_to_detail(band: Machine, store: Path) -> None:
+def test_arrows_and_enter_lead_from_list_to_detail(band: Workbench, store: Path) -> None:
     """They lead from the list to the detail and back, and from a project to its packages and to the store."""
 
     async def script(person: Person) -> None:
@@ -145,7 +136,7 @@ def test_arrows_and_enter_lead_from_list_to_detail(band: Machine, store: Path) -
     use(store, script, size=(150, 40))
 
 
-def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Path) -> None:
+def test_a_dialog_is_read_with_the_focus_on_its_button(band: Workbench, store: Path) -> None:
     """Down scrolls a text that is longer than the dialog, and Enter still closes the dialog."""
 
     async def script(person: Person) -> None:
@@ -159,27 +150,25 @@ def test_a_dialog_is_read_with_the_focus_on_its_button(band: Machine, store: Pat
     use(store, script, size=(60, 18))
 
 
-def test_changes_by_the_command_line_are_noticed(
-    band: Machine, store: Path, tmp_path: Path, wheelhouse: Path
-) -> None:
+def test_changes_by_the_command_line_are_noticed(band: Workbench, store: Path) -> None:
     """The app refreshes by itself when an entry is added."""
 
     async def script(person: Person) -> None:
         await person.sees("2 entries")
-        add(band, tmp_path / "one", wheelhouse, "horn==2.0")
+        band.at("one").install("horn==2.0")
         await person.sees("3 entries")
 
     use(store, script)
 
 
-def test_changes_of_environments_by_other_tools_are_noticed(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_changes_of_environments_by_other_tools_are_noticed(band: Workbench, store: Path, tmp_path: Path) -> None:
     """The app refreshes by itself when pepip or uv removes a package from an environment."""
 
     async def script(person: Person) -> None:
         await person.until(lambda: person.app.session.catalog.users.get("py3-none-any/drum-1.0"), "the users")  # type: ignore[union-attr]
-        band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
+        band.at("one").pepip("uninstall", "-y", "drum")
         await person.sees("unused 1")
-        band.run([program.path(), "pip", "uninstall", "horn", "--python", tmp_path / "one/.venv"], folder=tmp_path)
+        band.at("one").uv("pip", "uninstall", "horn")
         await person.until(
             lambda: len(person.app.session.catalog.users["py3-none-any/horn-1.0"]) == 1,  # type: ignore[union-attr]
             "the second change",
@@ -188,22 +177,24 @@ def test_changes_of_environments_by_other_tools_are_noticed(band: Machine, store
     use(store, script)
 
 
-def test_answers_of_the_command_line_are_noticed(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_answers_of_the_command_line_are_noticed(band: Workbench, store: Path, tmp_path: Path) -> None:
     """The app shows damage that `pepip store verify` finds while the app runs."""
 
     async def script(person: Person) -> None:
         (module,) = store.glob("packages/*/drum-1.0/drum/__init__.py")
         module.chmod(0o644)
         module.write_text("x = 2\n" * 2000)
-        band.pepip("store", "verify", folder=tmp_path, check=False)
+        band.pepip("store", "verify", check=False)
         await person.sees("damaged 1")
 
     use(store, script)
 
 
-def test_a_size_that_no_prune_frees_is_answered(band: Machine, store: Path, tmp_path: Path, wheelhouse: Path) -> None:
+def test_a_size_that_no_prune_frees_is_answered(
+    band: Workbench, store: Path, tmp_path: Path, wheelhouse: Path
+) -> None:
     """The dialog says that an upgrade may free more, and leaves its switches as they are."""
-    add(band, tmp_path / "one", wheelhouse, "horn==2.0")
+    band.at("one").install("horn==2.0")
 
     async def script(person: Person) -> None:
         await person.press("F")
@@ -217,12 +208,12 @@ def test_a_size_that_no_prune_frees_is_answered(band: Machine, store: Path, tmp_
     use(store, script)
 
 
-def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_two_apps_and_the_command_line_at_once(band: Workbench, store: Path, tmp_path: Path) -> None:
     """If the command line prunes an entry, the app sees it gone, and neither waits long for the other."""
-    band.pepip("uninstall", "-y", "drum", folder=tmp_path / "one")
+    band.at("one").pepip("uninstall", "-y", "drum")
 
     async def script(person: Person) -> None:
-        other = threading.Thread(target=lambda: band.pepip("prune", "--yes", folder=tmp_path))
+        other = threading.Thread(target=lambda: band.pepip("prune", "--yes"))
         await person.press("P")
         await person.until(lambda: person.dialog and person.table("#orphans").marks, "the preview")
         other.start()
@@ -236,7 +227,7 @@ def test_two_apps_and_the_command_line_at_once(band: Machine, store: Path, tmp_p
     use(store, script)
 
 
-def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Workbench, store: Path, tmp_path: Path) -> None:
     """The app reports the missing store in place of an empty list, and continues when the store is back."""
 
     async def script(person: Person) -> None:
@@ -256,7 +247,7 @@ def test_a_store_on_a_disk_that_goes_away_and_comes_back(band: Machine, store: P
     assert len(list(store.glob("packages/*/*"))) == 2
 
 
-def test_a_store_that_the_user_may_not_read(band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_store_that_the_user_may_not_read(band: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The app names the folder and the remedy. A stand-in refuses root, who may read everything."""
     real = os.listdir
 
@@ -284,7 +275,7 @@ def test_a_store_path_that_is_a_file(tmp_path: Path) -> None:
     use(tmp_path / "store", script)
 
 
-def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> None:
+def test_a_broken_registry_file_blocks_pruning(band: Workbench, store: Path) -> None:
     """A notice names the file, and a click shows it in full. The preview says why nothing can be removed."""
     registered = next((store / "projects").glob("*.json"))
     registered.write_text("{")
@@ -305,7 +296,7 @@ def test_a_broken_registry_file_blocks_pruning(band: Machine, store: Path) -> No
 
 
 def test_without_uv_the_app_refuses_only_an_install(
-    band: Machine, store: Path, monkeypatch: pytest.MonkeyPatch
+    band: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The app shows and verifies the store without uv. An install is refused with the reason."""
 
@@ -327,7 +318,7 @@ def test_without_uv_the_app_refuses_only_an_install(
     use(store, script)
 
 
-def test_a_damaged_entry_and_a_deleted_project_are_named(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_a_damaged_entry_and_a_deleted_project_are_named(band: Workbench, store: Path, tmp_path: Path) -> None:
     """The entry is at the top as damaged. The project is missing, with the reason."""
     (document,) = store.glob("packages/*/drum-1.0/pepip-entry.json")
     document.chmod(0o644)
@@ -355,7 +346,7 @@ def endless(finish: threading.Event, ended: list[str]) -> Generator[Progress, No
 
 
 @pytest.mark.parametrize(("answer", "state"), [("finish", DONE), ("cancel", CANCELLED)])
-def test_quitting_while_an_operation_runs(band: Machine, store: Path, answer: str, state: str) -> None:
+def test_quitting_while_an_operation_runs(band: Workbench, store: Path, answer: str, state: str) -> None:
     """The app asks: it lets the operation finish, or cancels it and waits. The default is Stay."""
     ended: list[str] = []
     finish = threading.Event()
@@ -380,7 +371,7 @@ def test_quitting_while_an_operation_runs(band: Machine, store: Path, answer: st
     assert ended == ["closed"]
 
 
-def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
+def test_operations_wait_for_each_other(band: Workbench, store: Path) -> None:
     """Operations run in their order. A waiting one can be cancelled before it begins."""
     order: list[str] = []
     go_on = threading.Event()
@@ -405,7 +396,7 @@ def test_operations_wait_for_each_other(band: Machine, store: Path) -> None:
     assert order == ["first", "third"]
 
 
-def test_a_fault_of_the_engine_does_not_end_the_app(band: Machine, store: Path) -> None:
+def test_a_fault_of_the_engine_does_not_end_the_app(band: Workbench, store: Path) -> None:
     """The fault is shown in full, and the next operation runs."""
 
     async def script(person: Person) -> None:
@@ -418,7 +409,7 @@ def test_a_fault_of_the_engine_does_not_end_the_app(band: Machine, store: Path) 
     use(store, script)
 
 
-def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
+def test_the_palette_and_the_clipboard(band: Workbench, store: Path) -> None:
     """The palette finds every action by name. The command of the visible detail is copied."""
 
     async def script(person: Person) -> None:
@@ -434,7 +425,7 @@ def test_the_palette_and_the_clipboard(band: Machine, store: Path) -> None:
     use(store, script)
 
 
-def test_the_doctor_is_shown_in_a_dialog(band: Machine, store: Path, tmp_path: Path) -> None:
+def test_the_doctor_is_shown_in_a_dialog(band: Workbench, store: Path, tmp_path: Path) -> None:
     """The doctor has one line for each check, and a hint for each fault."""
     shutil.rmtree(tmp_path / "one")
 
@@ -445,7 +436,7 @@ def test_the_doctor_is_shown_in_a_dialog(band: Machine, store: Path, tmp_path: P
     use(store, script, size=(160, 60))
 
 
-def test_looking_changes_no_registration(band: Machine, store: Path) -> None:
+def test_looking_changes_no_registration(band: Workbench, store: Path) -> None:
     """The app changes no registration while the user only looks."""
     before = {path: path.read_bytes() for path in (store / "projects").iterdir()}
 

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.customers import Customer
 from tests.support.environments import Twins
-from tests.support.indexes import served
-from tests.support.machines import PLAIN_USER_ID, Machine, site_packages_of
+from tests.support.machines import PLAIN_USER_ID, site_packages_of
 from tests.support.parity import Level
-from tests.support.projects import project_table, write_simple_index
+from tests.support.projects import project_table
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 NOTHING = "Nothing to do"
 
@@ -38,58 +38,32 @@ sys.exit(code)
 
 
 @dataclass(frozen=True)
-class Stage:
-    """A machine with its own package index on the loopback device."""
+class Stage(Customer):
+    """A user with an index of `drum` and its dependency `sticks`, and several projects."""
 
-    machine: Machine
-    folder: Path
-    url: str
-    interpreter: Path
-
-    @property
-    def index(self) -> tuple[str | Path, ...]:
-        """Return the options that name the index."""
-        return ("--index-url", f"{self.url}simple")
-
-    @property
-    def source(self) -> tuple[str | Path, ...]:
-        """Return the options that name the index and the Python."""
-        return (*self.index, "--python", self.interpreter)
-
-    def publish(self, *wheels: Wheel) -> None:
-        """Put wheels on the index."""
-        for wheel in wheels:
-            wheel.write(self.folder / "wheels")
-        write_simple_index(self.folder / "pages" / "simple", self.folder / "wheels", hashes=True)
-
-    def project(self, name: str) -> Path:
+    def made(self, name: str) -> Path:
         """Return the folder of a project. Make it if it is missing."""
-        (self.folder / name).mkdir(exist_ok=True)
-        return self.folder / name
+        return self.machine.make_folder(self.folder / name)
 
-    def run(self, name: str, *words: str | Path) -> bool:
-        """Run pepip in a project and tell whether it started uv."""
+    def asks_uv(self, name: str, *words: str | Path) -> bool:
+        """Run pepip in a project, and tell whether it started uv."""
         command = [sys.executable, "-c", _TELL_STARTS, *words]
-        return self.machine.run(command, folder=self.project(name)).stdout.splitlines()[-1] == "True"
+        return self.machine.run(command, folder=self.made(name)).stdout.splitlines()[-1] == "True"
 
-    def install(self, name: str, *requirements: str | Path, offline: bool = True) -> bool:
-        """Install into a project and tell whether uv was started."""
-        return self.run(name, "install", *(["--offline"] if offline else []), *self.source, *requirements)
+    def installs_by_uv(self, name: str, *requirements: str | Path, offline: bool = True) -> bool:
+        """Install into a project, and tell whether uv was started."""
+        return self.asks_uv(name, "install", *(["--offline"] if offline else []), *self.source, *requirements)
 
     def versions(self, name: str) -> list[str]:
         """Return a project's distributions, as `name-version`."""
-        found = site_packages_of(self.folder / name / ".venv").glob("*.dist-info")
+        found = self.at(name).site_packages.glob("*.dist-info")
         return sorted(path.name.removesuffix(".dist-info") for path in found)
 
 
 @pytest.fixture
-def stage(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Stage]:
-    """Return a machine with an index of `drum` and its dependency `sticks`, and with its own uv cache."""
-    alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
-    for folder in ("wheels", "pages"):
-        (tmp_path / folder).mkdir()
-    with served(tmp_path / "pages") as url:
-        found = Stage(alone, tmp_path, url, interpreter)
+def stage(workbench: Workbench) -> Iterator[Stage]:
+    """Return a user with an index."""
+    with Stage.with_index(workbench) as found:
         sticks = Wheel("sticks", "1.0", files={"sticks/__init__.py": ""})
         drum = Wheel("drum", "1.0", files={"drum.py": "def main(): print('boom')\n"}, dependencies=["sticks"])
         found.publish(sticks, drum)
@@ -98,8 +72,8 @@ def stage(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Stage
 
 def test_the_second_project_offline_is_linked_without_uv(stage: Stage) -> None:
     """The first project asks uv. The second does not, and its files are the same except for its own path."""
-    stage.install("warm-up", "drum", offline=False)
-    asked = [stage.install(name, "drum") for name in ("project-a", "project-b")]
+    stage.installs_by_uv("warm-up", "drum", offline=False)
+    asked = [stage.installs_by_uv(name, "drum") for name in ("project-a", "project-b")]
 
     assert asked == [True, False]
     assert stage.versions("project-b") == ["drum-1.0", "sticks-1.0"]
@@ -113,7 +87,7 @@ def test_an_environment_from_a_remembered_skeleton_equals_uvs(stage: Stage, tmp_
     This includes activation scripts, configuration and links.
     """
     for name in ("warm-up", "warmer"):
-        stage.install(name, "drum", offline=False)
+        stage.installs_by_uv(name, "drum", offline=False)
     twins = Twins(stage.machine, tmp_path / "twins", stage.interpreter)
     twins.install(*stage.index, "drum")
 
@@ -130,11 +104,11 @@ def test_a_path_that_scripts_must_quote_is_left_to_uv(stage: Stage) -> None:
 
     A remembered skeleton would have the path in the first path's spelling.
     """
-    stage.install("warm-up", "drum", offline=False)
-    stage.install("it's here", "drum", offline=False)
+    stage.installs_by_uv("warm-up", "drum", offline=False)
+    stage.installs_by_uv("it's here", "drum", offline=False)
 
     script = (stage.folder / "it's here" / ".venv" / "bin" / "activate").read_text()
-    twin = stage.project("it's there")
+    twin = stage.made("it's there")
     stage.machine.uv("venv", "--python", stage.interpreter, ".venv", folder=twin)
     of_uv = (twin / ".venv" / "bin" / "activate").read_text()
     assert "s here/.venv" in script
@@ -143,7 +117,9 @@ def test_a_path_that_scripts_must_quote_is_left_to_uv(stage: Stage) -> None:
 
 _LIMIT = 'constraint-dependencies = ["drum>1"]\n'
 CHANGES: dict[str, Callable[[Stage], object]] = {
-    "uv's cache has a newer version": lambda stage: stage.install("another", "--refresh", "drum==2.0", offline=False),
+    "uv's cache has a newer version": lambda stage: stage.installs_by_uv(
+        "another", "--refresh", "drum==2.0", offline=False
+    ),
     "a setting rules the version out": lambda stage: _write(
         stage.folder / "uv.toml", 'constraint-dependencies = ["drum>1"]'
     ),
@@ -154,11 +130,11 @@ CHANGES: dict[str, Callable[[Stage], object]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_uv_is_asked_again_where_it_answers_otherwise(stage: Stage, change: str) -> None:
     """A newer version is installed, and a version that is no longer available is refused, as by uv."""
-    stage.install("warm-up", "drum", offline=False)
-    stage.install("project-a", "drum")
+    stage.installs_by_uv("warm-up", "drum", offline=False)
+    stage.installs_by_uv("project-a", "drum")
     stage.publish(Wheel("drum", "2.0", files={"drum.py": ""}, dependencies=["sticks"]))
     CHANGES[change](stage)
-    by_uv, by_pepip = stage.project("by-uv"), stage.project("project-b")
+    by_uv, by_pepip = stage.made("by-uv"), stage.made("project-b")
 
     stage.machine.uv("venv", "--python", stage.interpreter, folder=by_uv)
     said_by_uv = stage.machine.uv("pip", "install", "--offline", *stage.index, "drum", folder=by_uv, check=False)
@@ -172,9 +148,9 @@ def test_uv_is_asked_again_where_it_answers_otherwise(stage: Stage, change: str)
 @pytest.mark.parametrize("damage", ["another user's", "cut", "gone"])
 def test_an_answer_that_cannot_be_trusted_is_not_taken(stage: Stage, damage: str) -> None:
     """Only a complete answer that this user wrote is reused, because it decides what is installed."""
-    stage.install("warm-up", "drum", offline=False)
-    stage.install("project-a", "drum")
-    for path in stage.machine.store.glob("cache/answers-*/resolution-*"):
+    stage.installs_by_uv("warm-up", "drum", offline=False)
+    stage.installs_by_uv("project-a", "drum")
+    for path in stage.store.glob("cache/answers-*/resolution-*"):
         if damage == "another user's":
             if os.geteuid() != 0:
                 pytest.skip("only root can give a file to another user")
@@ -184,19 +160,19 @@ def test_an_answer_that_cannot_be_trusted_is_not_taken(stage: Stage, damage: str
         else:
             path.unlink()
 
-    assert stage.install("project-b", "drum")
+    assert stage.installs_by_uv("project-b", "drum")
     assert stage.versions("project-b") == ["drum-1.0", "sticks-1.0"]
 
 
 def test_requirements_that_are_no_plain_names_are_asked_each_time(stage: Stage) -> None:
     """For a URL, or a file that names constraints, uv is asked each time: their contents may change unnoticed."""
-    stage.install("warm-up", "drum", offline=False)
+    stage.installs_by_uv("warm-up", "drum", offline=False)
     (stage.folder / "more.txt").write_text("drum\n-c limits.txt\n")
     (stage.folder / "limits.txt").write_text("drum<2\n")
     url = f"drum @ {stage.url}simple/drum/drum-1.0-py3-none-any.whl"
 
     for words in (("-r", stage.folder / "more.txt"), (url,)):
-        asked = [stage.install(f"project-{number}-{len(words)}", *words, offline=False) for number in range(2)]
+        asked = [stage.installs_by_uv(f"project-{number}-{len(words)}", *words, offline=False) for number in range(2)]
         assert asked == [True, True]
 
 
@@ -205,15 +181,15 @@ def test_a_repeated_install_needs_no_uv(stage: Stage) -> None:
 
     For other requirements uv is asked once.
     """
-    stage.install("project", "drum", offline=False)
+    stage.installs_by_uv("project", "drum", offline=False)
 
-    assert not stage.install("project", "drum", offline=False)
+    assert not stage.installs_by_uv("project", "drum", offline=False)
     stage.machine.python(stage.folder / "project" / ".venv", "-c", "import drum, sticks")  # leaves bytecode beside it
-    assert not stage.install("project", "drum", offline=False)
-    said = stage.machine.pepip("install", *stage.source, "drum", folder=stage.project("project"))
+    assert not stage.installs_by_uv("project", "drum", offline=False)
+    said = stage.machine.pepip("install", *stage.source, "drum", folder=stage.made("project"))
     assert NOTHING in said.stderr
     _let_time_pass()
-    assert [stage.install("project", "sticks", offline=False) for _ in range(2)] == [True, False]
+    assert [stage.installs_by_uv("project", "sticks", offline=False) for _ in range(2)] == [True, False]
 
 
 def _uninstall(stage: Stage, site: Path) -> None:
@@ -248,15 +224,15 @@ LOSSES: dict[str, Callable[[Stage, Path], None]] = {
 def test_a_loss_is_noticed_after_nothing_was_to_do(stage: Stage, loss: str) -> None:
     """A later loss is noticed, and the same command repairs it."""
     for _ in range(3):
-        stage.install("project", "drum", offline=False)
+        stage.installs_by_uv("project", "drum", offline=False)
         _let_time_pass()
     site = site_packages_of(stage.folder / "project" / ".venv")
     LOSSES[loss](stage, site)
 
-    assert stage.install("project", "drum", offline=False)
+    assert stage.installs_by_uv("project", "drum", offline=False)
     assert stage.versions("project") == ["drum-1.0", "sticks-1.0"]
     assert (site / "sticks" / "__init__.py").is_file()
-    assert problems_of(stage.machine.store) == []
+    assert stage.problems() == []
 
 
 def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: Stage, tmp_path: Path) -> None:
@@ -264,18 +240,18 @@ def test_links_that_lost_the_store_are_noticed_after_nothing_was_to_do(stage: St
 
     The store moved. A link at the store's old path kept the environment's links valid until that link was removed.
     """
-    stage.install("project", "drum", offline=False)
-    old, new = stage.machine.store, tmp_path / "moved"
+    stage.installs_by_uv("project", "drum", offline=False)
+    old, new = stage.store, tmp_path / "moved"
     old.rename(new)
     old.symlink_to(new)
     moved = replace(stage, machine=replace(stage.machine, store=new))
     for _ in range(3):
         _let_time_pass()
-        asked = moved.install("project", "drum", offline=False)
+        asked = moved.installs_by_uv("project", "drum", offline=False)
     assert not asked, "nothing was to do"
     old.unlink()
 
-    assert moved.install("project", "drum", offline=False)
+    assert moved.installs_by_uv("project", "drum", offline=False)
     moved.machine.python(stage.folder / "project" / ".venv", "-c", "import drum, sticks")
 
 
@@ -287,7 +263,7 @@ def test_another_wheel_in_the_place_of_an_entry_is_noticed_after_nothing_was_to_
     The dependencies of that wheel are installed.
     """
     for _ in range(3):
-        stage.install("project", "drum", offline=False)
+        stage.installs_by_uv("project", "drum", offline=False)
         _let_time_pass()
     others = tmp_path / "others"
     others.mkdir()
@@ -297,20 +273,20 @@ def test_another_wheel_in_the_place_of_an_entry_is_noticed_after_nothing_was_to_
     Wheel("sticks", "1.0", files={"sticks/__init__.py": "WOOD = 1"}, dependencies=["cymbal"]).write(others)
     stage.machine.pepip("store", "remove", "--force", "sticks", folder=stage.folder)
     elsewhere = ("--no-index", "--find-links", others, "--python", stage.interpreter)
-    stage.machine.pepip("install", "sticks", *elsewhere, folder=stage.project("other"))
+    stage.machine.pepip("install", "sticks", *elsewhere, folder=stage.made("other"))
 
-    assert stage.install("project", "drum", offline=False)
+    assert stage.installs_by_uv("project", "drum", offline=False)
     assert stage.versions("project") == ["cymbal-1.0", "drum-1.0", "sticks-1.0"]
 
 
 def test_a_forgotten_environment_is_registered_again(stage: Stage) -> None:
     """A forgotten environment is registered again, so that pruning keeps the entries that it links."""
     for _ in range(3):
-        stage.install("project", "drum", offline=False)
+        stage.installs_by_uv("project", "drum", offline=False)
         _let_time_pass()
     stage.machine.pepip("projects", "forget", ".venv", folder=stage.folder / "project")
 
-    stage.install("project", "drum", offline=False)
+    stage.installs_by_uv("project", "drum", offline=False)
     stage.machine.pepip("prune", "--yes", folder=stage.folder)
 
     stage.machine.python(stage.folder / "project" / ".venv", "-c", "import drum, sticks")
@@ -321,18 +297,18 @@ def test_a_changed_requirements_file_is_read_again(stage: Stage) -> None:
     listing = stage.folder / "requirements.txt"
     listing.write_text("sticks\n")
     for _ in range(3):
-        stage.install("project", "-r", listing, offline=False)
+        stage.installs_by_uv("project", "-r", listing, offline=False)
         _let_time_pass()
     listing.write_text("sticks\ndrum\n")
 
-    assert stage.install("project", "-r", listing, offline=False)
+    assert stage.installs_by_uv("project", "-r", listing, offline=False)
     assert stage.versions("project") == ["drum-1.0", "sticks-1.0"]
 
 
 @pytest.mark.parametrize("command", [("sync",), ("run", "python", "-c", "pass")])
 def test_a_project_that_is_up_to_date_needs_no_plan_of_uvs(stage: Stage, command: tuple[str, ...]) -> None:
     """An up-to-date project stays unchanged, until its dependencies change."""
-    project = stage.project("project")
+    project = stage.made("project")
     table = f'\n[[tool.uv.index]]\nurl = "{stage.url}simple"\ndefault = true\n'
     _write(project / "pyproject.toml", project_table('"sticks"', more=table))
     words = {"UV_PYTHON": str(stage.interpreter)}
@@ -352,14 +328,14 @@ def test_a_project_that_is_up_to_date_needs_no_plan_of_uvs(stage: Stage, command
 
 def test_a_noted_answer_ends_when_a_redirect_file_comes_or_changes(stage: Stage) -> None:
     """The file names another environment (PEP 832), in which there is something to do."""
-    folder = stage.project("project")
+    folder = stage.made("project")
     for name in (".venv", "first", "second"):
         stage.machine.uv("venv", "--python", stage.interpreter, name, folder=folder)
 
     def settle() -> list[bool]:
         started = []
         for _ in range(3):
-            started.append(stage.install("project/inner", "sticks", offline=False))
+            started.append(stage.installs_by_uv("project/inner", "sticks", offline=False))
             _let_time_pass()
         return started
 
@@ -389,7 +365,7 @@ def _write(path: Path, text: str) -> None:
 
 def _lose(stage: Stage, name: str) -> None:
     """Remove a file or folder of an entry without telling pepip."""
-    (path,) = stage.machine.store.glob(f"packages/*/{name}")
+    (path,) = stage.store.glob(f"packages/*/{name}")
     for folder in (path.parent, *path.rglob("*/"), path):
         if folder.is_dir():
             folder.chmod(0o700)

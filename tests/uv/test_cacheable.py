@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pepip.model import Request
 from pepip.uv import cacheable, settings
+from pepip.uv.request import Request
 from tests.support.machines import Machine
 
 pytestmark = pytest.mark.unit

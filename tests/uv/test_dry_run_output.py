@@ -7,8 +7,8 @@ import json
 import pytest
 
 from pepip.errors import UnreadableAnswerError
-from pepip.model import Change
 from pepip.uv import dry_run_output
+from pepip.uv.dry_run_output import Change
 
 pytestmark = pytest.mark.unit
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sysconfig
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,30 +12,28 @@ import pytest
 from eval.bench.index import Index, read_wheel, served
 from pepip.model import Artifact
 from pepip.uv import known_pins
-from tests.support.machines import Machine, site_packages_of
+from tests.support.machines import site_packages_of
 from tests.support.projects import project_table
 from tests.support.told import commands_of_uv
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 PIN, LOOK_UP = "pip install", "pip compile"
 
 
-@dataclass(frozen=True)
-class Shop:
-    """A machine, an index of its own on the loopback device, and projects that share a store."""
+@dataclass(frozen=True, kw_only=True)
+class Shop(Workbench):
+    """A user with an index of their own on the loopback device, and projects that share a store."""
 
-    machine: Machine
-    folder: Path
     index: Index
-    interpreter: Path
 
     def publish(self, *wheels: Wheel) -> None:
         """Put wheels on the index."""
         for wheel in wheels:
-            path = wheel.write(self.folder / "wheels")
+            path = wheel.write(self.wheelhouse)
             self.index.wheels[path.name] = read_wheel(path)
 
-    def project(self, name: str) -> Path:
+    def settled(self, name: str) -> Path:
         """Return the folder of a project with an environment that holds a first distribution."""
         folder = self.folder / name
         if not folder.exists():
@@ -47,24 +45,20 @@ class Shop:
         """Run pepip in a folder, and return the commands of uv that it started."""
         return commands_of_uv(self.machine, *words, folder=folder, variables=self.variables)
 
-    @property
-    def variables(self) -> dict[str, str]:
-        """Return the variables that name the index."""
-        return {"UV_DEFAULT_INDEX": self.index.url}
-
     def refresh(self) -> None:
         """Let uv ask the index again for the page of the drum."""
         (self.folder / "in.txt").write_text("drum\n")
         command = ("pip", "compile", "--refresh-package", "drum", "in.txt")
-        self.machine.uv(*command, folder=self.folder, variables=self.variables)
+        self.uv(*command)
 
 
 @pytest.fixture
-def shop(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Shop]:
+def shop(workbench: Workbench) -> Iterator[Shop]:
     """Return a shop whose index has a drum, and sticks."""
-    alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
+    machine = replace(workbench.machine, uv_cache=workbench.folder / "uv-cache")
     with served([]) as index:
-        found = Shop(alone, tmp_path, index, interpreter)
+        settings = {"UV_DEFAULT_INDEX": index.url}
+        found = Shop.like(workbench, machine=machine, name=".", variables=settings, index=index)
         found.publish(
             Wheel("sticks", "1.0", files={"sticks.py": ""}), Wheel("drum", "1.0", files={"drum.py": "A = 1"})
         )
@@ -73,7 +67,7 @@ def shop(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Shop]:
 
 def test_a_version_that_another_project_has_is_added_with_one_call_of_uv(shop: Shop) -> None:
     """Once uv has planned the change, it names no file again."""
-    asked = [shop.run(shop.project(name), "install", "drum") for name in ("first", "second", "third")]
+    asked = [shop.run(shop.settled(name), "install", "drum") for name in ("first", "second", "third")]
 
     assert asked == [[PIN, LOOK_UP, LOOK_UP, PIN], [PIN], [PIN]]  # the first stages it, too
     assert (site_packages_of(shop.folder / "third" / ".venv") / "drum.py").read_text() == "A = 1"
@@ -81,24 +75,24 @@ def test_a_version_that_another_project_has_is_added_with_one_call_of_uv(shop: S
 
 def test_a_page_that_the_index_confirms_is_the_same(shop: Shop) -> None:
     """The index says "not modified", and uv notes that in the page."""
-    shop.run(shop.project("first"), "install", "drum")
+    shop.run(shop.settled("first"), "install", "drum")
     page = next(shop.machine.uv_cache.rglob("drum.rkyv"))
     before = page.read_bytes()
 
     shop.refresh()
 
     assert page.read_bytes() != before
-    assert shop.run(shop.project("second"), "install", "drum") == [PIN]
+    assert shop.run(shop.settled("second"), "install", "drum") == [PIN]
 
 
 def test_a_page_that_the_index_sends_again_is_the_same(shop: Shop) -> None:
     """The index says nothing of caching, so uv gets the whole page each time, with a new id."""
     shop.index.has_validators = False
-    shop.run(shop.project("first"), "install", "drum")
+    shop.run(shop.settled("first"), "install", "drum")
     page = next(shop.machine.uv_cache.rglob("drum.rkyv"))
     before = page.read_bytes()
 
-    asked = shop.run(shop.project("second"), "install", "drum")
+    asked = shop.run(shop.settled("second"), "install", "drum")
 
     assert asked == [PIN]
     assert page.read_bytes() != before
@@ -123,8 +117,8 @@ CHANGES: dict[str, Callable[[Shop], None]] = {
 @pytest.mark.parametrize("change", CHANGES)
 def test_uv_names_the_file_again_after(shop: Shop, change: str) -> None:
     """What it named before may be another file by now."""
-    shop.run(shop.project("first"), "install", "drum")
-    second = shop.project("second")
+    shop.run(shop.settled("first"), "install", "drum")
+    second = shop.settled("second")
     CHANGES[change](shop)
 
     asked = shop.run(second, "install", "drum")
@@ -136,8 +130,8 @@ def test_uv_names_the_file_again_after(shop: Shop, change: str) -> None:
 
 def test_a_request_that_is_not_plain_is_asked_in_full(shop: Shop) -> None:
     """A constraint of a file that uv reads anew each time, and a folder of wheels, may change the answer unseen."""
-    first, second = shop.project("first"), shop.project("second")
-    words = ("install", "--find-links", shop.folder / "wheels", "drum")
+    first, second = shop.settled("first"), shop.settled("second")
+    words = ("install", "--find-links", shop.wheelhouse, "drum")
 
     asked = [shop.run(folder, *words) for folder in (first, second)]
 
@@ -205,7 +199,7 @@ def test_adding_a_known_version_to_a_project_calls_uv_twice(shop: Shop) -> None:
 
 def test_uninstalling_calls_uv_once(shop: Shop) -> None:
     """The preview, which a terminal shows, is what is done."""
-    folder = shop.project("first")
+    folder = shop.settled("first")
 
     assert shop.run(folder, "uninstall", "--yes", "sticks") == ["pip uninstall"]
     assert not (site_packages_of(folder / ".venv") / "sticks.py").exists()

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pepip.model import Artifact, Request
+from pepip.model import Artifact
 from pepip.uv import required_hashes
+from pepip.uv.request import Request
 
 pytestmark = pytest.mark.unit
 

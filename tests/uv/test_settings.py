@@ -66,7 +66,7 @@ def test_settings_are_found_wherever_uv_reads_them(
     said = machine.uv("pip", "list", folder=tmp_path / "a/b", check=False, variables=variables).stderr
 
     if "odd-setting" in said:
-        assert settings.mention("odd-setting")
+        assert settings.may_mention("odd-setting")
         assert list(settings.values("odd-setting")) == [1]
         assert any("odd-setting" in text for text in settings.texts())
 

@@ -9,22 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from eval.bench.index import read_wheel, served
 from pepip import urls
-from pepip.host import locks
-from pepip.model import ProjectRequest
+from pepip.host import folder_use
 from pepip.uv import interpreter as interpreters
 from pepip.uv import known_plans
 from pepip.uv.answer_cache import AnswerCache
-from tests.support.machines import Machine, site_packages_of
+from pepip.uv.request import ProjectRequest
+from tests.support.machines import site_packages_of
 from tests.support.projects import UV_BUILD
 from tests.support.told import commands_of_uv
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 TABLE = '[project]\nname = "orchard"\nversion = "1.0"\nrequires-python = ">=3.9"\n'
 APPLE = Wheel(
@@ -37,12 +38,8 @@ PEAR = Wheel("pear", "1.0", files={"pear.py": ""})
 
 
 @dataclass(frozen=True)
-class Orchard:
-    """A machine, an index, and a folder for the trees of one project."""
-
-    machine: Machine
-    folder: Path
-    variables: dict[str, str]
+class Orchard(Workbench):
+    """A user with an index, and a folder for the trees of one project."""
 
     def write(self, *, dependencies: str = '"apple"', more: str = "") -> None:
         """Write the project and its lock into the folder `first`."""
@@ -66,11 +63,12 @@ class Orchard:
 
 
 @pytest.fixture
-def orchard(machine: Machine, tmp_path: Path, interpreter: Path) -> Iterator[Orchard]:
+def orchard(workbench: Workbench) -> Iterator[Orchard]:
     """Return an orchard with a locked project in `first`."""
-    alone = Machine(machine.home, machine.store, tmp_path / "uv-cache")
-    with served([read_wheel(wheel.write(tmp_path / "wheels")) for wheel in (APPLE, PEAR)]) as index:
-        found = Orchard(alone, tmp_path, {"UV_DEFAULT_INDEX": index.url, "UV_PYTHON": str(interpreter)})
+    machine = replace(workbench.machine, uv_cache=workbench.folder / "uv-cache")
+    with served([read_wheel(wheel.write(workbench.wheelhouse)) for wheel in (APPLE, PEAR)]) as index:
+        settings = {"UV_DEFAULT_INDEX": index.url, "UV_PYTHON": str(workbench.interpreter)}
+        found = Orchard.like(workbench, machine=machine, variables=settings)
         found.write()
         yield found
 
@@ -83,15 +81,14 @@ def test_a_further_tree_is_synced_without_uv(orchard: Orchard, mode: str) -> Non
     orchard.tree("second")
 
     assert orchard.sync("second", mode) == []
-    orchard.machine.uv("sync", "--frozen", folder=third, variables=orchard.variables)
+    orchard.at(third).uv("sync", "--frozen")
     script = orchard.folder / "second/.venv/bin/apple"
     assert subprocess.run([script], capture_output=True, text=True, check=True).stdout == "apple\n"
     listed = [
-        orchard.machine.uv("pip", "freeze", folder=orchard.folder / name, variables={"UV_PYTHON": ""}).stdout
-        for name in ("second", "third")
+        orchard.at(name).uv("pip", "freeze", variables={"UV_PYTHON": ""}).stdout for name in ("second", "third")
     ]
     assert listed[0] == listed[1]
-    assert orchard.machine.uv("sync", "--check", folder=orchard.folder / "second", variables=orchard.variables)
+    assert orchard.at("second").uv("sync", "--check")
 
 
 def test_a_worktree_of_git_is_synced_without_uv(orchard: Orchard) -> None:
@@ -148,7 +145,7 @@ def _workspace_above(orchard: Orchard) -> None:
 
 
 def _environment(orchard: Orchard) -> None:
-    orchard.machine.uv("venv", folder=orchard.folder / "second", variables=orchard.variables)
+    orchard.at("second").uv("venv")
 
 
 CHANGES: dict[str, Callable[[Orchard], None]] = {
@@ -200,7 +197,7 @@ def test_a_known_plan_is_not_carried_out_in_an_environment_that_came_meanwhile(
     orchard.sync("first")
     second, variables = orchard.tree("second"), orchard.variables
     words = [sys.executable, "-m", "pepip", "sync", "--frozen"]
-    with locks.in_use(str(second), alone=True, inside=True):
+    with folder_use.in_use(str(second), alone=True, inside=True):
         process = orchard.machine.start(words, folder=second, variables=variables)
         deadline = time.monotonic() + 60
         while f" {process.pid} " not in _waiting_for_locks() and time.monotonic() < deadline:

@@ -250,3 +250,19 @@ def test_files_of_an_installer_are_told_from_files_of_the_wheel() -> None:
     assert {f"a-1.0.dist-info/{name}" for name in ("RECORD", "INSTALLER", "REQUESTED", "direct_url.json")} <= own
     assert "a-1.0.dist-info/METADATA" not in own
     assert "INSTALLER" not in own
+
+
+@pytest.mark.parametrize(
+    ("path", "place"),
+    [
+        ("lamp/__init__.py", "lib/lamp/__init__.py"),
+        ("../bin/lamp", "bin/lamp"),
+        ("lamp/../../share/./lamp", "share/lamp"),
+        ("../../outside", ""),
+        ("../..", ""),
+        ("/bin/lamp", ""),
+    ],
+)
+def test_a_path_of_record_is_found_in_the_environment(path: str, place: str) -> None:
+    """A path that is absolute or leads out has no place there."""
+    assert record.in_environment(path, "lib") == place

@@ -12,7 +12,7 @@ from packaging import tags as packaging_tags
 
 from pepip.errors import InvalidWheelError
 from pepip.uv.interpreter import abi_of, tags_of
-from pepip.wheel.tags import PURE_BUCKET, bucket, buckets_for, expand, of_filename
+from pepip.wheel.tags import PURE_BUCKET, bucket, buckets_for, expand, tag_of_file_name
 
 pytestmark = pytest.mark.unit
 
@@ -49,7 +49,7 @@ TAGS = {name: _tags(name) for name in INTERPRETERS}
 )
 def test_the_tag_is_read_from_any_file_name_of_a_wheel(wheel: str, tag: str) -> None:
     """A build number begins with a digit. This distinguishes it from the label of a variant (PEP 817)."""
-    assert of_filename(wheel) == tag
+    assert tag_of_file_name(wheel) == tag
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_the_tag_is_read_from_any_file_name_of_a_wheel(wheel: str, tag: str) -> 
 def test_a_name_that_is_no_wheels_is_refused(name: str) -> None:
     """The error is pepip's own and names the file."""
     with pytest.raises(InvalidWheelError, match="is not the file name of a wheel") as refused:
-        of_filename(name)
+        tag_of_file_name(name)
 
     assert name in refused.value.message
 
@@ -68,7 +68,7 @@ def test_a_name_that_is_no_wheels_is_refused(name: str) -> None:
 def test_no_interpreter_supports_a_wheel_variant(name: str, label: str) -> None:
     """Only uv can rank variants. So no variant is ever chosen by its tag, or found in another wheel's bucket."""
     for plain in (TAGS[name][0], "py3-none-any"):
-        variant = of_filename(f"torch-2.9.0-{plain}-{label}.whl")
+        variant = tag_of_file_name(f"torch-2.9.0-{plain}-{label}.whl")
 
         assert not set(expand(variant)) & set(TAGS[name])
         assert bucket(variant) not in buckets_for(TAGS[name])

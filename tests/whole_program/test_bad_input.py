@@ -17,6 +17,7 @@ import pytest
 
 from tests.support.machines import interpreter_of
 from tests.support.refusals import assert_refused
+from tests.support.shelf import with_script
 from tests.support.snapshots import Snapshot, changes, sha256_of, snapshot
 from tests.support.stores import leftovers_of
 from tests.support.wheels import Wheel
@@ -27,16 +28,8 @@ pytestmark = pytest.mark.every(2)
 
 def lamp(version: str) -> Wheel:
     """Return a wheel with a package, a module and a script."""
-    return Wheel(
-        "lamp",
-        version,
-        files={
-            "lamp/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "lamp/bulbs/__init__.py": "",
-            "lamp_module.py": f"VERSION = {version!r}\n",
-        },
-        entry_points={"console_scripts": {"lamp": "lamp:main"}},
-    )
+    files = {"lamp/bulbs/__init__.py": "", "lamp_module.py": f"VERSION = {version!r}\n"}
+    return with_script("lamp", version, files)
 
 
 SHADE = Wheel("shade", "1.0", files={"shade/__init__.py": ""}, dependencies=["lamp<2"])

@@ -19,9 +19,10 @@ import pytest
 
 from tests.support.filesystems import mounted
 from tests.support.kills import changes_seen, kill_all_after, killed_before
-from tests.support.machines import Machine, Output
+from tests.support.machines import Output
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.refusals import assert_refused
+from tests.support.shelf import with_script
 from tests.support.snapshots import Snapshot, changes, link_shape, snapshot
 from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
@@ -41,16 +42,11 @@ KILLS_WITH_UV = 5
 
 def camera(version: str) -> Wheel:
     """Return one version of a wheel with a package, an inner package, scripts and data."""
-    return Wheel(
+    return with_script(
         "camera",
         version,
-        files={
-            "camera/__init__.py": f"VERSION = {version!r}\ndef main():\n    print(VERSION)\n",
-            "camera/lenses/__init__.py": "",
-            f"camera/only_in_{version[0]}.py": "",
-        },
+        {"camera/lenses/__init__.py": "", f"camera/only_in_{version[0]}.py": ""},
         data={"data/share/camera/manual.txt": version, "scripts/camera-script": "#!python\nprint(1)\n"},
-        entry_points={"console_scripts": {"camera": "camera:main"}},
     )
 
 
@@ -143,13 +139,7 @@ class Stage:
 @pytest.fixture(scope="module")
 def stage(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Return the stage of all kills of this module."""
-    folder = tmp_path_factory.mktemp("kills")
-    home = folder / "home"
-    home.mkdir()
-    machine = Machine(home, folder / "no-store", uv_cache)
-    workbench = Workbench(machine, folder, folder / "wheelhouse", interpreter)
-    workbench.supply(WHEELS)
-    return Stage(workbench)
+    return Stage(Workbench.for_module(tmp_path_factory.mktemp("kills"), uv_cache, interpreter, WHEELS))
 
 
 def _command(scene: Workbench, change: Change) -> tuple[str | Path, ...]:

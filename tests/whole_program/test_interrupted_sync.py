@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.kills import changes_seen, kill_all_after, killed_before, refused_at
-from tests.support.machines import Machine, require_interpreter
+from tests.support.machines import require_interpreter
 from tests.support.parity import Level, Observation, differences, observe
 from tests.support.snapshots import link_shape
-from tests.support.stores import leftovers_of, problems_of
+from tests.support.stores import problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 KILLS = 7
 """The number of kills at changes on disk, for each kind of sync: 21 in all."""
@@ -109,21 +110,14 @@ KINDS = [
 
 
 @dataclass(frozen=True)
-class Scene:
-    """A project with its own store, in which a sync is interrupted."""
+class Scene(Workbench):
+    """A project with its own store, in which the sync `command` is interrupted."""
 
-    machine: Machine
-    folder: Path
-    command: tuple[str | Path, ...]
-
-    @property
-    def project(self) -> Path:
-        """Return the project's folder."""
-        return self.folder / "gallery"
+    command: tuple[str | Path, ...] = ()
 
     def observe(self) -> Observation:
         """Return an observation of the environment, as its users see it, without the scene's own path."""
-        seen = observe(self.project / ".venv", self.machine, level=Level.METADATA)
+        seen = observe(self.environment, self.machine, level=Level.METADATA)
         own = ("gallery.pth", "gallery-1.0.dist-info/")
         return replace(
             seen,
@@ -134,31 +128,29 @@ class Scene:
 
     def shape(self) -> dict[str, str]:
         """Return how the environment holds each path, with the scene's own folder replaced."""
-        shape = link_shape(self.project / ".venv")
+        shape = link_shape(self.environment)
         return {path: held.replace(str(self.folder), "<scene>") for path, held in shape.items()}
 
 
 class Stage:
     """Makes a scene for each interrupted sync, and caches the results of undisturbed syncs."""
 
-    def __init__(self, machine: Machine, folder: Path, interpreters: tuple[Path, Path]) -> None:
-        self._machine, self._folder, self._interpreters = machine, folder, interpreters
-        for wheel in WHEELS:
-            wheel.write(folder / "wheelhouse")
-        self.undisturbed, self.interpreter = functools.cache(self._undisturbed), interpreters[0]
+    def __init__(self, workbench: Workbench, other_interpreter: Path) -> None:
+        self._workbench, self._other_interpreter = workbench, other_interpreter
+        self.undisturbed = functools.cache(self._undisturbed)
 
     def set(self, name: str, kind: Kind) -> Scene:
         """Return a scene that is ready for the sync."""
-        folder = self._folder / name
-        first, other = self._interpreters
-        command = ("sync", *kind.options, "--python", other if kind.other_python else first)
-        scene = Scene(replace(self._machine, store=folder / "store"), folder, command)
+        folder, first = self._workbench.folder / name, self._workbench.interpreter
+        command = ("sync", *kind.options, "--python", self._other_interpreter if kind.other_python else first)
+        machine = replace(self._workbench.machine, store=folder / "store")
+        scene = Scene.like(self._workbench, machine=machine, folder=folder, command=command)
         (scene.project / "src" / "gallery").mkdir(parents=True)
         (scene.project / "src" / "gallery" / "__init__.py").write_text("def main():\n    print('hung')\n")
         (scene.project / "pyproject.toml").write_text(PYPROJECT)
         (scene.project / "backend.py").write_text(BACKEND)
         if kind.before is not None:
-            scene.machine.pepip("sync", *kind.before, "--python", first, folder=scene.project)
+            scene.pepip("sync", *kind.before, "--python", first)
         return scene
 
     def _undisturbed(self, kind: Kind) -> tuple[Scene, Observation, int]:
@@ -172,24 +164,22 @@ class Stage:
 def stage(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFactory) -> Stage:
     """Return the stage of all kills of this module."""
     folder = tmp_path_factory.mktemp("sync-kills")
-    home = folder / "home"
-    home.mkdir()
-    return Stage(Machine(home, folder / "no-store", uv_cache), folder, (interpreter, require_interpreter("3.10")))
+    workbench = Workbench.for_module(folder, uv_cache, interpreter, WHEELS, name="gallery")
+    return Stage(workbench, require_interpreter("3.10"))
 
 
 def _assert_next_sync_completes(stage: Stage, scene: Scene, kind: Kind) -> None:
-    assert problems_of(scene.machine.store, sealed=False) == []
+    assert problems_of(scene.store, sealed=False) == []
 
-    scene.machine.pepip(*scene.command, folder=scene.project)
+    scene.pepip(*scene.command)
 
     reference, expected, _ = stage.undisturbed(kind)
     assert differences(expected, scene.observe()) == []
     assert scene.shape() == reference.shape()
-    assert leftovers_of(scene.machine.store) == []
-    assert problems_of(scene.machine.store) == []
+    assert scene.leftovers() == scene.problems() == []
     assert (scene.project / "uv.lock").read_bytes() == (reference.project / "uv.lock").read_bytes()
-    assert scene.machine.run([scene.project / ".venv" / "bin" / "gallery"], folder=scene.folder).stdout == "hung\n"
-    assert "Would make no changes" in scene.machine.uv(*scene.command, "--dry-run", folder=scene.project).stderr
+    assert scene.script("gallery") == "hung"
+    assert "Would make no changes" in scene.uv(*scene.command, "--dry-run").stderr
 
 
 @pytest.mark.every(7)
@@ -227,7 +217,7 @@ def test_a_sync_killed_together_with_uv_is_completed_by_the_next(stage: Stage, k
 
 
 def _distributions(scene: Scene) -> int:
-    return len(list((scene.project / ".venv").glob("lib/*/site-packages/*.dist-info")))
+    return len(list(scene.site_packages.glob("*.dist-info")))
 
 
 def test_any_command_completes_a_first_sync_that_was_killed_after_uv_installed_the_project(stage: Stage) -> None:
@@ -237,7 +227,7 @@ def test_any_command_completes_a_first_sync_that_was_killed_after_uv_installed_t
     points = [at for at, change in enumerate(changes_seen(reference.folder), 1) if "journal.new" in change]
 
     output = killed_before(scene.machine, points[-1], scene.command, folder=scene.project, within=scene.folder)
-    scene.machine.pepip("list", folder=scene.project)
+    scene.pepip("list")
 
     assert output.returncode == -9
     assert _distributions(scene) == _distributions(reference) == 5
@@ -253,24 +243,24 @@ def test_a_first_sync_that_finds_a_full_disk_leaves_no_project(stage: Stage) -> 
 
     refused_at(scene.machine, point, scene.command, folder=scene.project, within=scene.folder, error=errno.ENOSPC)
 
-    assert not (scene.project / ".venv").exists()
+    assert not scene.environment.exists()
     _assert_next_sync_completes(stage, scene, KINDS[0])
 
 
 def test_a_first_sync_that_fails_leaves_the_environment_without_the_project(stage: Stage) -> None:
     """A file of nobody is in the way of a link. Afterwards, it is the only file in site-packages."""
     scene = stage.set("in-the-way", KINDS[0])
-    scene.machine.uv("venv", "--python", stage.interpreter, folder=scene.project)
-    (site_packages,) = (scene.project / ".venv").glob("lib/*/site-packages")
+    scene.uv("venv", "--python", scene.interpreter)
+    site_packages = scene.site_packages
     (site_packages / "camera").mkdir()
     (site_packages / "camera" / "__init__.py").write_text("mine")
     before = set(site_packages.iterdir())
 
-    output = scene.machine.pepip(*scene.command, folder=scene.project, check=False)
+    output = scene.pepip(*scene.command, check=False)
 
     assert output.returncode == 1
     assert "camera" in output.stderr
-    assert set(site_packages.iterdir()) == before
-    assert not (scene.project / ".venv" / "bin" / "gallery").exists()
+    assert set(site_packages.iterdir()) - {site_packages / "__pycache__"} == before
+    assert not (scene.environment / "bin" / "gallery").exists()
     (site_packages / "camera" / "__init__.py").unlink()
     _assert_next_sync_completes(stage, scene, KINDS[0])

@@ -11,16 +11,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from pepip.operations import venv_creation
-from tests.support.machines import Machine, require_interpreter, uv_executable
+from tests.support.machines import require_interpreter, uv_executable
 from tests.support.parity import Level, differences, observe
 from tests.support.snapshots import changes, snapshot
-from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -34,32 +35,28 @@ TOGETHER = {
 }
 
 
-class Hall:
+WHEELS = [Wheel(name, "1.0", files={f"{name}/__init__.py": "", f"{name}/data.txt": ""}) for name in ("drum", "horn")]
+
+
+@dataclass(frozen=True)
+class Hall(Workbench):
     """A place for projects, and a model project that a single command made."""
 
-    def __init__(self, machine: Machine, folder: Path, wheelhouse: Path, interpreter: Path) -> None:
-        self.machine, self.folder = machine, folder
-        for name in ("drum", "horn"):
-            Wheel(name, "1.0", files={f"{name}/__init__.py": "", f"{name}/data.txt": ""}).write(wheelhouse)
-        self.settings = {
-            "UV_NO_INDEX": "1",
-            "UV_FIND_LINKS": str(wheelhouse),
-            "UV_PYTHON": str(interpreter),
-            "UV_OFFLINE": "1",
-        }
-        self.model = self.project("model")
-        machine.pepip("sync", folder=self.model, variables=self.settings)
+    @property
+    def model(self) -> Workbench:
+        """Return the model project."""
+        return self.at("model")
 
-    def project(self, name: str, *, is_locked: bool = False) -> Path:
-        """Make a project without an environment, and return its folder."""
-        folder = self.folder / name
-        folder.mkdir()
-        (folder / "pyproject.toml").write_text(PROJECT)
+    def make(self, name: str, *, is_locked: bool = False) -> Hall:
+        """Make a project without an environment, and return the hall with that project."""
+        made = self.at(name)
+        made.project.mkdir()
+        (made.project / "pyproject.toml").write_text(PROJECT)
         if is_locked:
-            shutil.copy(self.model / "uv.lock", folder)
-        return folder
+            shutil.copy(self.model.project / "uv.lock", made.project)
+        return made
 
-    def start(self, folder: Path, commands: Sequence[Sequence[str]], *, uv: bool = False) -> list[str]:
+    def start(self, commands: Sequence[Sequence[str]], *, uv: bool = False) -> list[str]:
         """Start commands at the same moment, and return the output of those that failed.
 
         With `uv`, every second command is one of uv.
@@ -70,8 +67,8 @@ class Hall:
             running.append(
                 subprocess.Popen(
                     [*program, *words],
-                    cwd=folder,
-                    env=self.machine.variables(self.settings),
+                    cwd=self.project,
+                    env=self.machine.variables(self.variables),
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
                     text=True,
@@ -80,63 +77,70 @@ class Hall:
         said = [process.communicate(timeout=300)[0] for process in running]
         return [text for text, process in zip(said, running, strict=True) if process.returncode]
 
-    def assert_as_model(self, folder: Path) -> None:
-        """Assert that a project's environment equals the model's, and that no temporary file is left."""
-        observed = [observe(made / ".venv", self.machine, level=Level.METADATA) for made in (self.model, folder)]
+    def assert_as_model(self) -> None:
+        """Assert that the project's environment equals the model's, and that no temporary file is left."""
+        observed = [observe(made.environment, self.machine, level=Level.METADATA) for made in (self.model, self)]
         own = ("file bin/activate", "file pyvenv.cfg")  # have the project's name, except after `install`
         assert [line for line in differences(*observed) if not line.startswith(own)] == []
-        assert sorted(path.name for path in folder.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
-        assert problems_of(self.machine.store) == []
-        assert leftovers_of(self.machine.store) == []
+        assert sorted(path.name for path in self.project.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+        assert self.problems() == self.leftovers() == []
 
 
 @pytest.fixture
-def hall(machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path) -> Hall:
+def hall(workbench: Workbench) -> Hall:
     """Return a hall with its own wheels."""
-    return Hall(machine, tmp_path, wheelhouse, interpreter)
+    settings = {
+        "UV_NO_INDEX": "1",
+        "UV_FIND_LINKS": str(workbench.wheelhouse),
+        "UV_PYTHON": str(workbench.interpreter),
+        "UV_OFFLINE": "1",
+    }
+    found = Hall.like(workbench, variables=settings)
+    found.make("model").pepip("sync")
+    return found
 
 
 @pytest.mark.parametrize("name", TOGETHER)
 def test_first_commands_at_the_same_time_all_succeed(hall: Hall, name: str) -> None:
     """One command does the work, and the others find it done."""
-    folder = hall.project("new", is_locked=True)
+    project = hall.make("new", is_locked=True)
 
-    failed = hall.start(folder, TOGETHER[name])
+    failed = project.start(TOGETHER[name])
 
     assert failed == []
-    hall.assert_as_model(folder)
+    project.assert_as_model()
 
 
 def test_the_lock_may_be_missing_too(hall: Hall) -> None:
     """Each command makes `uv.lock` or finds it."""
-    folder = hall.project("new")
+    project = hall.make("new")
 
-    failed = hall.start(folder, [SYNC] * 6)
+    failed = project.start([SYNC] * 6)
 
     assert failed == []
-    hall.assert_as_model(folder)
+    project.assert_as_model()
 
 
 def test_an_environment_of_another_python_is_replaced_once(hall: Hall) -> None:
     """The second run does not remove the environment that the first run made."""
-    folder = hall.project("new", is_locked=True)
-    other = next(found for found in ("3.12", "3.11") if found not in hall.settings["UV_PYTHON"])
-    hall.machine.uv("venv", "--python", require_interpreter(other), folder=folder)
+    project = hall.make("new", is_locked=True)
+    other = next(found for found in ("3.12", "3.11") if found not in hall.variables["UV_PYTHON"])
+    project.uv("venv", "--python", require_interpreter(other))
 
-    failed = hall.start(folder, TOGETHER["all kinds"][:2] * 3)
+    failed = project.start(TOGETHER["all kinds"][:2] * 3)
 
     assert failed == []
-    hall.assert_as_model(folder)
+    project.assert_as_model()
 
 
 def test_uv_may_sync_at_the_same_time(hall: Hall) -> None:
     """Syncs of pepip and uv at the same time succeed, because both wait for the same lock."""
-    folder = hall.project("new", is_locked=True)
+    project = hall.make("new", is_locked=True)
 
-    failed = hall.start(folder, [SYNC] * 6, uv=True)
+    failed = project.start([SYNC] * 6, uv=True)
 
     assert failed == []
-    assert hall.machine.python(folder / ".venv", "-c", "import drum, horn").stdout == ""
+    assert project.python("-c", "import drum, horn") == ""
 
 
 @pytest.mark.real_world
@@ -144,10 +148,10 @@ def test_two_hundred_rounds_of_six_first_syncs_all_succeed(hall: Hall) -> None:
     """All 1,200 syncs succeed."""
     failed: list[str] = []
     for number in range(200):
-        folder = hall.project(f"round-{number}", is_locked=True)
-        failed += hall.start(folder, [SYNC] * 6)
-        hall.assert_as_model(folder)
-        shutil.rmtree(folder)
+        project = hall.make(f"round-{number}", is_locked=True)
+        failed += project.start([SYNC] * 6)
+        project.assert_as_model()
+        shutil.rmtree(project.project)
 
     assert failed == []
 
@@ -159,7 +163,7 @@ class MakingFailedError(Exception):
 @pytest.mark.parametrize("is_linked", [False, True])
 def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, is_linked: bool) -> None:
     """The environment is put back as it was, even if `.venv` is a link to the folder."""
-    root = hall.model / ".venv"
+    root = hall.model.environment
     if is_linked:
         root.rename(hall.folder / "elsewhere")
         root.symlink_to(hall.folder / "elsewhere")
@@ -175,7 +179,7 @@ def test_an_environment_stays_if_its_replacement_cannot_be_made(hall: Hall, *, i
 
     assert changes(before, snapshot(root.resolve())) == []
     assert root.is_symlink() == is_linked
-    assert sorted(path.name for path in hall.model.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+    assert sorted(path.name for path in hall.model.project.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
 
 
 def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Path) -> None:
@@ -193,7 +197,7 @@ def test_an_environment_stays_if_its_replacement_cannot_even_begin(tmp_path: Pat
 
 def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall) -> None:
     """The next command puts back the environment that the killed command had set aside."""
-    root = hall.model / ".venv"
+    root = hall.model.environment
     before = snapshot(root)
     script = (
         "import os; from pepip.operations import venv_creation\n"
@@ -203,10 +207,10 @@ def test_an_environment_comes_back_after_a_kill_while_it_was_replaced(hall: Hall
     subprocess.run([sys.executable, "-c", script], check=False)
     assert not (root / "pyvenv.cfg").exists()
 
-    hall.machine.pepip("sync", folder=hall.model, variables=hall.settings)
+    hall.model.pepip("sync")
 
     assert changes(before, snapshot(root)) == []
-    assert sorted(path.name for path in hall.model.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
+    assert sorted(path.name for path in hall.model.project.iterdir()) == [".venv", "pyproject.toml", "uv.lock"]
 
 
 class Mount:
@@ -229,22 +233,20 @@ def test_a_mounted_environment_is_made_emptied_and_made_again(hall: Hall) -> Non
 
     A sync that fails leaves it as before.
     """
-    folder = hall.project("new", is_locked=True)
-    mount = Mount(folder / ".venv", hall.folder / "volume")
+    project = hall.make("new", is_locked=True)
+    mount = Mount(project.environment, hall.folder / "volume")
     try:
-        hall.machine.pepip("sync", folder=folder, variables=hall.settings)
-        hall.assert_as_model(folder)
-        other = require_interpreter("3.12" if "3.12" not in hall.settings["UV_PYTHON"] else "3.11")
-        hall.machine.pepip("sync", "--python", other, folder=folder, variables={**hall.settings, "UV_PYTHON": ""})
-        hall.machine.python(folder / ".venv", "-c", "import drum, horn")
-        before = observe(folder / ".venv", hall.machine, level=Level.METADATA)
-        lacking = hall.machine.pepip(
-            "sync", "--python", "9.9", folder=folder, variables={**hall.settings, "UV_PYTHON": ""}, check=False
-        )
+        project.pepip("sync")
+        project.assert_as_model()
+        other = require_interpreter("3.12" if "3.12" not in hall.variables["UV_PYTHON"] else "3.11")
+        project.pepip("sync", "--python", other, variables={"UV_PYTHON": ""})
+        project.python("-c", "import drum, horn")
+        before = observe(project.environment, hall.machine, level=Level.METADATA)
+        lacking = project.pepip("sync", "--python", "9.9", variables={"UV_PYTHON": ""}, check=False)
 
         assert lacking.returncode != 0
-        assert differences(before, observe(folder / ".venv", hall.machine, level=Level.METADATA)) == []
-        hall.machine.pepip("sync", folder=folder, variables=hall.settings)
-        hall.assert_as_model(folder)
+        assert differences(before, observe(project.environment, hall.machine, level=Level.METADATA)) == []
+        project.pepip("sync")
+        project.assert_as_model()
     finally:
         mount.close()

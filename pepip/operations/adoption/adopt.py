@@ -14,14 +14,15 @@ from pepip.environment import adopt_links, as_wheel, contents, reasons
 from pepip.environment.as_wheel import OwnFilesError
 from pepip.errors import InvalidWheelError, PepipError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import disk_usage, exchange, filesystems, locks, overlays, reflinks, running_processes
+from pepip.host import disk_usage, exchange, filesystems, folder_use, overlays, reflinks, running_processes
 from pepip.host.transfer import LINK, Transfer
-from pepip.model import Progress, Request
 from pepip.operations import recover, registering, venvs
 from pepip.operations.adoption.freed_space import Freed
 from pepip.operations.adoption.preview import EVERYTHING
 from pepip.operations.linked_entries import entry_of
+from pepip.operations.reporting import Progress
 from pepip.store import entries, from_installed, publish, staging
+from pepip.uv.request import Request
 from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
@@ -91,7 +92,7 @@ class _Run:
 
     def make(self, root: str, names: set[str]) -> Iterator[Progress]:
         """Make the entries of some distributions of an environment. Errors are left to `adopt` to report."""
-        with contextlib.suppress(PepipError, OSError), locks.in_use(root):
+        with contextlib.suppress(PepipError, OSError), folder_use.in_use(root):
             environment = self._open(root)
             present = contents.installed(environment, self._store.known_roots)
             wheels = yield from self._read(environment, [item for item in present if item.name in names], {})
@@ -105,7 +106,7 @@ class _Run:
         freed, self._cost = self._cost, Freed()
         failure = ""
         try:
-            with locks.in_use(root):
+            with folder_use.in_use(root):
                 _InstallerWatch(root).check()
                 environment = self._open(root)
                 if item.processes and not exchange.is_atomic(root):
@@ -161,7 +162,7 @@ class _Run:
         coming = {wheel.name: (wheel, entry) for wheel in wheels if (entry := self._entries.get(wheel.identity))}
         if not coming:
             return _Result(freed, is_complete=True)
-        with self._store.linking(), locks.held(f"{environment.root}/.lock"):
+        with venvs.locked(self._store, environment.root):
             if contents.fingerprint(environment) != before:
                 return _Result(freed, is_complete=False)
             for wheel, entry in coming.values():
@@ -222,9 +223,9 @@ class _Run:
         return freed
 
     def _make_entries(self, environment: Environment, wheels: list[AsWheel], kept: dict[str, Kept]) -> Freed:
-        """Find or make the entries of these wheels. Return their cost as a negative `Freed`, without shared files.
+        """Find or make the entries of these wheels. Return the cost of new entries as a negative `Freed`.
 
-        A wheel that can't be an entry is added to `kept`.
+        Files with hard links elsewhere cost nothing. A wheel that can't be an entry is added to `kept`.
         """
         missing = []
         for wheel in wheels:
@@ -325,6 +326,6 @@ def _refuse_own(environment: Environment, distribution: Installed) -> None:
 
 
 def _cost(entry: Entry) -> Freed:
-    """Return, as a negative `Freed`, the space of an entry's folders, and of its files without names elsewhere."""
+    """Return, as a negative `Freed`, the space of an entry's folders, and of files without hard links elsewhere."""
     cost = disk_usage.freed_by_removing([entry.path], may_clone=False)
     return Freed(-cost.allocated_bytes, -cost.inodes)

@@ -9,11 +9,12 @@ from pepip import paths
 from pepip.environment import contents, eject_links, provenance, venv_id
 from pepip.errors import CorruptEntryError, VenvError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import locks
-from pepip.model import Progress, Request
+from pepip.host import folder_use
 from pepip.operations import recover, scan, venvs
 from pepip.operations.adoption import find_venvs
+from pepip.operations.reporting import Progress
 from pepip.store import entries, leases
+from pepip.uv.request import Request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,8 +66,9 @@ def _size_bytes(store: Store, entry_id: str) -> int:
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    Raises VenvError, before anything is changed, if the store has lost an entry that it links. Raises OSError if the
-    disk is full: then each distribution either is linked or has real files, and the next run continues.
+    A change of a killed run is completed first, and lost entries are stored again. If the environment still links a
+    lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full: then each
+    distribution either is linked or has real files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
@@ -75,7 +77,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     if recover.is_needed(store, environment):
         yield from recover.recover(store, environment, Request())
     done = []
-    with locks.in_use(root), store.linking(), locks.held(f"{root}/.lock"):
+    with folder_use.in_use(root), venvs.locked(store, root):
         known = _linked_entries(store, environment)
         found = eject_links.linked(environment, store.known_roots, known)
         for number, entry in enumerate(known):

@@ -8,7 +8,7 @@ import os
 from pepip.environment import project_venv
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import links
-from pepip.model import Progress
+from pepip.operations.reporting import Progress
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -109,7 +109,7 @@ def _redirect(folder: str, names: Collection[str]) -> Iterator[Redirect]:
 
 
 def _folders_of_packages(folder: str, names: Collection[str]) -> Iterator[str]:
-    """Yield `folder` if packages are installed in it, and its `site-packages` if they are there."""
+    """Yield `folder` if packages are installed in it. Yield its `site-packages` if packages are installed there."""
     if any(name.endswith(_METADATA) for name in names):
         yield folder
     if _SITE_PACKAGES in names:

@@ -71,7 +71,7 @@ class FreedSpace(NamedTuple):
 
 
 def measure(candidates: Iterable[Candidate], *, stored: set[str], disk: Disk) -> FreedSpace:
-    """Return the space that linking all `candidates` would free. `stored` has the contents of the store's entries."""
+    """Return the space that linking all `candidates` would free. `stored` has the `Copy.content` of all entries."""
     by_content: dict[str, list[Candidate]] = {}
     for candidate in candidates:
         by_content.setdefault(candidate.copy.content, []).append(candidate)
@@ -116,7 +116,7 @@ def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
 
 
 def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
-    """Return the space that the removal of a copy frees. Freed space of several copies is divided equally."""
+    """Return the space that the removal of a copy frees. Copies with the same inodes get equal parts of it."""
     kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
     size_bytes = copy.folders[0] + copy.bytecode[0]
     inodes = copy.folders[1] + copy.bytecode[1]

@@ -14,11 +14,11 @@ from pepip.environment import contents, layout_check, makers, reasons
 from pepip.environment import survey as surveys
 from pepip.environment.survey import Copy, Inodes, Survey
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import filesystems, links, overlays, permissions, running_processes
-from pepip.model import Progress
+from pepip.host import filesystems, links, overlays, rights, running_processes
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.freed_space import Candidate, Disk, Freed, measure
-from pepip.store import entries
+from pepip.operations.reporting import Progress
+from pepip.store import entries, listing
 from pepip.uv import interpreter
 
 TYPE_CHECKING = False
@@ -137,8 +137,8 @@ def preview(
     redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
     places = found.conda, found.other_folders, found.unreadable, redirects
     concerned = sorted({venvs[item.environment].environment for item in candidates})
-    closed = permissions.closed_to_others(_nearest_folder(os.path.realpath(store.root)))
-    lost_to_others = tuple(root for root in concerned if closed and not permissions.closed_to_others(root))
+    closed = rights.closed_to_others(_nearest_folder(os.path.realpath(store.root)))
+    lost_to_others = tuple(root for root in concerned if closed and not rights.closed_to_others(root))
     return AdoptionPreview(venvs, *places, freed_space, len(candidates), closed, lost_to_others)
 
 
@@ -179,9 +179,9 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
 
 
 def _stored_contents(store: Store, names: set[str], memory: ScanCache | None) -> set[str]:
-    """Return the contents of the store's entries of these names, as far as RECORD tells them."""
+    """Return the `Copy.content` (a digest of the rows of RECORD) of each sound entry with one of these names."""
     found = set()
-    for item in (*entries.stored(store, memory), *entries.stored_in_layers(store)):
+    for item in (*listing.stored(store, memory), *listing.stored_in_layers(store)):
         if item.name in names and item.state == "ok":
             entry = entries.read(store, item.id)
             with open(f"{entry.path}/{entry.dist_info}/RECORD", "rb") as file:
@@ -204,10 +204,10 @@ def _look(
 
 
 def _without_lower_layers(root: str, survey: Survey) -> Survey:
-    """Return a survey in which the distributions in a lower layer of overlayfs have this as their reason to stay."""
+    """Return the survey, with `LOWER_LAYER` as the reason of distributions in a lower layer of overlayfs to stay."""
     infos = {
         f"{folder}/{copy.dist_info}": copy
-        for folder in surveys.read_by_python(root)
+        for folder in surveys.site_packages_in_use(root)
         for copy in survey.copies
         if not copy.reason
     }
@@ -227,20 +227,20 @@ def _obstacle(root: str, python: str) -> str:
         return f"pepip does not work with Python {python}"
     if not interpreter.is_readable_by_uv(root):
         return "its path is not valid UTF-8"
-    owner = permissions.other_owner(root)
+    owner = rights.other_owner(root)
     if owner:
         return f"it belongs to {owner}"
     folders = [folder[len(root) + 1 :] for folder in contents.site_packages_of(root)]
     outside = layout_check.link_that_leads_out(root, (*folders, "lib", "bin"))
     if outside:
         return f"{outside} is a link that leads out of it"
-    for folder in surveys.read_by_python(root):
+    for folder in surveys.site_packages_in_use(root):
         inside = folder[len(root) + 1 :]
         link = next((above for above in (*paths.ancestors(inside), inside) if links.read_link(f"{root}/{above}")), "")
         if link:
             return f"its packages lie behind the link {link}"
-    obstacle = permissions.obstacle_to_changing(root).replace(root, "it")
-    obstacles = (permissions.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
+    obstacle = rights.obstacle_to_changing(root).replace(root, "it")
+    obstacles = (rights.obstacle_to_changing(f"{root}/{folder}") for folder in folders)
     return obstacle or next(filter(None, obstacles), "")
 
 
@@ -249,7 +249,7 @@ def _without_access(store: Store, processes: Iterable[Process]) -> str:
     for process in processes:
         user = running_processes.user_without_access(process.number, os.path.realpath(store.root))
         if user is not None:
-            name = permissions.name_of(user)
+            name = rights.name_of(user)
             return f"{name} runs {process.name} in it, and may not read the store"
     return ""
 

@@ -1,6 +1,6 @@
 """The folders in which tools keep the environments that they make outside of projects.
 
-A tool's own variables name some. Others are where the tool puts them by the system's rules for user folders.
+Environment variables of a tool name some of them. The others are where the tool puts them if no variable is set.
 """
 
 from __future__ import annotations

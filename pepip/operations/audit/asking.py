@@ -11,9 +11,9 @@ import time
 from packaging.version import Version
 
 from pepip.fast_namedtuple import NamedTuple
-from pepip.model import Progress
 from pepip.operations import census
 from pepip.operations.audit import osv, pins
+from pepip.operations.reporting import Progress
 from pepip.store import audit_answers
 from pepip.store.audit_answers import KINDS, OUTDATED, VULNERABLE, YANKED, Answer, Finding
 from pepip.uv import questions
@@ -69,7 +69,7 @@ def ask(
     """Ask about the distributions of all registered environments, and return the findings.
 
     Each pin is asked about once for each kind of question and each set of settings. With `records`, only advisories
-    are looked up, in these records. Raises PepipError if there is no answer; the answers before it are kept.
+    are looked up, in these records. Raises PepipError if a question gets no answer; earlier answers are kept.
     """
     options = options or AuditOptions()
     records = osv.read(options.records) if options.records else None

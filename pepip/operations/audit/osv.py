@@ -1,7 +1,7 @@
-"""Advisories in files of OSV records, and which versions of a distribution they concern. Asks no network.
+"""Advisories in files of OSV records, and which versions of a distribution they concern. Uses no network.
 
-Source: the OSV schema (https://ossf.github.io/osv-schema/), whose ranges of a Python ecosystem follow the order of
-versions in the version specifiers specification.
+Source: the OSV schema (https://ossf.github.io/osv-schema/). Its ranges for PyPI follow the order of versions in
+PyPA's specification of version specifiers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _MOST_FILE_BYTES = 1 << 28
 class Advisory(NamedTuple):
     """A published weakness of some versions of a distribution.
 
-    `fixed` are the versions that end it, oldest first. `link` is a page about it, empty if none is known.
+    `fixed` are the versions without the weakness, oldest first. `link` is a page about it, empty if none is known.
     """
 
     id: str
@@ -94,8 +94,8 @@ def concerns(affected: dict[str, Any], version: Version) -> bool:
 def _is_in(item: Any, version: Version) -> bool:
     """Tell whether a version lies in a range. Events that can't be parsed are left out.
 
-    `introduced` 0 is before every version. A version is out from `fixed` on, after `last_affected`, and from every
-    `limit` on, if there are limits.
+    `introduced` 0 is before every version. A version is out from `fixed` on, and after `last_affected`. If there are
+    limits, it is also out from the highest `limit` on.
     """
     if not isinstance(item, dict) or item.get("type") != "ECOSYSTEM":
         return False
@@ -104,7 +104,7 @@ def _is_in(item: Any, version: Version) -> bool:
     if limits and not any(text == "*" or ((limit := _parsed(text)) and version < limit) for text in limits):
         return False
     is_in = False
-    for is_start, is_last, at in sorted(_steps(events), key=lambda step: (step[2] is not None, step[2] or _NEVER)):
+    for is_start, is_last, at in sorted(_steps(events), key=lambda step: (step[2] is not None, step[2] or _OLDEST)):
         if is_start:
             is_in = is_in or at is None or version >= at
         elif at is not None and (version > at if is_last else version >= at):
@@ -112,7 +112,7 @@ def _is_in(item: Any, version: Version) -> bool:
     return is_in
 
 
-_NEVER = Version("0.dev0")
+_OLDEST = Version("0.dev0")
 
 
 def _steps(events: Sequence[dict[str, Any]]) -> Iterator[tuple[bool, bool, Version | None]]:
@@ -171,7 +171,7 @@ def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
 
 
 def merged(found: Sequence[Advisory]) -> list[Advisory]:
-    """Return the advisories, with one in place of those that name each other: databases share weaknesses.
+    """Return the advisories, with one in place of those that name each other: databases describe the same weakness.
 
     The merged advisory has the id of the first one, and the first summary and link that is not empty.
     """
@@ -191,7 +191,7 @@ def _as_one(group: Sequence[Advisory]) -> Advisory:
     return first._replace(
         aliases=tuple(sorted(ids)),
         summary=next((item.summary for item in group if item.summary), ""),
-        fixed=tuple(sorted(fixed, key=lambda text: (_parsed(text) or _NEVER, text))),
+        fixed=tuple(sorted(fixed, key=lambda text: (_parsed(text) or _OLDEST, text))),
         link=next((item.link for item in group if item.link), ""),
     )
 

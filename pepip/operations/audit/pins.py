@@ -29,9 +29,9 @@ _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 
 
 class Group(NamedTuple):
-    """Pins to ask about together. `folder` has the settings that count, empty for the user's.
+    """Pins to ask about together. `folder` has uv's settings that count; it is empty for the user's settings.
 
-    `python` is the program of an environment, empty if none is there.
+    `python` is the interpreter of an environment. It is empty if there is none, or if no index may be asked.
     """
 
     folder: str
@@ -64,7 +64,7 @@ def of_environments(projects: Sequence[KnownVenv]) -> Pins:
     local: set[Pin] = set()
     unasked = []
     for known in projects:
-        if known.state not in {census.OK, census.BROKEN}:
+        if known.state not in census.READABLE:
             unasked.append(known.environment)
             continue
         folder = _folder_of_settings(known)
@@ -125,7 +125,7 @@ _TABLE_OF_UV = re.compile(rb"""tool["']?\s*(?:\.\s*["']?uv\b|\]|=)|\\""")
 
 
 def _has_own_indexes(known: KnownVenv) -> bool:
-    """Tell whether a tool or a script names indexes of its own. Its names are then asked of no other index."""
+    """Tell whether a tool or a script names indexes of its own. No index is then asked about its distributions."""
     script = known.purpose.script
     if known.purpose.kind == purposes.PROJECT:
         return False

@@ -15,53 +15,27 @@ import pytest
 from tests.support.disk import usage
 from tests.support.filesystems import mounted
 from tests.support.kills import changes_seen, killed_before, refused_at
-from tests.support.machines import Machine, Output, interpreter_of, site_packages_of
+from tests.support.machines import Output, interpreter_of, site_packages_of
 from tests.support.parity import Level, differences, observe
+from tests.support.shelf import SHARED_FOLDERS, camera
 from tests.support.snapshots import changes, link_shape, snapshot
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.terminals import run_on_terminal
-from tests.support.wheels import PKGUTIL_NAMESPACE, Wheel
+from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
-CAMERA = Wheel(
-    "camera",
-    "1.0",
-    files={
-        "camera/__init__.py": "VERSION = '1.0'\ndef main():\n    print(VERSION)\n" + "# glass\n" * 9000,
-        "camera/lenses/__init__.py": "",
-        "camera/lenses/glass.txt": "clear\n",
-        "camera/shutter": "#!/bin/sh\necho click\n",
-        "camera_module.py": "VERSION = '1.0'\n",
-    },
-    data={
-        "data/share/camera/manual.txt": "press it\n",
-        "data/etc/camera.conf": "iso = 100\n",
-        "headers/camera.h": "#define CAMERA 1\n",
-        "scripts/camera-python": "#!python\nprint('python')\n",
-        "scripts/camera-shell": "#!/bin/sh\necho shell\n",
-    },
-    entry_points={"console_scripts": {"camera": "camera:main"}},
-    executables=["camera/shutter"],
-)
 WHEELS = [
-    CAMERA,
-    Wheel("camera-contrib", "1.0", files={"camera/contrib.py": "", "camera/lenses/wide.py": ""}),
-    Wheel("cloud-core", "1.0", files={"cloud/core/__init__.py": "NAME = 'core'\n"}),
-    Wheel("cloud-store", "1.0", files={"cloud/store/__init__.py": "NAME = 'store'\n"}),
-    Wheel("old-one", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/one/__init__.py": ""}),
-    Wheel("old-two", "1.0", files={"old/__init__.py": PKGUTIL_NAMESPACE, "old/two/__init__.py": ""}),
+    camera("# glass\n" * 9000),
+    *SHARED_FOLDERS,
     Wheel("single", "1.0", files={"single.py": "HERE = True\n"}),
 ]
 NAMES = tuple(wheel.name for wheel in WHEELS)
 
 
-@dataclass(frozen=True)
-class Attic:
-    """A folder of environments that other tools made, and the wheels that they install."""
+@dataclass(frozen=True, kw_only=True)
+class Attic(Workbench):
+    """A user with a folder of environments that other tools made, and the wheels that they install."""
 
-    machine: Machine
-    folder: Path
-    interpreter: Path
-    wheelhouse: Path
     pip: Path
 
     @property
@@ -71,8 +45,8 @@ class Attic:
 
     @property
     def source(self) -> tuple[str | Path, ...]:
-        """Return the arguments that restrict an installer to these wheels."""
-        return ("--no-index", "--find-links", self.wheelhouse)
+        """Return the arguments that restrict an installer to these wheels. The tools have Pythons of their own."""
+        return self.from_wheelhouse
 
     def make(self, name: str, tool: str, *packages: str) -> Path:
         """Make an environment with a tool, and install packages into it: all wheels if none is named."""
@@ -121,11 +95,10 @@ class Attic:
 
 
 @pytest.fixture
-def attic(machine: Machine, tmp_path: Path, interpreter: Path, wheelhouse: Path, pip: Path) -> Attic:
+def attic(workbench: Workbench, pip: Path) -> Attic:
     """Return an attic with the wheels of these tests and no environment."""
-    for wheel in WHEELS:
-        wheel.write(wheelhouse)
-    return Attic(machine, tmp_path, interpreter, wheelhouse, pip)
+    workbench.supply(WHEELS)
+    return Attic.like(workbench, name=".", pip=pip)
 
 
 @pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])

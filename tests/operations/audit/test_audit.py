@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,8 @@ import pytest
 
 from tests.support.advisories import Service, record, service
 from tests.support.indexes import CountingServer, Index, counting_server
-from tests.support.machines import Machine
 from tests.support.wheels import Wheel
+from tests.support.workbench import SettledWorkbench, Workbench
 
 WHEELS = [
     *(Wheel("drum", version, files={"drum.py": f"V = {version!r}\n"}) for version in ("1.0", "1.1", "2.0", "3.0a1")),
@@ -22,39 +23,33 @@ WHEELS = [
 LOUD = record("A-1", "drum", {"introduced": "0"}, {"fixed": "1.1"}, aliases=["C-7"], summary="Too loud")
 
 
-class Town:
+@dataclass(frozen=True, kw_only=True)
+class Town(SettledWorkbench):
     """A user with two projects, an index, and a service of advisories."""
 
-    def __init__(self, player: Machine, code: Path, index: CountingServer, advisories: Service) -> None:
-        self.player, self.code, self.index, self.advisories = player, code, index, advisories
-
-    def pepip(self, *words: str, check: bool = True, folder: Path | None = None, **variables: str) -> Any:
-        """Run pepip with the index as the default one."""
-        settings = {"UV_DEFAULT_INDEX": self.index.simple("main"), "PIP_FIND_LINKS": "", **variables}
-        return self.player.pepip(*words, folder=folder or self.code, check=check, variables=settings)
-
-    def install(self, project: str, *words: str) -> None:
-        """Install into a project."""
-        self.pepip("install", *words, folder=self.player.make_folder(self.code / project))
+    index: CountingServer
+    advisories: Service
 
     def audit(self, *words: str, **variables: str) -> tuple[int, dict[str, Any]]:
         """Return the exit code and the document of an audit by the service."""
         words = ("audit", "--json", "--service-url", self.advisories.url, *words)
-        output = self.pepip(*words, check=False, **variables)
+        output = self.pepip(*words, check=False, variables=variables)
         assert output.stdout, output.stderr
         return output.returncode, json.loads(output.stdout)
 
 
 @pytest.fixture
-def town(machine: Machine, tmp_path: Path) -> Iterator[Town]:
+def town(workbench: Workbench) -> Iterator[Town]:
     """Return a town where `drum` 1.0 is vulnerable, and 1.1 is yanked."""
     with counting_server() as index, service({("drum", "1.0"): LOUD}) as advisories:
         yanked = {WHEELS[1].filename: "out of tune"}
-        index.add("main", Index(wheels=WHEELS, yanked=yanked), tmp_path / "index")
-        town = Town(machine, machine.make_folder(tmp_path / "code"), index, advisories)
-        town.install("one", "drum==1.0", "horn")
-        town.install("two", "drum==1.1", "horn")
-        town.install("three", "drum==1.0")
+        index.add("main", Index(wheels=WHEELS, yanked=yanked), workbench.folder / "index")
+        folder = workbench.machine.make_folder(workbench.folder / "code")
+        settings = {"UV_DEFAULT_INDEX": index.simple("main"), "PIP_FIND_LINKS": ""}
+        town = Town.like(workbench, folder=folder, name=".", variables=settings, index=index, advisories=advisories)
+        town.at("one").install("drum==1.0", "horn")
+        town.at("two").install("drum==1.1", "horn")
+        town.at("three").install("drum==1.0")
         index.take_requests()
         yield town
 
@@ -63,7 +58,7 @@ def test_an_audit_finds_vulnerable_yanked_and_outdated_packages(town: Town) -> N
     """Each finding names the environments. The service is asked about each version once, an index about each name."""
     code, document = town.audit()
 
-    one, two, three = (str(town.code / name / ".venv") for name in ("one", "two", "three"))
+    one, two, three = (str(town.folder / name / ".venv") for name in ("one", "two", "three"))
     found = [
         (item["kind"], item["name"], item["version"], item["id"], item["fixed"], item["environments"])
         for item in document["findings"]
@@ -88,11 +83,11 @@ def test_an_audit_finds_vulnerable_yanked_and_outdated_packages(town: Town) -> N
 def test_the_last_answers_are_kept_and_shown_without_asking(town: Town) -> None:
     """They concern the environments of now: what was installed since is unanswered."""
     town.audit()
-    town.install("four", "drum==2.0")
+    town.at("four").install("drum==2.0")
     town.advisories.asked.clear()
     town.index.take_requests()
 
-    output = town.pepip("audit", "--last", "--json", check=False, UV_OFFLINE="1")
+    output = town.pepip("audit", "--last", "--json", check=False, variables={"UV_OFFLINE": "1"})
 
     document = json.loads(output.stdout)
     assert output.returncode == 1
@@ -110,7 +105,7 @@ def test_osv_records_answer_without_a_network(town: Town, tmp_path: Path) -> Non
     records.write_text(json.dumps(LOUD))
     town.advisories.asked.clear()
 
-    output = town.pepip("audit", "--osv", str(records), "--json", check=False, UV_OFFLINE="1")
+    output = town.pepip("audit", "--osv", str(records), "--json", check=False, variables={"UV_OFFLINE": "1"})
 
     assert output.returncode == 1
     assert json.loads(output.stdout)["findings"] == document["findings"]
@@ -132,10 +127,10 @@ def test_outdated_alone_is_no_failure(town: Town) -> None:
 def test_a_version_that_no_index_knows_spoils_no_other_answer(town: Town, tmp_path: Path) -> None:
     """It is unanswered. A distribution from a file is not asked about at all."""
     file = Wheel("flute", "1.0", files={"flute.py": ""}).write(tmp_path)
-    town.install("one", str(file))
+    town.at("one").install(str(file))
     gone = Wheel("drum", "0.9", files={"drum.py": ""})
     town.index.add("main", Index(wheels=[*WHEELS, gone], yanked={WHEELS[1].filename: ""}), tmp_path / "index")
-    town.install("three", "drum==0.9")
+    town.at("three").install("drum==0.9")
     town.index.add("main", Index(wheels=WHEELS, yanked={WHEELS[1].filename: ""}), tmp_path / "fewer")
 
     _, document = town.audit("--only", "yanked")
@@ -149,10 +144,11 @@ def test_a_project_is_asked_about_with_its_own_index(town: Town, tmp_path: Path)
     """A private name is asked of the index that the project names, and of no other."""
     secret = Wheel("secret", "1.0", files={"secret.py": ""})
     town.index.add("private", Index(wheels=[secret]), tmp_path / "private")
-    project = town.player.make_folder(town.code / "hidden")
+    hidden = town.at("hidden")
+    hidden.machine.make_folder(hidden.project)
     index = f'[[index]]\nurl = "{town.index.simple("private")}"\ndefault = true\n'
-    (project / "uv.toml").write_text(index)
-    town.pepip("install", "secret", folder=project, UV_DEFAULT_INDEX="")
+    (hidden.project / "uv.toml").write_text(index)
+    hidden.pepip("install", "secret", variables={"UV_DEFAULT_INDEX": ""})
     town.index.take_requests()
 
     town.audit("--only", "yanked", "--only", "outdated", UV_DEFAULT_INDEX="", UV_INDEX_URL="")
@@ -169,7 +165,7 @@ def test_without_a_network_there_is_one_sentence(town: Town, kind: str) -> None:
     town.audit()
     _, before = town.audit("--last")
 
-    output = town.pepip("audit", "--only", kind, check=False, UV_OFFLINE="1")
+    output = town.pepip("audit", "--only", kind, check=False, variables={"UV_OFFLINE": "1"})
 
     assert output.returncode == 1
     first, hint = output.stderr.splitlines()
@@ -183,7 +179,7 @@ def test_a_service_that_does_not_answer_is_one_sentence(town: Town) -> None:
     """The reason is uv's, in one line."""
     refusing = {"UV_HTTP_RETRIES": "0"}
 
-    output = town.pepip("audit", "--service-url", "http://127.0.0.1:9/", check=False, **refusing)
+    output = town.pepip("audit", "--service-url", "http://127.0.0.1:9/", check=False, variables=refusing)
 
     first, _ = output.stderr.splitlines()[-2:]
     assert output.returncode == 1

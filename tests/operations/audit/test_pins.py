@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from pepip.environment.purposes import PROJECT, Purpose
-from pepip.model import Registration
 from pepip.operations.audit import pins
 from pepip.operations.census import OK, KnownVenv
+from pepip.store.registry_file import Registration
 
 pytestmark = pytest.mark.unit
 

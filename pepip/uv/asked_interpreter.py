@@ -1,0 +1,51 @@
+"""The interpreter that uv is told about: the base of an environment, as far as that makes no difference.
+
+uv starts each interpreter that it meets for the first time, and asks for its facts. This takes longer than most
+answers. Every new environment has an interpreter of its own, but that is a link to its base, which uv knows already.
+"""
+
+from __future__ import annotations
+
+import os
+
+from pepip.uv import settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pepip.model import Environment
+    from pepip.uv.request import Request
+
+
+def for_facts(request: Request, environment: Environment) -> str:
+    """Return the interpreter for a call of uv that needs its version and its tags, but no environment."""
+    return environment.executable if builds_in_environment(request) else _base(environment)
+
+
+def options_of_environment(request: Request, environment: Environment) -> list[str]:
+    """Return the options by which uv reads the distributions of an environment, and locks it."""
+    base = for_facts(request, environment)
+    is_of_environment = base == environment.executable
+    return ["--python", base] if is_of_environment else ["--python", base, "--prefix", environment.root]
+
+
+def builds_in_environment(request: Request) -> bool:
+    """Tell whether a build may run without isolation: with the distributions of the environment."""
+    return (
+        any(word.startswith("--no-build-isolation") for word in request.common_options)
+        or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
+        or settings.may_mention("build-isolation")
+    )
+
+
+def _base(environment: Environment) -> str:
+    """Return the interpreter to which the environment's own one is a link, or that one if it is none.
+
+    It must be a CPython with the usual folder of distributions, so that uv finds the same folder below the
+    environment's root.
+    """
+    facts = environment.interpreter
+    version = ".".join(facts.version.split(".")[:2])
+    is_usual = facts.implementation == "cpython" and facts.site_packages == f"lib/python{version}/site-packages"
+    base = os.path.realpath(facts.executable) if is_usual else facts.executable
+    is_outside = not base.startswith(f"{os.path.realpath(environment.root)}/")
+    return base if is_outside else facts.executable
