@@ -183,6 +183,8 @@ def _document(seen: AdoptionPreview) -> dict[str, object]:
         "other_folders": seen.other_folders,
         "unreadable": seen.unreadable,
         "redirects": [item._asdict() for item in seen.redirects],
+        "closed": seen.closed,
+        "lost_to_others": list(seen.lost_to_others),
         "freed_bytes": total.size_bytes,
         "freed_inodes": total.inodes,
         "copied_bytes": seen.freed_space.copied_bytes,

@@ -37,6 +37,12 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looked_in_to
             shown = ", ".join(f"{process.name} ({process.number})" for process in item.processes[:3])
             tables.say(f"{short(item.environment)} is in use by {shown}, which would go on working.")
     _show_redirects(seen, is_complete=is_complete)
+    if seen.lost_to_others:
+        lost = humanized.listed(list(map(short, seen.lost_to_others)))
+        tables.say(
+            f"Other users can't enter {short(seen.closed)}, where the store is. They could no longer use the "
+            f"packages of {lost}. PEPIP_HOME sets a store for all."
+        )
     for root in seen.conda:
         tables.say(f"{short(root)} is an environment of conda: left alone.")
     if seen.other_folders:

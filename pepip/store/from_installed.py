@@ -14,7 +14,7 @@ from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError
 from pepip.host import attributes
 from pepip.host import files as host_files
-from pepip.host.transfer import Transfer
+from pepip.host.transfer import Transfer, replace_by_copy
 from pepip.model import Artifact
 from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged
 from pepip.store import document as documents
@@ -26,7 +26,7 @@ from pepip.wheel.digest_cache import DigestCache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from pepip.model import Entry
     from pepip.store.document import Document
@@ -135,6 +135,25 @@ def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Tran
                     transfer.file(f"{source}/{name}", f"{target}/{name}", stat.S_IMODE(status.st_mode))
         except OSError:
             continue
+
+
+def separate(entry: Entry, inodes: Collection[int]) -> None:
+    """Replace the files of a new entry that are among `inodes`, of an environment, by copies. Bytecode is left alone.
+
+    Raises OSError if the disk is full. Then some files are still those of the environment.
+    """
+    for folder, _, names in os.walk(entry.path):
+        shared = [f"{folder}/{name}" for name in names if os.lstat(f"{folder}/{name}").st_ino in inodes]
+        if not shared:
+            continue
+        status = os.stat(folder)
+        os.chmod(folder, stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
+        try:
+            for path in shared:
+                replace_by_copy(path)
+        finally:
+            os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
+            os.chmod(folder, stat.S_IMODE(status.st_mode))
 
 
 def equal_entry(store: Store, wheel: ProvenWheel) -> Entry | None:

@@ -144,6 +144,9 @@ def of_adoption(seen: AdoptionPreview) -> Preview:
         sentence += f": {formatting.cost_of_sharing(-total.size_bytes)}."
     if seen.freed_space.copied_bytes:
         sentence += f" The store is on another disk, and grows by {formatting.size(seen.freed_space.copied_bytes)}."
+    if seen.lost_to_others:
+        places = humanized.listed([formatting.short_path(root) for root in seen.lost_to_others])
+        sentence += f" Other users can't enter {seen.closed}: they could no longer use the packages of {places}."
     return Preview(sentence, changes, has_work=True)
 
 

@@ -86,6 +86,7 @@ class _Run:
         self._seen = DigestCache()
         self._transfer = Transfer(LINK)
         self._entries: dict[str, Entry | None] = {}
+        self._made: dict[str, list[tuple[AsWheel, Entry]]] = {}
         self._done = 0
         self._cost = Freed()
 
@@ -122,9 +123,20 @@ class _Run:
             failure = error.message
         except OSError as error:
             failure = f"{error.strerror or error}: {error.filename2 or error.filename or root}"
+        self._separate(root, linked)
         self._done += sum(copy.size_bytes for copy in item.survey.copies if not copy.reason)
         freed = freed.with_inodes(filesystems.inode_bytes(root))
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
+
+    def _separate(self, root: str, linked: list[tuple[str, str]]) -> None:
+        """Let entries that were made from files of an environment share no file with it if it does not link them.
+
+        A change to such a file would otherwise change the store, too.
+        """
+        for wheel, entry in self._made.pop(root, ()):
+            if (wheel.name, wheel.version) not in linked:
+                with contextlib.suppress(OSError):
+                    from_installed.separate(entry, {state[0] for state in wheel.states.values()})
 
     def _open(self, root: str) -> Environment:
         """Return the environment, after recovery from a killed run or from lost entries."""
@@ -234,6 +246,7 @@ class _Run:
             for wheel, shaped in prepared:
                 entry = publish.publish(self._store, shaped)
                 self._entries[wheel.identity] = entry
+                self._made.setdefault(environment.root, []).append((wheel, entry))
                 cost += _cost(entry)
         return cost
 

@@ -56,7 +56,9 @@ class AdoptionPreview(NamedTuple):
 
     `conda` environments are left alone, and so are `other_folders` of packages, which are in no environment.
     `redirects` lead out of the folders: their environments are among `venvs`, or are left alone. `linkable` is the
-    number of distributions that would be linked.
+    number of distributions that would be linked. `closed` is the topmost folder above the store that other users
+    can't enter, empty if there is none. Then `lost_to_others` are the environments that they can enter, and whose
+    packages they could no longer use.
     """
 
     venvs: list[FoundVenv]
@@ -66,6 +68,8 @@ class AdoptionPreview(NamedTuple):
     redirects: list[Redirect]
     freed_space: FreedSpace
     linkable: int
+    closed: str = ""
+    lost_to_others: tuple[str, ...] = ()
 
     @property
     def held_bytes(self) -> int:
@@ -132,7 +136,14 @@ def preview(
     freed_space = _measure_freed_space(store, venvs, candidates, memory)
     redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
     places = found.conda, found.other_folders, found.unreadable, redirects
-    return AdoptionPreview(venvs, *places, freed_space, len(candidates))
+    concerned = sorted({venvs[item.environment].environment for item in candidates})
+    closed = rights.closed_to_others(_nearest_folder(os.path.realpath(store.root)))
+    lost_to_others = tuple(root for root in concerned if closed and not rights.closed_to_others(root))
+    return AdoptionPreview(venvs, *places, freed_space, len(candidates), closed, lost_to_others)
+
+
+def _nearest_folder(path: str) -> str:
+    return next(above for above in paths.upward(path) if os.path.isdir(above))
 
 
 def _candidates(venvs: Sequence[FoundVenv], choice: Selection) -> list[Candidate]:
@@ -159,7 +170,7 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
     Folders there are taken to be as large as those of the candidates.
     """
     home = os.path.realpath(store.root)
-    device = next(os.stat(above).st_dev for above in paths.upward(home) if os.path.isdir(above))
+    device = os.stat(_nearest_folder(home)).st_dev
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
     places = {item.survey.device: item.environment for item in venvs}
     inode_bytes = {device: filesystems.inode_bytes(place) for device, place in places.items()}

@@ -398,6 +398,29 @@ def test_file_that_may_not_be_replaced_keeps_its_distribution_alone(attic: Attic
         subprocess.run(["chattr", "-i", fixed], check=True)
 
 
+def test_package_that_stays_shares_no_file_with_the_store(attic: Attic) -> None:
+    """Its files were to become the entry. The user edits one in place, and no other environment sees that."""
+    environment, other = (attic.make(name, "uv copy", "camera", "single") for name in ("one", "two"))
+    fixed = site_packages_of(environment) / "camera" / "lenses"
+    if subprocess.run(["chattr", "+i", fixed.parent], capture_output=True, check=False).returncode:
+        pytest.skip("no folder can be made immutable here")
+    try:
+        output = attic.adopt("--json")
+
+        assert {item["reason"] for item in attic.kept(output).values()} == {"its files may not be replaced"}
+        assert attic.linked(environment) == {"single"}
+        assert attic.linked(other) == {"camera", "single"}
+        assert (fixed / "glass.txt").stat().st_nlink == 1
+        with (fixed / "glass.txt").open("a") as file:
+            file.write("edited\n")
+    finally:
+        subprocess.run(["chattr", "-i", fixed.parent], check=True)
+
+    assert (site_packages_of(other) / "camera" / "lenses" / "glass.txt").read_text() == "clear\n"
+    assert problems_of(attic.machine.store) == []
+    attic.machine.pepip("store", "verify", folder=attic.folder)
+
+
 @pytest.mark.parametrize("may_read", [True, False], ids=["may read the store", "may not read the store"])
 def test_environment_in_which_another_user_runs_a_program(attic: Attic, may_read: bool) -> None:
     """A user who may not read the store would lose the packages below a running program: the environment stays."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -274,6 +276,30 @@ def test_other_users_environment_stays(
     document = preview(machine, environment.parent, folder=tmp_path)
 
     assert document["environments"][0]["reason"].startswith("it belongs to ")
+
+
+@pytest.mark.parametrize("closed", ["the store", "nothing", "both"])
+def test_dry_run_names_environments_that_other_users_would_lose(
+    machine: Machine, interpreter: Path, supply: tuple[str | Path, ...], closed: str
+) -> None:
+    """Other users can enter an environment, but not the folder of the store: its links would lead to nothing."""
+    with tempfile.TemporaryDirectory() as place:
+        os.chmod(place, 0o755)
+        home = machine.make_folder(Path(place) / "home")
+        home.chmod(0o755 if closed == "nothing" else 0o700)
+        near = replace(machine, store=home / "store")
+        code = machine.make_folder(Path(place) / "code" if closed != "both" else home / "code")
+        environment = make(near, code / ".venv", interpreter, *supply, "tripod", "--link-mode", "copy")
+
+        document = preview(near, code, folder=code)
+        output = near.pepip("adopt", "--dry-run", code, folder=code)
+
+        assert document["lost_to_others"] == ([str(environment)] if closed == "the store" else [])
+        assert document["closed"] == ("" if closed == "nothing" else str(home))
+        sentence = (
+            f"Other users can't enter {home}, where the store is. They could no longer use the packages of .venv."
+        )
+        assert (sentence in output.stdout) is (closed == "the store")
 
 
 def test_text_of_a_dry_run_ends_with_the_gain_and_the_next_step(

@@ -119,7 +119,7 @@ STREETS = (
     ),
     Street("Qt", ("pyqt6", "pyqtgraph", "numpy"), ((tools.UV_COPIES, "3.12"), (tools.PIP, "3.12"))),
 )
-"""46 environments."""
+"""With those of `EACH_TOOL`, these are 55 environments."""
 
 SMALL = Street(
     "small",
@@ -141,6 +141,17 @@ EACH_TOOL = Street(
         (tools.PIPX, "3.12"),
     ),
 )
+
+
+@pytest.mark.unit
+def test_the_streets_have_fifty_environments_of_all_tools_and_pythons() -> None:
+    """They include uv with hard links and with copies, and each Python that pepip works with has an environment."""
+    made = [maker for street in (EACH_TOOL, *STREETS) for maker in street.makers]
+    versions = {version for _, version in made}
+
+    assert len(made) >= 50
+    assert len({tool.name for tool, _ in made}) == 10
+    assert versions == {f"3.{minor}" for minor in range(8, 14)}
 
 
 @pytest.fixture(scope="session")
