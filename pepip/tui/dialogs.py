@@ -155,7 +155,7 @@ class Dialog(ModalScreen[str]):
         buttons = [item for item in self.query(Button) if not item.disabled]
         if buttons:
             at = buttons.index(self.focused) if isinstance(self.focused, Button) else min(0, -step)
-            buttons[(at + step) % len(buttons)].focus()
+            self.set_focus(buttons[(at + step) % len(buttons)])  # at once: the next key may follow soon
 
     def action_scroll_content(self, rows: int) -> None:
         """Move through the list, or scroll the text."""

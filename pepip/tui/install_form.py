@@ -54,7 +54,9 @@ class InstallForm(Dialog):
         place = PathInput(self.place, placeholder="~/code/my-project", id="place")
         yield place
         yield Table(
-            (Column("path", "Known projects", 0), Column("python", "Python", 8)), keeps_cursor=False, id="known"
+            (Column("path", "Known projects", 0, keeps_end=True), Column("python", "Python", 8)),
+            keeps_cursor=False,
+            id="known",
         )
         yield Static(Text("Requirements, as for `pepip install`"), classes="dialog--label")
         line = Input(self.line, placeholder="requests 'numpy<2' -r requirements.txt", id="line")
@@ -136,7 +138,7 @@ class InstallForm(Dialog):
                 rows.append(TableRow(key, (shown, known.python[:7]), ("", "muted")))
         if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):
             shown = formatting.printable(formatting.short_path(self._folder, self._home))
-            rows.insert(0, TableRow(self._folder, (f"(started here) {shown}", ""), ("", "")))
+            rows.insert(0, TableRow(self._folder, (f"{shown} (started here)", ""), ("", "")))
         table = self.query_one("#known", Table)
         table.empty_text = "a new project" if wanted else "no known project: type a path"
         table.show(rows)

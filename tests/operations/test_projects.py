@@ -374,7 +374,7 @@ def test_settings_of_the_environment_hold(twins: Twins) -> None:
 
     assert not twins.pepip_environment.exists()
     for name in ("made/here", "active"):
-        found = [sorted(path.name for path in site_packages_of(project / name).iterdir())
+        found = [sorted({path.name for path in site_packages_of(project / name).iterdir()} - {"__pycache__"})
                  for project in (twins.uv_project, twins.pepip_project)]  # fmt: skip
         assert found[0] == found[1]
         assert (site_packages_of(twins.pepip_project / name) / "attrs").is_symlink()

@@ -238,9 +238,9 @@ SCREENS = {
                     "Without": ("alone", True),
                 },
             ),
-            Spot("one", is_at("#environments", "/one/"), line="ok"),
-            Spot("two", is_at("#environments", "/two/"), line="ok"),
-            Spot("two", lambda person: person.focus == "packages", line="ok", times=2),
+            Spot("one  ", is_at("#environments", "/one/"), line="ok"),
+            Spot("two  ", is_at("#environments", "/two/"), line="ok"),
+            Spot("two  ", lambda person: person.focus == "packages", line="ok", times=2),
             *sorts(
                 "#packages", "✓", {"Others": ("others", True), "Size": ("size", True), "Package": ("name", False)}
             ),
@@ -321,7 +321,7 @@ SCREENS = {
             Spot("also uv's cache", switches("with_cache", value=True)),
             Spot("keep in the trash", switches("is_kept", value=False)),
             Spot("idle after", switches("idle_days", value=180)),
-            Spot("a size to free", lambda person: person.focus == "target"),
+            Spot("a size, such as", lambda person: person.focus == "target"),
             Spot("drum 1.9", title_is("Upgrade drum"), times=2, back=("escape",)),
         ),
     ),
