@@ -140,7 +140,9 @@ def _outcome(item: Adopted) -> dict[str, object]:
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
     parser = options.Parser("pepip adopt", description=_DESCRIPTION)
-    parser.add_argument("folders", metavar="FOLDER", nargs="*", help="the folder to search (the current one)")
+    parser.add_argument(
+        "folders", metavar="FOLDER", nargs="*", help="the folders to search (without --known: the current one)"
+    )
     parser.add_argument(
         "--dry-run", action="store_true", help="only show the packages to link, and the space that this would free"
     )

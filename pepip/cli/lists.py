@@ -87,7 +87,7 @@ def shares(store: Store, found: Collection[VenvShare], arguments: argparse.Names
 
 
 def _expanded(line: str) -> str:
-    """Return a filter line with the line of each of the user's named filters in the place of `@name`."""
+    """Return a filter line with each `@name` replaced by the line of the user's filter of that name."""
     from pepip.operations import preferences
 
     return preferences.read().expanded(line) if "@" in line else line

@@ -1,4 +1,4 @@
-"""The command line's entry: which command runs, and the exit codes of its errors.
+"""The start of the command line: picks the command to run, and turns its errors into exit codes.
 
 A command to which pepip adds nothing is passed to uv, with all its words.
 """
@@ -92,7 +92,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     if position == len(arguments):
         return _without_command(arguments)
     command, words = arguments[position], [*before, *arguments[position + 1 :]]
-    if [command, *words[:1]] != ["image", "run"]:  # starts no uv, and often many nodes start it at once
+    if [command, *words[:1]] != ["image", "run"]:  # that one starts no uv, and many nodes start it at once
         writable_cache.ensure()
     is_own = command in _UPDATING or _is_own(command)
     if is_own and command not in _NEEDS_NO_WARNING and words[:1] != ["init"]:
@@ -208,7 +208,7 @@ def _warn_of_weakness() -> None:
         from pepip.cli import output
 
         output.Reporter(verbosity=0).warn(
-            f"{sentence}: its owner or root can correct that by `pepip store init --shared GROUP`"
+            f"{sentence}: the store's owner or root can correct that by `pepip store init --shared GROUP`"
         )
 
 

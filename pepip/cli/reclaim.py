@@ -40,8 +40,17 @@ def run(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip reclaim", description=_DESCRIPTION, examples=_EXAMPLES)
     parser.add_argument("--free", metavar="SIZE", help="pick bundles that free this size: 5GB")
-    parser.add_argument("--idle", metavar="AGE", default="90d", help="an environment is idle after this time: 30d")
-    parser.add_argument("--uv-cache", action="store_true", help="also remove the packages from uv's cache")
+    parser.add_argument(
+        "--idle",
+        metavar="AGE",
+        default="90d",
+        help="count an environment as idle if not used for this time, such as 30d (default 90d)",
+    )
+    parser.add_argument(
+        "--uv-cache",
+        action="store_true",
+        help="with --free, remove the packages from uv's cache in any case, not only if needed for the size",
+    )
     parser.add_argument(
         "--look", metavar="DIR", action="append", default=[], help="look there for environments not shared yet"
     )
@@ -67,8 +76,9 @@ def run(words: Sequence[str]) -> int:
     freed = reclaim.measure(store, found, choice).freed_bytes if choice else 0
     if arguments.yes and choice and freed < target_bytes:
         raise StoreError(
-            f"all bundles together free {humanized.size(freed)}, less than {humanized.size(int(target_bytes))}",
-            hint="nothing was removed; `pepip reclaim` lists the bundles",
+            f"the bundles that --free may pick free {humanized.size(freed)} together, "
+            f"less than {humanized.size(int(target_bytes))}",
+            hint="nothing was removed; `pepip reclaim` lists all bundles, also those that --free never picks",
         )
     if arguments.yes and choice:
         done = output.follow(prune.prune(store, reclaim.options_of(found, choice)), output.reporter(arguments))
@@ -84,7 +94,7 @@ def run(words: Sequence[str]) -> int:
         output.say(f"This command would free {humanized.size(freed)}:")
         output.say(f"  {command_of(found, choice)}")
         if freed < target_bytes:
-            output.say(f"That is less than {humanized.size(int(target_bytes))}, but no other bundle can be removed")
+            output.say(f"That is less than {humanized.size(int(target_bytes))}, but --free picks no other bundle")
     return 0
 
 
@@ -125,7 +135,7 @@ def _show(found: Reclaimable, choice: Choice | None) -> None:
     if found.preview.shared_bytes:
         output.say(
             f"{humanized.size(found.preview.shared_bytes)} of unused entries stay on disk while uv's cache has "
-            "the same files: --uv-cache removes them there, too"
+            "the same files: `pepip prune --uv-cache` removes them there, too"
         )
 
 

@@ -16,7 +16,7 @@ theme=NAME           the colours, such as nord, textual-light or ansi-dark
 hidden=COLUMN,…      columns that the list of entries does not show
 trash=TIME           how long the trash keeps removed entries: 12h, 7d; 0 turns it off
 bell=off             no bell and no desktop notification when a long job ends
-filter.NAME=LINE     a filter; type @NAME in its place
+filter.NAME=LINE     a named filter: @NAME stands for LINE in a filter
 """
 
 _EXAMPLES = """\
@@ -59,7 +59,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _check(found: object) -> None:
-    """Raise UsageError if the settings name a theme or column that does not exist."""
+    """Raise UsageError if the settings name a theme that does not exist, or a column that can't be hidden."""
     from pepip.operations.preferences import Preferences
     from pepip.tui import entries, screenshot
 
@@ -68,4 +68,4 @@ def _check(found: object) -> None:
         raise UsageError(f"there is no theme {found.theme}", hint=f"the themes are {', '.join(screenshot.themes())}")
     unknown = [key for key in found.hidden if key not in entries.HIDEABLE]
     if unknown:
-        raise UsageError(f"there is no column {unknown[0]}", hint=f"the columns are {', '.join(entries.HIDEABLE)}")
+        raise UsageError(f"{unknown[0]} is no column to hide", hint=f"the columns are {', '.join(entries.HIDEABLE)}")

@@ -166,7 +166,7 @@ def parser_of(title: str, description: str, examples: str, *, json: bool = True)
 
 
 def _add_kinds(parser: options.Parser) -> None:
-    """Add the options of `add` and `remove` that choose the kind of dependencies."""
+    """Add the options that `add` and `remove` share: the kind of the dependencies, and whether a sync follows."""
     parser.add_argument("--dev", action="store_true", help="development dependencies")
     parser.add_argument("--group", metavar="X", help="dependencies of this group")
     parser.add_argument("--optional", metavar="X", help="dependencies of this extra")

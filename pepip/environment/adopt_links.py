@@ -81,8 +81,8 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
     With `may_clone`, the file system has clones, and blocks that a removed file shares with other files are not
     counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
     Raises OwnFilesError if a file has changed since it was read, or may not be replaced, and OSError if a link can't
-    be made. After an error, the environment is unchanged; an exchange that could not be taken back is taken back by
-    the next command.
+    be made. After an error the environment is as before, or, if an exchange could not be undone, the next command
+    undoes it.
     """
     own = {path: item for path, item in plan.links.items() if item.owner == entry.name}
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
@@ -122,9 +122,9 @@ def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
 
 
 def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
-    """Raise OwnFilesError if a folder holds anything but bytecode and the files of `wheel`, unchanged.
+    """Raise OwnFilesError unless a folder holds only bytecode and unchanged files of `wheel`.
 
-    Raise it also if another user owns a folder, since a new folder would be this user's.
+    Raise it also if another user owns the folder or one below it: whatever replaces it would be this user's.
     """
     for folder, folders, names in os.walk(f"{environment.root}/{path}"):
         relative = folder[len(environment.root) + 1 :]
@@ -154,7 +154,8 @@ def _build_metadata(
 ) -> None:
     """Build the `.dist-info` folder that replaces the existing one.
 
-    It has the links of the plan, a new RECORD, perhaps a note of file modes, and all other files of the existing one.
+    It has the links of the plan, a new RECORD, all other files of the existing one, and, if some modes are unusual or
+    files have attributes, a note of them.
     """
     info = f"{environment.interpreter.site_packages}/{entry.dist_info}"
     pending = [""]
@@ -183,7 +184,7 @@ def _build_metadata(
 
 
 def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str, Link]) -> file_modes.Note:
-    """Return the modes and attributes that links hide, of the files of `wheel` and of the folders in `own`."""
+    """Return the unusual modes and all attributes of what links replace, and the mode of RECORD if it is unusual."""
     modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
     for path, item in own.items():
         if item.is_directory:
@@ -197,7 +198,7 @@ def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str,
 
 
 def _take(child: os.DirEntry[str], target: str) -> None:
-    """Make `target` a hard link to a file or symbolic link, or a copy where no hard link is possible."""
+    """Make `target` a hard link to `child`, a file or a symbolic link. Copy it where no hard link is possible."""
     if not links.share_inode(child.path, target):
         mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
         transfer.Transfer().file(child.path, target, mode)

@@ -54,13 +54,15 @@ class LinkChange(NamedTuple):
 class PlannedChange(NamedTuple):
     """A change, with all facts about the environment that carrying it out needs.
 
-    The environment's links follow the plan `before` now, and the plan `after` once the change is complete. `known`
-    are the links of `after` that exist already, and those whose places hold a file that stays. `entries` are the
-    entries that will be linked, by distribution name.
+    The environment's links should follow the plan `before` now; a killed run or another tool may have changed them.
+    They follow the plan `after` once the change is complete. `known` has the links that are known to exist already,
+    and the links of `after` whose places hold a file that stays. `entries` are the entries that will be linked, by
+    distribution name.
 
-    `staying_entries` are linked before and after. `with_changed_folders` are those of them for which other folders
-    than before are linked whole. `staying_foreign` are the foreign distributions that stay. `whole_before` and
-    `whole_after` are the paths at which whole folders are linked, by distribution name.
+    `staying_entries` are linked before and after. `with_changed_folders` are those of them whose set of whole linked
+    folders changes; they are all of them if the links may not follow `before`. `staying_foreign` are the foreign
+    distributions that stay. `whole_before` and `whole_after` are the paths at which whole folders are linked, by
+    distribution name.
     """
 
     change: LinkChange
@@ -80,8 +82,9 @@ class _Start(NamedTuple):
     """The state of an environment before a change.
 
     `before` is the plan of its links, with the `parts` from which it was merged. With `is_as_planned`, its links are
-    known to follow that plan. `staying` are the distributions that the change leaves. `vanishing` are the paths that
-    the removals list, and `owned` those paths, the links, and the files of foreign distributions.
+    known to follow that plan. `staying` are the distributions that the change keeps. `vanishing` are the paths of
+    all removals, and the folders above them. `owned` are the same paths, the links, and the files of foreign
+    distributions.
     """
 
     tree: Tree
@@ -99,7 +102,8 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
     Raises VenvError if a file that no distribution owns is in the way of a link or script, or if two distributions
     can't be in one environment.
     """
-    additions = sorted(change.additions, key=lambda item: item.entry.name)  # of equal script names, the last one wins
+    # If two additions have a script of the same name, the script of the later one stays.
+    additions = sorted(change.additions, key=lambda item: item.entry.name)
     change = change._replace(additions=additions)
     start = _look(environment, state, change)
     staying = start.staying.linked
@@ -157,7 +161,7 @@ def _staying(state: LinkState, change: LinkChange) -> LinkState:
 def _plan_after(
     environment: Environment, store_roots: StoreRoots, start: _Start, entries: dict[str, Entry], change: LinkChange
 ) -> tuple[Plan, dict[str, Link]]:
-    """Return the plan for `entries`, and those of its links that are known to exist or whose places are taken.
+    """Return the plan for `entries`, and the links that are known to exist or whose places in it are taken.
 
     A folder that holds files of others stays real. So the plan is made again until it links no such folder whole.
     """
@@ -200,7 +204,7 @@ def links_with_files_of(
     *,
     replacing: Collection[str] = (),
 ) -> dict[str, Link]:
-    """Return the links of a plan in whose places files of foreign `distributions` lie.
+    """Return the links of a plan in whose places unchanged files of foreign `distributions` lie.
 
     Links of the distributions named in `replacing` are left out: they replace such files.
     """
@@ -218,7 +222,7 @@ def _links_but_of(names: Collection[str], plan: Plan) -> dict[str, Link]:
 
 
 def _vanishing(environment: Environment, change: LinkChange) -> set[str]:
-    """Return the paths that the removals of a change list, and the folders above them."""
+    """Return the paths of all removals of a change, with RECORD or without, and the folders above them."""
     found = without_record.paths_of(environment, change.leaving)
     for distribution in change.removals:
         found.update(contents.files_of(environment, distribution))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pepip.model import Entry, Environment, StoreRoots
 
 _MOST_BYTES = 1 << 28
-_MOST_MODE_OF_FILE = 0o777  # a note from another person's checkout must not give rights to whoever runs a file
+_MOST_MODE_OF_FILE = 0o777  # no set-user-ID bit: the note may come with another person's checkout
 _MOST_MODE_OF_FOLDER = 0o3777
 
 

@@ -29,8 +29,9 @@ class Installation(NamedTuple):
     """An entry to be linked, and the facts that the environment itself records about it.
 
     `direct_url` is None for a distribution from an index (PEP 610). `local_path` is the file that the entry was made
-    from, or empty if the file is not on this machine. `cache_info` is uv's earlier note about that file, or empty if
-    a new note must be made. `mode` is one of `placement.MODES`, or empty for links.
+    from, or empty if the file is not on this machine. `cache_info` is uv's earlier note about that file. If it is
+    empty, a new note is made, unless `local_path` is empty, too. `mode` is one of `placement.MODES`, or empty for
+    links.
     """
 
     entry: Entry
@@ -117,8 +118,9 @@ def build_folder(
 ) -> None:
     """Build an entry's complete `.dist-info` as the folder `scratch`, which is renamed into place later.
 
-    `folders` are the folders of the entry that are linked whole. If environment and store may be on one device, the
-    entry's ready-made files become hard links.
+    `folders`, relative to the environment, are the folders of the entry that are linked whole. Files that lie ready
+    in the entry with the right content are taken as hard links, if the environment may be on the store's device and
+    the distribution is linked.
     """
     entry, mode = installation.entry, installation.mode
     try:
@@ -170,7 +172,9 @@ def _linked_whole(entry: Entry) -> set[str]:
 
 
 def rewrite_leading_rows(environment: Environment, entry: Entry, folders: Iterable[str]) -> None:
-    """Replace the rows for linked `folders` at the head of a RECORD. The paths are relative to the environment.
+    """Put rows for the linked `folders` at the head of a RECORD, in place of all its earlier rows for folders.
+
+    `folders` are relative to the environment.
 
     This is needed when folders of the distribution become real, or become links again.
     """
@@ -194,7 +198,7 @@ def _leading_rows(environment: Environment, folders: Iterable[str]) -> str:
 def _wheel_rows(environment: Environment, entry: Entry, replaced: set[str]) -> bytes:
     """Return the rows of the wheel's own RECORD, with `.data` paths changed to their paths in the environment.
 
-    Rows for paths in `replaced` are left out, because those scripts have another first line in this environment.
+    Rows for paths in `replaced` are left out: the caller has rows of its own for those scripts.
     """
     content = record.of_entry(entry.path, entry.dist_info, entry.unlisted)
     if not entry.data:

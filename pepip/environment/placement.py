@@ -38,9 +38,9 @@ class Placer:
         """Make `place` a link to the path `inside` of an entry or, with a `mode`, a real file made from it.
 
         Folders and METADATA get a link whose target names the entry. Other files get a hard link. If that is
-        impossible, most files are cloned or copied: a program that resolves a symbolic link would look in the store
-        for the files beside it. Other metadata and libraries get a symbolic link, because no
-        program resolves their paths. Raises FileExistsError if something is at `place`.
+        impossible, libraries and the rest of the metadata get a symbolic link, because no program resolves their
+        paths. All other files are then cloned or copied: a program that resolves a symbolic link would look in the
+        store for the files beside it. Raises FileExistsError if something is at `place`.
         """
         target = f"{entry.path}/{inside}"
         if mode:

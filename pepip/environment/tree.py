@@ -32,7 +32,7 @@ class Tree:
         self.root = environment.root
         self._frame = frozenset((*paths.ancestors(base), base, scripts))
         self._is_real = dict.fromkeys(self._frame, True)
-        self._folders: set[str] = set()  # folders that exist
+        self._folders: set[str] = set()  # real folders that `has_folder` found
 
     def reaches(self, path: str) -> bool:
         """Tell whether no folder above `path` is a link. Folders of the frame may be links.

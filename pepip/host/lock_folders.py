@@ -1,10 +1,10 @@
 """Locks made of folders and renames, for file systems without other locks (Lustre without `flock`, some of FUSE).
 
-The lock on a file `F` is a folder `.pepip-locks/F` beside it. In it each holder has a mark, which is a folder with a
-file that names the holder: `x` for a process that holds the lock alone, `s.ID` for one that shares it. A mark appears
-by a rename. A rename to `x` fails if `x` is there, so only one process gets `x`. A process that shares the lock first
-makes its mark, then looks for `x`. A process that wants to be alone first makes `x`, then waits until no other mark
-is left. So at least one of the two sees the other.
+The lock on a file `F` is a folder `.pepip-locks/F` beside it. In it each holder has a mark. A mark is a folder: it is
+named `x` if its process holds the lock alone, and `s.ID` if its process shares the lock. A file in it describes that
+process. A mark appears by a rename. A rename to `x` fails if `x` is there, so only one process gets `x`. A process
+that shares the lock first makes its mark, then looks for `x`. A process that wants to be alone first makes `x`, then
+waits until no other mark is left. So at least one of the two sees the other.
 
 A holder touches its mark every few seconds. A mark is dead if its process has ended on this machine, or if nobody has
 touched it for `EXPIRY_SECONDS` by the clock of the process that waits. A dead mark gets another name by a rename, and
@@ -199,9 +199,10 @@ class _Watch:
         return not is_dead
 
     def _bury(self, mark: str, owner: list[str]) -> None:
-        """Rename a dead mark. The new name is made from the first line of the mark's owner file.
+        """Rename a dead mark. The new name is made from the first line of the mark's owner file, if it has one.
 
-        That name stays taken, so that a slower process can't rename a later mark by mistake.
+        The renamed mark stays for an hour or more. So its name is taken, and a slower process that also wants to
+        rename the dead mark can't rename a later mark by mistake.
         """
         name = owner[0].lstrip(".").replace("/", "") if owner and owner[0] else str(os.lstat(self._place).st_ino)
         with contextlib.suppress(OSError):

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 class Acquired(NamedTuple):
     """The entries of artifacts, by distribution name, and the distributions that can't be shared.
 
-    `stored` names the distributions that were not in the store before. `unshared` has the reason for each
-    distribution that can't be shared, by name: uv installs those as it would without pepip. `indexes` are the indexes
-    that the resolution took files from, None if no step needed them.
+    `stored` names the distributions that uv staged in this run, even if the store held an equal entry before.
+    `unshared` has the reason for each distribution that can't be shared, by name: uv installs those as it would
+    without pepip. `indexes` are the indexes that the resolution took files from, None if no step needed them.
     """
 
     entries: dict[str, Entry]
@@ -38,7 +38,7 @@ class Acquired(NamedTuple):
 
 
 def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment) -> dict[str, Entry]:
-    """Return the whole entries that the store already holds, by distribution name.
+    """Return the entries of these artifacts that the store already holds undamaged, by distribution name.
 
     A distribution that was built on this machine may lie in any bucket that the environment's interpreter may link.
     """
@@ -86,10 +86,10 @@ def acquire(
     """Return the entries of all `artifacts`, yielding progress. uv stages the missing ones, mostly in one call.
 
     `private` are artifacts that uv will install by itself; the indexes of the result cover them, too. Wheels that uv
-    unpacked since `began_at_ns` (0: since now) count as just checked. With `is_checked`, uv has checked all hashes
-    that the request demands, but a checked file may be another one than that of the resolution. So all artifacts are
-    staged for comparison, even those that the store holds. If `replacing` names the path of an entry to be replaced,
-    all artifacts are staged, too. `meanwhile` is called while uv fetches.
+    unpacked since `began_at_ns` (0 for the time when storing begins) count as just checked. With `is_checked`, uv has
+    already checked all hashes that the request demands. But the file that it checked may differ from the one that the
+    resolution names. So all artifacts are staged and compared, even those that the store holds. They are all staged,
+    too, if `replacing` is the path of an entry to be replaced. `meanwhile` is called while uv fetches.
     Raises UvError or StoreError; entries that were published before the failure stay.
     """
     have = {} if replacing or is_checked else lookup(store, artifacts, environment)

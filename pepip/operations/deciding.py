@@ -51,9 +51,9 @@ class ChangeJob(NamedTuple):
     is called again. `install_private` is called after everything else is linked, and after installed distributions of
     the same names are removed. `lay_out_private` lets uv install the same distributions into a folder, to see where
     their files will be. `began_at_ns` is the time before uv was first asked. With `is_of_project`, uv reads its
-    settings as for `uv sync`, and those in a `script`. `install_private_first` lets uv install the private
-    distributions into an environment that has no distributions yet, before the others are linked. It is None if their
-    builds may need the others.
+    settings as for `uv sync`. If `script` names a script, uv also reads the settings in it. `install_private_first`
+    lets uv install the private distributions into an environment that has no distributions yet, before the others are
+    linked. It is None if the command has no such step, or if their builds may need the others.
     """
 
     request: Request
@@ -85,8 +85,8 @@ def _unknown(change: Change) -> Artifact:
 def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
     """Return the names of private distributions that are installed and must be installed again in any case.
 
-    There are some only if an option asks to reinstall. Otherwise uv finds changed distributions by itself, and would
-    build named ones a second time.
+    There are some only if an option asks to reinstall. Without one, uv finds changed distributions by itself. If it
+    were told their names, it would build them a second time.
     """
     if not any(option.startswith(("--reinstall", "--force-reinstall")) for option in options):
         return []
@@ -97,7 +97,7 @@ def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
 class Question(NamedTuple):
     """A command line that asks for something, the time when it began, and the request that it means.
 
-    `words` are empty if no note may answer the same command the next time.
+    `words` are empty if the same command must ask uv again the next time, and so no note of it may be kept.
     """
 
     words: Sequence[str]
@@ -117,7 +117,7 @@ class Question(NamedTuple):
 class Decision(NamedTuple):
     """The decided work, and the state of the environment at the time of the decision.
 
-    `changed_at_ns` is the time in the environment's `VenvTime`.
+    `changed_at_ns` is the modification time of its site-packages, as `venv_times.modified_ns` gives it.
     """
 
     environment: Environment

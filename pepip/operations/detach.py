@@ -42,9 +42,11 @@ class Attached(NamedTuple):
 def detach(store: Store, root: str, names: Sequence[str]) -> list[Detached]:
     """Replace the links of distributions by copies, and return the places of the copies.
 
-    Files that the environment made from an entry are replaced, too: writing to a hard link would change the entry.
-    Raises VenvError, before anything is changed, if one of the distributions did not come from the store. If a run is
-    killed, the next command on that environment completes it.
+    A distribution that has real files made from an entry gets copies, too: these files may be hard links, and writing
+    to a hard link would change the entry. Raises VenvError, before any links are replaced, if one of the
+    distributions is not installed or did not come from the store. If a run is killed while it detaches a
+    distribution, the next command on that environment completes this, or discards copies that are not complete.
+    Later distributions stay linked.
     """
     environment = _open(store, root)
     if not store.exists():
@@ -71,7 +73,7 @@ def changed_files(store: Store, root: str, name: str) -> list[str]:
 
 
 def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
-    """Link distributions that have real files, if the store holds the very same wheels.
+    """Link distributions that have real files, if the store or a layer holds the very same wheels.
 
     Their files are removed, even the changed ones: see `changed_files`. Raises VenvError, before anything is changed,
     if the store has no such entry for one of them.
@@ -80,7 +82,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
     if not store.exists():
         present = contents.installed(environment, store.known_roots)
         for name in names:
-            _installation(store, environment, _find(environment, present, name))  # raises VenvError
+            _installation(store, environment, _find(environment, present, name))  # an error, unless a layer has it
     with folder_use.in_use(root), venvs.locked(store, root):
         present = contents.installed(environment, store.known_roots)
         chosen = _find_all(environment, present, names)

@@ -105,7 +105,7 @@ def _writing(store: Store) -> HealthCheck:
 
 
 def _sharing(store: Store) -> Iterator[HealthCheck]:
-    """Report for a shared store the entries that each user links, or a weakness of the store's folders."""
+    """Report, for a shared store, whose entries each member links, or a weakness of the store's folders."""
     if not store.is_shared:
         return
     weakness = trust.weakness(store.root, store.like)
@@ -120,7 +120,8 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
 def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
     """Report the leases if this store is a layer for others. Then report each layer that this store uses.
 
-    The report names the layer's owner, the number of its entries, and the number of environments that link it.
+    The report of a layer has the number of environments that link it and, if it is there, its owner and the number
+    of its entries.
     """
     policy = leases.policy_of(store.root)
     if policy:
@@ -201,7 +202,7 @@ def _links(store: Store) -> Iterator[HealthCheck]:
 
 
 def _locks(store: Store) -> Iterator[HealthCheck]:
-    """Report the kind of locks in the store, in the environment here and in uv's cache."""
+    """Report the kind of locks in the store, in uv's cache, and in `.venv` or, without one, in the current folder."""
     try:
         cache = _nearest_existing(process.run(["cache", "dir"]).stdout.strip())
     except PepipError:
@@ -255,7 +256,7 @@ def _here(store: Store) -> Iterator[HealthCheck]:
     else:
         sentence = (
             f"{here} is on another file system than the store: environments here get links to folders, and copies "
-            "of single files"
+            "of most single files"
         )
     yield HealthCheck("this folder", OK, sentence)
     closed = rights.closed_to_others(store.root)

@@ -118,8 +118,8 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
 def _place_of(output: str) -> str:
     """Return the path of the file that is made for `output`, without links.
 
-    Raises UsageError if `output` is another user's link, or leads to one: that user would choose the file that is
-    replaced. Raises UsageError also if the name is too long for the file system.
+    Raises UsageError if `output` is a link of another user, except root, or leads to such a link: that user would
+    choose the file that is replaced. Raises UsageError also if the name is too long for the file system.
     """
     place = os.path.abspath(output)
     with contextlib.suppress(FileNotFoundError):
@@ -175,7 +175,7 @@ class _Build:
         self._scratch = scratch
 
     def collect(self, *, without: Sequence[str]) -> Generator[Progress, None, None]:
-        """Collect all members, except the files at the paths `without`, under whatever name they are found."""
+        """Collect all members, except the files at the paths `without`. These are left out under other names, too."""
         environment, roots = self._environment, self._store.known_roots
         inodes = [_inode(path) for path in without if os.path.exists(path)]
         self.found = image_members.of_environment(environment, roots, self.base.tag, without=inodes)
@@ -229,7 +229,10 @@ class _Build:
             )
 
     def _take_skeleton(self) -> Iterator[list[str]]:
-        """Take the settings and the interpreter's links of a relocatable environment. Return all its rows."""
+        """Let uv make a relocatable environment, and take its settings and its links to an interpreter as members.
+
+        Return the rows of `skeleton.read` for all its files.
+        """
         environment, members = self._environment, self.found.members
         settings = makers.settings_of(environment.root)
         has_system = settings.get("include-system-site-packages", "").lower() == "true"

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class VenvShare(NamedTuple):
-    """The bytes that one environment needs. A clone counts as a copy: nothing tells which of its blocks are shared.
+    """The bytes that one environment needs. A clone counts as a copy, even if it shares blocks.
 
     `own_bytes` are on disk for this environment alone. It would need `alone_bytes` with copies instead of links.
     """
@@ -61,8 +61,9 @@ class Savings(NamedTuple):
 class Scales:
     """Measures entries and environments. An inode counts for the entry that has it, otherwise for its environment.
 
-    `memory` answers for entries and environments that have not changed. New or removed bytecode changes the time of
-    its folder; all other folders of an entry are sealed.
+    `memory` answers for entries and environments that have not changed. In an entry, only the times of its root and
+    of its bytecode folders are compared: new or removed bytecode changes these times, and all other folders are
+    sealed.
     """
 
     def __init__(self, store: Store, memory: ScanCache | None = None) -> None:
@@ -121,11 +122,12 @@ class Scales:
         return weight
 
     def _own(self, known: KnownVenv) -> tuple[int, int]:
-        """Return an environment's own bytes, and how many bytes fewer it would have without its links and copies.
+        """Return an environment's own bytes, and the bytes to subtract before the sizes of linked entries are added.
 
-        The second number is the size of the symbolic links, and of the copies of linked entries' files. Subtracted
-        from it is the size of the files to which the environment has hard links instead of copies: without sharing,
-        it would have these files, too. So the number may be negative.
+        The second number is the size of the symbolic links, and of the copies of linked entries' files: full copies
+        of these entries would take their place. It is smaller by the size of the files that a distribution with real
+        files has as hard links into the store: without sharing, the environment would have these bytes of its own. So
+        the number may be negative.
         """
         root, memory = known.environment, self._memory
         folders = memory.evidence("own", root) if memory else None
@@ -148,7 +150,8 @@ def _overhead(path: str) -> int:
     """Return the bytes of an entry that a copy would not have, or that an environment always has of its own.
 
     These are the entry's root, its document, the `.dist-info` folder, RECORD, and the links that lie ready in the
-    entry, with their folder. Metadata that lies ready is not among them: an environment has it, too.
+    entry, with their folder. Metadata files that lie ready are not among them: environments take these as
+    hard links, so they don't count as the environment's own, and a copy would have them.
     """
     names = ["", f"/{paths.ENTRY_METADATA}"]
     folder = next((name for name in _children(path) if name.endswith(".dist-info")), "")
@@ -230,9 +233,10 @@ def sum_up(
 
 
 def _counted_twice(seen: Census, scales: Scales) -> int:
-    """Return the bytes that were counted more than once.
+    """Return the bytes that were counted too often.
 
-    Several environments may have the same inode, or an environment and an entry that it does not name.
+    Several environments may have hard links to one file, or an environment to a file of an entry that it is not known
+    to use. Each further name of such a file was counted again.
     """
     counted = {inode for item in seen.stored for inode in scales.inodes(item.id)}
     twice = 0

@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 class Line(NamedTuple):
     """One line of a tree: how deep it is, the distribution with its version, and the requirement that leads to it.
 
-    The version and the name are empty for the project itself. Then `place` names the place that states the
-    requirement. If `is_again`, the same distribution stands further up, with all that is below it.
+    The version and the name are empty where the tree ends: at the project, or at a distribution that the project does
+    not name. Then `place` names the place that states the requirement, or is `ITSELF`. If `is_again`, the same
+    distribution stands further up, with all that is below it.
     """
 
     depth: int
@@ -77,7 +78,7 @@ def why(
 
 
 def groups(reasons: Iterable[Reason]) -> list[list[Reason]]:
-    """Return the reasons in groups of environments with the same trees, the largest group first."""
+    """Return the reasons in groups of environments with the same version and trees, the largest group first."""
     found: dict[tuple[object, ...], list[Reason]] = {}
     for reason in reasons:
         found.setdefault((reason.version, reason.up, reason.down), []).append(reason)

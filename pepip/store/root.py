@@ -64,7 +64,8 @@ class Store:
     def known_roots(self) -> StoreRoots:
         """All paths by which links may lead to this store and to its layers.
 
-        Paths of layers that the user no longer names are among them: the entries of such layers count as lost.
+        Paths of layers that the user no longer names are among them, so that links into these are recognized. The
+        entries of such layers count as lost.
         """
         if self._known_roots is None:
             roots = [layer.root for layer in self.layers]
@@ -128,7 +129,7 @@ class Store:
 
     @property
     def serves_others(self) -> bool:
-        """Whether other users link from the store, which exists: it is shared, or a layer."""
+        """Whether other users may link from the store: it is shared, or a layer for them. The store must exist."""
         return trust.serves_others(self.root, self.like)
 
     @property
@@ -139,7 +140,10 @@ class Store:
         return self._trust
 
     def trusts(self, folder: str) -> bool:
-        """Tell whether this user links entries in a folder of the store: it must be real, and its owner trusted."""
+        """Tell whether this user links entries in a folder of the store.
+
+        In a shared store the folder must be real, and it must belong to a trusted user or to this user.
+        """
         layer = self._layer_at(folder)
         if layer:
             return layer.trusts(folder)
@@ -298,7 +302,8 @@ class Store:
                 f"{lock} is another user's, and can't be read", hint="its owner's next install repairs it"
             )
         with locks.held(lock, mode=self.lock_mode) as is_alone:
-            # Without the lock's file, no process has linked yet, or the disk is full.
+            # If the lock file is missing and can't be made, pruning goes on: no process has linked yet, or the disk
+            # is full, and pruning frees space.
             if not is_alone and os.path.lexists(lock):
                 raise StoreError(
                     f"{self.root} can't be locked, so nothing is removed: somebody may be installing from it",
@@ -310,8 +315,9 @@ class Store:
 def configured(variables: Mapping[str, str]) -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's default store, with its layers.
 
-    Raises UsageError if there is no home folder, or if a layer has no absolute path, and StoreError if another user
-    made a link in the place of a folder of the store.
+    Raises UsageError if a path begins with `~` and there is no home folder, if a layer has no absolute path, or if
+    one of the stores lies among the entries of another. Raises StoreError if another user made a link in the place of
+    a folder of the store.
     """
     root = paths.default_store_root(variables)
     store = Store(root, layers.named(variables, root))

@@ -96,7 +96,8 @@ class PepipApp(ActionApp):
         self._scanner.read_again()
         self._say_status()
 
-    # While the app exits, messages still come, but the widgets are gone: each handler asks whether the app runs.
+    # While the app exits, threads still post messages, but the widgets are gone: so the handlers of these messages
+    # ask whether the app runs.
     def on_scanner_remembered(self, event: Scanner.Remembered) -> None:
         """Show the catalog of the last run."""
         if self.is_running:
@@ -143,7 +144,7 @@ class PepipApp(ActionApp):
             self.query_one(Panes).fill_unshared()
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
-        """Read the store again if it has changed on disk."""
+        """Read the store again if it or an environment has changed on disk, or if a change was under way there."""
         shares = self.session.catalog.shares.values() if self.session.catalog else ()
         is_changing = any(share.known.state == census.CHANGING for share in shares)
         if (self._scanner.is_outdated(event) or is_changing) and self.is_running and not self.is_reading:
@@ -193,7 +194,7 @@ class PepipApp(ActionApp):
         self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
 
     def _check(self) -> None:
-        """Read the store again if it changed on disk."""
+        """Let a thread find out whether the store or an environment has changed on disk, and update the status."""
         if self.is_running and self.session.catalog is not None:
             self._scanner.check()
             self._say_status()

@@ -52,9 +52,10 @@ class Catalog(NamedTuple):
     `stored` maps the id of each entry, also of those in layers, to the entry. `users` maps the id to the environments
     that link the entry. `shares` maps the root of each environment to its share. With `trouble`, there is no
     overview, or the overview of an earlier reading. `notices` are lesser problems. `verdicts` has the last
-    verification of each entry by its id. `answers` has the last answer of an audit for each kind. `used_at` has the
-    last use of each environment, in seconds since 1970, where it is known. If `is_fresh` is false, all data come from
-    the scan cache.
+    verification of each entry by its id. `answers` has the last answer of an audit to each kind of question.
+    `used_at` has the last use of each environment, in seconds since 1970, where it is known. If `is_fresh` is false,
+    nothing was scanned: all data come from the scan cache, except the answers and the growth, which have files of
+    their own.
     """
 
     overview: Overview | None
@@ -81,7 +82,7 @@ class Catalog(NamedTuple):
 
 
 def name_of(known: KnownVenv) -> str:
-    """Return an environment's name for users, with its kind if it does not belong to a project."""
+    """Return an environment's name for users, with its kind if it is that of a script or a tool."""
     name = formatting.printable(formatting.short_path(known.name))
     kind = known.purpose.kind
     return name if kind in {purposes.PROJECT, purposes.RUN} else f"{name} ({kind})"
@@ -210,7 +211,7 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 "registry",
                 f"The registry file {damaged[0].file} can't be read ({damaged[0].damage}). "
                 "Until it is repaired, nothing can be pruned.",
-                "Scan (C) the folder of its project, which registers the project again. Then remove the file.",
+                "Scan (C) the folder of that file's project, to register the project again. Then remove the file.",
             )
         )
     weakness = trust.weakness(store.root, store.like) if store.exists() else ""

@@ -40,7 +40,7 @@ class FilesView(View):
     """The folders and files of one entry. Enter goes into a folder, Backspace goes up."""
 
     HELP = (
-        "The size of the entry on disk, in blocks, with each inode once. A bar is the share of the shown folder. "
+        "Sizes are those on disk, in whole blocks; each inode counts once. A bar shows the share of the open folder. "
         "`.pepip` and `pepip-entry.json` belong to the store. All other files come from the wheel, or are bytecode. "
         "Enter goes into a folder, Backspace goes up."
     )
@@ -124,7 +124,7 @@ class FilesView(View):
             self._show("")
 
     def action_up(self) -> None:
-        """Go up, with the cursor on the folder before. At the top, close."""
+        """Go up, and put the cursor on the folder that was left. At the top, close the view."""
         if len(self.way) < 2:
             self.action_answer("")
             return

@@ -41,7 +41,7 @@ _UNSEEN_SETTINGS = (
 
 
 def is_plain(request: Request) -> bool:
-    """Tell whether a request names only distributions of indexes, by options that have the same effect each time."""
+    """Tell whether a request names only distributions of indexes, and its options have the same effect each time."""
     return (
         not (request.editables or request.installer_options or request.is_whole)
         and all(map(_is_plain_requirement, request.packages))

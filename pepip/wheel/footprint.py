@@ -5,9 +5,9 @@ import can name. Namespace packages of every style stay real, and so do the fold
 other libraries outside of its distribution. Sources: PEP 420, and the pkgutil and pkg_resources styles in PyPA's
 "Packaging namespace packages".
 
-In each namespace, at least one file of the distribution gets its own link. When pip uninstalls a distribution, it
-removes each folder in which it finds no files of others; and it finds no files below a link. Source: pip's
-`req_uninstall.compress_for_rename`.
+In each namespace, at least one file of the distribution gets its own link. Otherwise pip would remove the namespace
+when it uninstalls another distribution in it: pip removes each folder in which it finds no files of others, and it
+finds no files below a link to a folder. Source: pip's `req_uninstall.compress_for_rename`.
 """
 
 from __future__ import annotations
@@ -89,8 +89,9 @@ def _shape(tree: Tree, declared: set[str], must_open: set[str], dist_info: str) 
 def folders_to_open(tree: Tree, shape: Footprint) -> set[str]:
     """Return the linked folders to open, so that pip finds a file of this distribution in each namespace.
 
-    In each namespace where pip would find none, the linked folder with the fewest files is opened. Of the files
-    directly in a namespace only modules count: others, such as LICENSE, may belong to several distributions.
+    In each namespace where pip would find none, one linked folder is opened: the one with the fewest files directly
+    in it, but at least one if possible. Of the files directly in a namespace only modules count: others, such as
+    LICENSE, may belong to several distributions.
     """
     spaces = set(shape.namespaces)
     visible = [path for path in shape.files if path.rpartition("/")[0] not in spaces or _is_module(path)]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 OWN_METADATA = ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json", "uv_build.json")
-"""The names of the files, besides RECORD, that an installer writes into a `.dist-info` folder."""
+"""The names of the files, besides RECORD, that an installer may write into a `.dist-info` folder."""
 
 OF_EACH = {"INSTALLER": b"uv", "REQUESTED": b""}
 """The files of a `.dist-info` folder that are the same in each environment, with the content that uv writes."""
@@ -112,7 +112,7 @@ def render(rows: Iterable[Row]) -> str:
 
 
 def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
-    """Return a RECORD in which `place` replaces each path that begins with `prefix`.
+    """Return a RECORD with each path that begins with `prefix` replaced by what `place` returns for it.
 
     If `place` returns an empty text, the row is removed.
     """
@@ -141,7 +141,7 @@ def _moved_plain(content: bytes, prefix: bytes, place: Callable[[str], str]) -> 
 
 
 def of_entry(entry: str, dist_info: str, unlisted: Iterable[str]) -> bytes:
-    """Return the RECORD of the wheel unpacked at `entry`, and the row that uv writes for each `unlisted` file.
+    """Return the RECORD of the wheel unpacked at `entry`, and after it the rows that uv writes for `unlisted` files.
 
     Rows of INSTALLER and REQUESTED are left out. The last row ends with a newline, so that other rows can follow.
     """
@@ -163,7 +163,7 @@ def _drop(dropped: str, path: str) -> str:
 
 
 def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable[Row]) -> tuple[bytes, bytes, bytes]:
-    """Return, in three parts, the RECORD of an environment that links `folders` (relative to site-packages) whole.
+    """Return, in three parts, the RECORD of a distribution with its `folders` (below site-packages) linked whole.
 
     The parts are the rows of the folders, the wheel's rows, and the rows of the files that the installer wrote.
     """
@@ -191,7 +191,7 @@ def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
 
 
 def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:
-    """Return the RECORD of an environment that links nothing, as uv writes it: sorted, without rows for folders."""
+    """Return the RECORD of a distribution without links, as uv writes it: sorted, with no rows for folders."""
     rows = [*parse(wheel_rows.decode("utf-8", "surrogateescape")), *own_rows]
     rows.sort(key=lambda row: row.path.encode("utf-8", "surrogateescape"))
     return render(rows).encode("utf-8", "surrogateescape")
@@ -248,7 +248,7 @@ def matches(row: Row, path: str, known: bytes | None = None) -> bool:
 
 
 def _is_known(algorithm: str) -> bool:
-    """Tell whether this Python has a hash algorithm with digests of a fixed length, which SHAKE does not have."""
+    """Tell whether this Python has `algorithm`, and its digests have a fixed length; those of SHAKE do not."""
     if algorithm == "sha256":
         return True
     import hashlib
