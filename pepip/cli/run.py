@@ -93,13 +93,14 @@ def parser_of_run() -> options.Parser:
 def _has_probe(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
     """Tell whether uv makes the same environment for another command with the same options.
 
-    Not for a script with inline metadata, and not if uv reads a file from a pipe: a pipe can be read only once.
+    Not for a script with inline metadata, or in another folder, whose project uv takes. And not if uv reads a file
+    from a pipe: a pipe can be read only once.
     """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
     is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
     if not is_clear or arguments.script or arguments.gui_script or any(map(stdin.is_pipe, read)):
         return False
-    return not _may_have_metadata(target, kind)
+    return not run_discovery.project_start(target, kind) and not _may_have_metadata(target, kind)
 
 
 def _may_have_metadata(target: str, kind: str) -> bool:

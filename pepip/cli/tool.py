@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _CHANGES = ("install", "upgrade")
+_ANEW = frozenset(("--refresh", "--reinstall", "--force-reinstall", "-U", "--upgrade"))
+_ANEW_BY_NAME = frozenset(("--refresh-package", "--reinstall-package", "--upgrade-package", "-P"))
+"""The options by which uv may make one more environment when the same words are run again."""
+
 _HELP = frozenset(("-h", "--help", "--show-settings"))
 _VALUES_OF_RUN = frozenset(
     (
@@ -101,7 +105,7 @@ def run_as_uv(
     mine = _of_command(probe, new)
     if mine:
         _link(store, mine, label=label)
-    if code == 0 and store.exists():
+    if code == 0 and store.exists() and (mine or not new):
         environment_links.note_linked(store.root, making, after)
     if links_before_run and code == 0:
         return process.become(words, name=name)
@@ -117,7 +121,8 @@ def _of_command(probe: Sequence[str], new: Sequence[str]) -> Sequence[str]:
     if not new:
         return ()
     if probe:
-        return own_environments.used_by([*probe, *own_environments.SHOWS_ITS_PATH], new)
+        again = arguments.without(probe, flags=_ANEW, values=_ANEW_BY_NAME)
+        return own_environments.used_by([*again, *own_environments.SHOWS_ITS_PATH], new)
     return new if len(new) == 1 else ()
 
 

@@ -7,7 +7,6 @@ file gets the mode in the note, or else the mode that an installer gives, and th
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import os
 import stat
@@ -65,7 +64,8 @@ def dump(note: Note) -> bytes:
 def noted(dist_info: str) -> Note:
     """Return the note of a `.dist-info` folder. Without a readable note the result is empty.
 
-    The note may come with another person's checkout. So the caller must not set a file's set-user-ID bit from it.
+    The note may come with another person's checkout. So access lists that let other users write are left out, and
+    the caller must not set a file's set-user-ID bit from it.
     """
     found = Note({}, {})
     try:
@@ -86,7 +86,9 @@ def _attributes(texts: Mapping[object, object]) -> dict[str, bytes]:
     for name, text in texts.items():
         if isinstance(name, str) and isinstance(text, str) and attributes.is_of_user(name):
             try:
-                found[name] = base64.b64decode(text)
-            except binascii.Error:
+                value = base64.b64decode(text, validate=True)
+            except ValueError:
                 continue
+            if not attributes.lets_others_write(name, value):
+                found[name] = value
     return found

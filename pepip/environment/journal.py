@@ -134,8 +134,12 @@ def is_in_use(root: str) -> bool:
 
 
 def is_under_way(root: str) -> bool:
-    """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock."""
-    return is_in_use(root) or locks.is_held(paths.environment_lock(root))
+    """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock.
+
+    Nobody can tell this of another user's lock that can't be opened. It counts as free.
+    """
+    lock = paths.environment_lock(root)
+    return is_in_use(root) or (os.access(lock, os.R_OK) and locks.is_held(lock))
 
 
 def wait(root: str) -> None:

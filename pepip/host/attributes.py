@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import struct
 import sys
 
 TYPE_CHECKING = False
@@ -16,11 +17,27 @@ if TYPE_CHECKING:
 
 _OF_USERS = "user."
 _ACCESS_LISTS = ("system.posix_acl_access", "system.posix_acl_default")
+_HEADER, _ROW = struct.Struct("<I"), struct.Struct("<HHI")  # the version; the tag, the rights and the id of a row
+_NAMED = (0x02, 0x08)  # the tags of a user and of a group with an id
+_WRITE = 2
 
 
 def is_of_user(name: str) -> bool:
     """Tell whether an attribute is one that users set."""
     return name.startswith(_OF_USERS) or name in _ACCESS_LISTS
+
+
+def lets_others_write(name: str, value: bytes) -> bool:
+    """Tell whether an attribute is an access list that lets named users or groups write. So does one of odd length.
+
+    Source: acl(5); `struct posix_acl_xattr_entry` of Linux.
+    """
+    if name not in _ACCESS_LISTS:
+        return False
+    rows, rest = divmod(len(value) - _HEADER.size, _ROW.size)
+    if rest or rows < 0:
+        return True
+    return any(tag in _NAMED and rights & _WRITE for tag, rights, _ in _ROW.iter_unpack(value[_HEADER.size :]))
 
 
 def read(path: str) -> dict[str, bytes]:

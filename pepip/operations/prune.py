@@ -17,7 +17,7 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, filesystems, freed_space, rights, running_processes
 from pepip.operations import census, idle, registering
 from pepip.operations.reporting import Progress
-from pepip.store import buried, growth_log, leases, listing, registry, staging, trash
+from pepip.store import buried, entries, growth_log, leases, listing, registry, staging, trash
 from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
@@ -331,7 +331,7 @@ def unreadable(store: Store, seen: Census) -> str:
 
 def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[Orphan]:
     """Return the orphans that match the options, the least recently linked first."""
-    now = time.time()
+    now, lag_seconds = time.time(), entries.NOTE_SECONDS  # the last link may be later than its note by so much
     candidates = [
         item
         for item in seen.stored
@@ -339,7 +339,7 @@ def _choose(options: PruneOptions, seen: Census, kept: Collection[str]) -> list[
         and (options.only is None or item.id in options.only)
         and (not options.patterns or listing.matches(item, options.patterns))
         and not listing.matches(item, options.keep)
-        and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds)
+        and (not options.older_than_seconds or now - item.last_used_at >= options.older_than_seconds + lag_seconds)
     ]
     candidates.sort(key=lambda item: (item.last_used_at, item.id))
     orphans = [_orphan(item) for item in candidates]

@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.errors import StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, permissions
-from pepip.store import check, leases, listing, trust
+from pepip.store import check, entries, leases, listing, trust
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,12 +96,15 @@ def _correct_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) 
 
 
 def _close_entries(store: Store) -> None:
-    """Let only this user write the files of this user's entries. Before, the user's group may have been able to."""
+    """Let only this user write the files of this user's entries. Before, the user's group may have been able to.
+
+    The correction seals the entry, so a changed entry is left as it is: `store verify` names it, and nobody links it.
+    """
     for item in listing.stored(store):
         if store.owns_entry(item.path):
-            with contextlib.suppress(OSError, ValueError):  # a damaged entry, which `store verify` names
+            with contextlib.suppress(OSError, ValueError, StoreError):  # a damaged entry
                 flaws = check.open_files(item.path)
-                if flaws:
+                if flaws and entries.is_whole(entries.read(store, item.id)):
                     check.correct(item.path, flaws, "", like=store.like)
 
 

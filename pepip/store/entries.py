@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 # link of an environment; if that adds, removes or replaces a file, the time of its folder changes.
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
-_HOUR_NS = 3600 * 1_000_000_000
+NOTE_SECONDS = 3600
+"""Links of an entry are noted so far apart: see `note_linked`."""
 
 
 def read(store: Store, entry_id: str) -> Entry:
@@ -175,7 +176,7 @@ def note_linked(store: Store, entry: Entry) -> None:
     if paths.is_layered(entry.id):
         return
     known = store.known_entries.get(entry.id)
-    if known and 0 <= time.time_ns() - known.changed_at_ns < _HOUR_NS:
+    if known and 0 <= time.time_ns() - known.changed_at_ns < NOTE_SECONDS * 1_000_000_000:
         return
     now_ns = time.time_ns()
     with contextlib.suppress(OSError):  # another user's entry: only its owner's links are noted

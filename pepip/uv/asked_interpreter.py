@@ -18,12 +18,18 @@ if TYPE_CHECKING:
 
 def for_facts(request: Request, environment: Environment) -> str:
     """Return the interpreter for a call of uv that needs its version and its tags, but no environment."""
-    return environment.executable if builds_in_environment(request) else _base(environment)
+    is_needed = builds_in_environment(request) or _may_change_facts(environment)
+    return environment.executable if is_needed else _base(environment)
 
 
 def options_of_environment(request: Request, environment: Environment) -> list[str]:
-    """Return the options by which uv reads the distributions of an environment, and locks it."""
-    base = for_facts(request, environment)
+    """Return the options by which uv reads the distributions of an environment, and locks it.
+
+    If uv removes all distributions that a request does not name, it spares pip and its like, except in an environment
+    that uv itself made without them. So such a request needs the environment's own interpreter.
+    """
+    is_exact = request.is_whole or "--exact" in request.installer_options
+    base = environment.executable if is_exact else for_facts(request, environment)
     is_of_environment = base == environment.executable
     return ["--python", base] if is_of_environment else ["--python", base, "--prefix", environment.root]
 
@@ -35,6 +41,15 @@ def builds_in_environment(request: Request) -> bool:
         or any("NO_BUILD_ISOLATION" in name and value for name, value in os.environ.items())
         or settings.may_mention("build-isolation")
     )
+
+
+_MODULES_OF_FACTS = ("_manylinux.py", "sitecustomize.py")
+"""Modules that are imported while uv asks an interpreter for its facts. Source: PEP 600; the module `site`."""
+
+
+def _may_change_facts(environment: Environment) -> bool:
+    """Tell whether a module in the environment may give its interpreter other facts than its base has."""
+    return any(os.path.lexists(f"{environment.site_packages}/{name}") for name in _MODULES_OF_FACTS)
 
 
 def _base(environment: Environment) -> str:

@@ -28,6 +28,8 @@ _OF_CACHE = {
 SHOWS_ITS_PATH = ("python", "-I", "-c", "import sys; print(*sys.path, sep='\\n')")
 """A command that prints the folders from which it imports, one a line."""
 
+_CHANGES_NOTHING = {"UV_OFFLINE": "1", "UV_NO_SYNC": "1", "UV_PYTHON_DOWNLOADS": "never"}
+
 
 def cache_of(options: Sequence[str], *, of_tool: bool = False) -> str:
     """Return the cache that uv uses with these options, empty if it is unknown or does not outlast the command.
@@ -59,10 +61,11 @@ def in_cache(cache: str) -> list[str]:
 def used_by(words: Sequence[str], environments: Iterable[str]) -> list[str]:
     """Return those of the environments from which a command of uv imports. `words` end with `SHOWS_ITS_PATH`.
 
-    The result is empty if uv can't run the command.
+    uv makes, syncs and downloads nothing for this. The result is empty if uv can't run the command.
     """
+    kept = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "VIRTUAL_ENV"))}
     try:
-        output = process.run(words, **os.environ).stdout
+        output = process.run(words, **{**kept, **_CHANGES_NOTHING}).stdout
     except UvError:
         return []
     folders = [f"{os.path.realpath(line)}{os.sep}" for line in output.splitlines()]

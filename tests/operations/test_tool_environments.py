@@ -293,6 +293,19 @@ def test_an_environment_that_another_command_makes_meanwhile_is_left_alone(workb
     assert is_linked(workbench, Path(str(found["environment"])), "ink")
 
 
+def test_a_script_of_another_project_touches_no_project_here(workbench: Workbench) -> None:
+    """The script's folder has its own project, which uv takes. The project here gets no environment."""
+    for folder in (workbench.folder, workbench.machine.make_folder(workbench.folder / "sub")):
+        (folder / "pyproject.toml").write_text('[project]\nname = "app"\nversion = "1"\nrequires-python = ">=3.8"\n')
+    (workbench.folder / "sub" / "script.py").write_text("import ink\n")
+
+    workbench.pepip("run", "--with", "ink", "sub/script.py")
+
+    assert not (workbench.folder / ".venv").exists()
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
 def test_requirements_from_a_pipe_are_read_once(workbench: Workbench) -> None:
     """A shell gives the output of a command as a file that can't be read a second time."""
     shown = f"{sys.executable} -m pepip run --with-requirements <(echo ink) python -c 'import ink; print(ink.COLOR)'"

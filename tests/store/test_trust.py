@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from tests.support.offices import Office, owner_of
 from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import entries_of, problems_of
+from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 
 def test_a_member_links_their_own_entries_and_not_those_of_another(office: Office) -> None:
@@ -266,3 +269,24 @@ def test_a_link_in_the_place_of_leases_is_not_followed(office: Office) -> None:
     assert_refused(refused, f"{office.store}/leases is a link")
     assert stat.S_IMODE(victim.stat().st_mode) == 0o700
     assert not (office.store / "layer.json").exists()
+
+
+def test_init_seals_no_entry_that_somebody_has_changed(workbench: Workbench) -> None:
+    """With a umask of teams, the group could write the entry before. Others must not link the changed code."""
+    workbench.supply([Wheel("drum", "1.0", files={"drum/__init__.py": "SOUND = 'boom'\n"})])
+    workbench.install("drum")
+    entry = workbench.entry("drum-1.0")
+    for path in (entry / "drum", entry / "drum" / "__init__.py"):
+        path.chmod(path.stat().st_mode | 0o220)
+    changed = entry / "drum" / "__init__.py"
+    changed.unlink()
+    changed.write_text("SOUND = 'bang'\n")
+    changed.chmod(0o664)
+
+    workbench.pepip("store", "init", "--layer")
+
+    verdict = workbench.pepip("store", "verify", check=False)
+    assert verdict.returncode == 1
+    shutil.rmtree(workbench.environment)
+    workbench.install("drum")
+    assert workbench.python("-c", "import drum; print(drum.SOUND)") == "boom"

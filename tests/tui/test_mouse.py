@@ -367,7 +367,7 @@ SCREENS = {
         pressing("I", until="Known projects"),
         (
             Spot(
-                "/two", lambda person: person.app.screen.query_one("#place", Input).value.endswith("two"), line="3."
+                "/two ", lambda person: person.app.screen.query_one("#place", Input).value.endswith("two"), line="3."
             ),
             Spot("requests 'numpy", lambda person: person.focus == "line"),
             Spot("Cancel", lambda person: person.dialog is None),
@@ -406,6 +406,7 @@ SCREENS = {
 }
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("name", SCREENS)
 def test_every_part_of_a_screen_reacts_to_a_click(name: str, studio: Studio) -> None:
     """The spots are those parts of the screen that react to a key."""

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from pepip.model import Environment, Interpreter
+from pepip.operations import venvs
+from pepip.store.root import Store
 from pepip.uv import asked_interpreter
 from pepip.uv.request import Request
 from tests.support.wheels import Wheel
@@ -88,3 +90,26 @@ def test_no_interpreter_of_an_environment_is_started(workbench: Workbench, tmp_p
     assert not mark.exists()
     workbench.python("-c", "")
     assert mark.exists()
+
+
+def test_an_exact_request_needs_the_environments_own_interpreter(workbench: Workbench) -> None:
+    """`uv pip sync` removes also `wheel` from an environment that uv made. Told of the base, it would spare it."""
+    workbench.supply([Wheel("wheel", "0.9", files={"wheel.py": ""})])
+    workbench.install("drum", "wheel")
+    (workbench.project / "exact.txt").write_text("drum\n")
+
+    workbench.pepip("pip", "sync", "exact.txt", *workbench.from_wheelhouse)
+
+    assert sorted(path.name for path in workbench.site_packages.glob("*.dist-info")) == ["drum-1.0.dist-info"]
+
+
+def test_a_module_that_changes_facts_is_heard(workbench: Workbench) -> None:
+    """`_manylinux.py` may refuse wheels for Linux (PEP 600)."""
+    workbench.install("drum")
+    store = Store(str(workbench.store))
+    environment = venvs.open_environment(str(workbench.environment), store)
+    assert asked_interpreter.for_facts(Request(), environment) != environment.executable
+
+    (workbench.site_packages / "_manylinux.py").write_text("manylinux_compatible = lambda *_: False\n")
+
+    assert asked_interpreter.for_facts(Request(), environment) == environment.executable
