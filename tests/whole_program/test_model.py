@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, assume, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
@@ -118,6 +118,8 @@ class Sequence(RuleBasedStateMachine):
         Assert that both are equal, and that nothing else has changed.
         """
         studio = self._studio
+        # pip can't uninstall a folder in which uv has left only its note of a wheel. pepip leaves no such folder.
+        assume(not is_foreign or "uninstall-no-record-file" not in by_uv.stderr)
         pair.ever.update(pins)
         other = studio.other(pair)
         before = studio.observe(other)
