@@ -12,11 +12,11 @@ import stat
 
 from pepip import paths
 from pepip.errors import CorruptEntryError, InvalidWheelError
-from pepip.host import attributes
+from pepip.host import attributes, exchange, filesystems, links, permissions
 from pepip.host import files as host_files
-from pepip.host.transfer import Transfer, replace_by_copy
+from pepip.host.transfer import Transfer
 from pepip.model import Artifact
-from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged
+from pepip.store import archive_aliases, check, entries, entry_content, listing, proving, publish, staged, staging
 from pepip.store import document as documents
 from pepip.store.proving import ProvenWheel
 from pepip.store.publish import Prepared
@@ -137,23 +137,51 @@ def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Tran
             continue
 
 
-def separate(entry: Entry, inodes: Collection[int]) -> None:
-    """Replace the files of a new entry that are among `inodes`, of an environment, by copies. Bytecode is left alone.
+def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
+    """Exchange an entry for one that has copies of the files among `inodes`, those of an environment.
 
-    Raises OSError if the disk is full. Then some files are still those of the environment.
+    Other processes may use the entry meanwhile: each of its paths exists at every moment, where the system can
+    exchange two names in one step. All other files keep their inodes. Raises StoreError if the disk is full, or if
+    the entry is another user's. The entry is then as before.
     """
-    for folder, _, names in os.walk(entry.path):
-        shared = [f"{folder}/{name}" for name in names if os.lstat(f"{folder}/{name}").st_ino in inodes]
-        if not shared:
-            continue
-        status = os.stat(folder)
-        os.chmod(folder, stat.S_IMODE(status.st_mode) | stat.S_IWUSR)
-        try:
-            for path in shared:
-                replace_by_copy(path)
-        finally:
-            os.utime(folder, ns=(status.st_atime_ns, status.st_mtime_ns))
-            os.chmod(folder, stat.S_IMODE(status.st_mode))
+    files = (f"{folder}/{name}" for folder, _, names in os.walk(entry.path) for name in names)
+    if not any(os.lstat(path).st_ino in inodes for path in files):
+        return
+    with staging.area(store) as area, permissions.writable(store.root, entry.path):
+        fresh = f"{area}/{os.path.basename(entry.path)}"
+        _copy_shared(store, entry.path, fresh, inodes)
+        filesystems.flush(area)
+        with permissions.writable(area, fresh), permissions.sealing(fresh, like=store.like):
+            exchange.exchange(fresh, entry.path)
+
+
+def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]) -> None:
+    """Make the new folder `target` like `source`: of files among `inodes` with copies, else with hard links."""
+    like = store.like
+    copier = Transfer(may_link=False)
+    status = os.lstat(source)
+    os.mkdir(target, 0o700)
+    with os.scandir(source) as children:
+        for child in children:
+            place = f"{target}/{child.name}"
+            if child.is_dir(follow_symlinks=False):
+                _copy_shared(store, child.path, place, inodes)
+            elif child.is_symlink():
+                if not links.share_inode(child.path, place):
+                    links.symbolic_link(os.readlink(child.path), place)
+            elif child.inode() in inodes:
+                before = child.stat(follow_symlinks=False)
+                copier.file(child.path, place, stat.S_IMODE(before.st_mode))
+                permissions.share_file(
+                    place, before, like=like, shares_inode=False, serves_others=store.serves_others
+                )
+            elif not links.share_inode(child.path, place):
+                copier.file(child.path, place)
+    os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
+    if status.st_mode & stat.S_IWUSR:
+        permissions.unseal_directory(target, like=like)
+    else:
+        permissions.seal_directory(target, like=like)
 
 
 def equal_entry(store: Store, wheel: ProvenWheel) -> Entry | None:

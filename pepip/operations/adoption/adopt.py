@@ -123,20 +123,25 @@ class _Run:
             failure = error.message
         except OSError as error:
             failure = f"{error.strerror or error}: {error.filename2 or error.filename or root}"
-        self._separate(root, linked)
+        self._separate(root)
         self._done += sum(copy.size_bytes for copy in item.survey.copies if not copy.reason)
         freed = freed.with_inodes(filesystems.inode_bytes(root))
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
 
-    def _separate(self, root: str, linked: list[tuple[str, str]]) -> None:
+    def _separate(self, root: str) -> None:
         """Let entries that were made from files of an environment share no file with it if it does not link them.
 
         A change to such a file would otherwise change the store, too.
         """
-        for wheel, entry in self._made.pop(root, ()):
-            if (wheel.name, wheel.version) not in linked:
-                with contextlib.suppress(OSError):
-                    from_installed.separate(entry, {state[0] for state in wheel.states.values()})
+        made = self._made.pop(root, ())
+        linked = set()
+        with contextlib.suppress(OSError, PepipError):  # another run may have linked them
+            present = contents.installed(venvs.open_environment(root, self._store), self._store.known_roots)
+            linked = {item.store_id for item in present}
+        for wheel, entry in made:
+            if entry.id not in linked:
+                with contextlib.suppress(OSError, PepipError):
+                    from_installed.separate(self._store, entry, {state[0] for state in wheel.states.values()})
 
     def _open(self, root: str) -> Environment:
         """Return the environment, after recovery from a killed run or from lost entries."""

@@ -517,10 +517,9 @@ def test_two_adoptions_at_once_end_as_one_would(attic: Attic) -> None:
     command = [sys.executable, "-m", "pepip", "adopt", "--yes", attic.code]
 
     runs = [attic.machine.start(command, folder=attic.folder) for _ in range(2)]
-    for run in runs:
-        _, error = run.communicate(timeout=120)
-        assert run.returncode == 0, error
+    errors = [run.communicate(timeout=120)[1] for run in runs]
 
+    assert [run.returncode for run in runs] == [0, 0], errors
     assert entries_of(attic.machine.store) == sorted(f"{wheel.name}-{wheel.version}" for wheel in WHEELS)
     for item, seen in zip(environments, before, strict=True):
         assert attic.linked(item) == set(NAMES)
