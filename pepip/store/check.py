@@ -59,8 +59,24 @@ _WORDS = {
 def inspect(path: str) -> list[Flaw]:
     """Return the flaws of the entry at `path`, sorted by path. Reads each file with a known hash, changes nothing.
 
-    If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then.
+    If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then. If another process
+    moves the entry away or exchanges it meanwhile, what is then at `path` is inspected.
     """
+    while True:
+        before = _inode_of(path)
+        found = _inspect(path)
+        if not found or _inode_of(path) == before:
+            return found
+
+
+def _inode_of(path: str) -> int | None:
+    try:
+        return os.lstat(path).st_ino
+    except OSError:
+        return None
+
+
+def _inspect(path: str) -> list[Flaw]:
     document = _document_or_flaw(path)
     if isinstance(document, Flaw):
         return [document]
