@@ -98,7 +98,7 @@ def test_init_takes_the_frame_from_members_and_can_be_repeated(
 
     assert "warning" not in office.install(office.victim)
     office.attack(f"mv '{office.store}/packages' '{office.store}/stolen'", check=False)
-    office.attack(f"mv '{office.store}/packages/'* /tmp", check=False)
+    office.attack(f"mv '{office.store}/packages/'* '{office.attacker.home}'", check=False)
     assert (office.store / "packages").stat().st_uid == 0
     assert stat.S_IMODE(office.store.stat().st_mode) == 0o3775
     office.sound(office.victim)
