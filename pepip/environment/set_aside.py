@@ -10,6 +10,7 @@ import os
 
 from pepip import paths
 from pepip.environment import contents
+from pepip.environment.tree import frame_of
 from pepip.host import filesystems, links
 
 TYPE_CHECKING = False
@@ -56,11 +57,11 @@ def distributions(environment: Environment, store_roots: StoreRoots) -> list[Ins
 def restore(environment: Environment, store_roots: StoreRoots) -> None:
     """Put all files back in their places, and replace the files that the change made there. Idempotent.
 
-    A file stays aside if a folder above its place is a link that does not lead into the store. This does not hold for
-    site-packages and the folders above it, which may be such links.
+    A file stays aside if a folder above its place is a link that does not lead into the store. Folders of the frame
+    may be such links: see `Tree`.
     """
-    root, site_packages = environment.root, environment.interpreter.site_packages
-    frame = {f"{root}/{folder}" for folder in (*paths.ancestors(site_packages), site_packages)}
+    root = environment.root
+    frame = {f"{root}/{folder}" for folder in frame_of(environment)}
     if _is_folder(paths.scratch(root)) and _is_folder(paths.aside(root)):
         _restore(paths.aside(root), root, store_roots, frame)
 

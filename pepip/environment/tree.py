@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from pepip.model import Environment
 
 
+def frame_of(environment: Environment) -> frozenset[str]:
+    """Return the frame of an environment, as relative paths: see `Tree`."""
+    site_packages = environment.interpreter.site_packages
+    return frozenset((*paths.ancestors(site_packages), site_packages, environment.interpreter.scripts))
+
+
 class Tree:
     """An environment, to be changed under its lock. Paths are relative to it.
 
@@ -28,9 +34,8 @@ class Tree:
     """
 
     def __init__(self, environment: Environment) -> None:
-        base, scripts = environment.interpreter.site_packages, environment.interpreter.scripts
         self.root = environment.root
-        self._frame = frozenset((*paths.ancestors(base), base, scripts))
+        self._frame = frame_of(environment)
         self._is_real = dict.fromkeys(self._frame, True)
         self._folders: set[str] = set()  # real folders that `has_folder` found
 

@@ -69,7 +69,8 @@ class Transfer:
                     raise
                 # Too many links (EMLINK) concerns this file alone. All other refusals hold for the next file, too.
                 if error.errno == errno.EMLINK:
-                    _copy(source, target, os.stat(source).st_mode & 0o7777 if mode is None else mode)
+                    mode = os.stat(source).st_mode & 0o7777 if mode is None else mode
+                    _copy(source, target, mode, keeps_times=self.keeps_times)
                     return False
                 self._ways = ways[1:]
 

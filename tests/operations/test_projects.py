@@ -16,7 +16,7 @@ import pytest
 from tests.support import projects
 from tests.support.environments import Twins
 from tests.support.indexes import served
-from tests.support.machines import require_interpreter, site_packages_of
+from tests.support.machines import require_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.projects import PROJECTS, Definition, project_table
 from tests.support.snapshots import stamps
@@ -400,6 +400,33 @@ def test_uvs_json_is_passed_on(twins: Twins) -> None:
     by_uv, by_pepip = twins.both("sync", "--output-format", "json")
 
     assert json.loads(by_pepip.stdout) == json.loads(by_uv.stdout.replace("/by-uv/", "/pepip/"))
+    assert_same(twins)
+
+
+_INTERRUPTED_SYNC = """
+import subprocess, sys
+from pepip.cli import main
+from pepip.operations import foreign_writes
+
+usual = foreign_writes.repair_written
+
+def after_another_tool(store):
+    subprocess.run([sys.argv[1], "pip", "uninstall", "-q", "idna"], check=True)
+    return usual(store)
+
+foreign_writes.repair_written = after_another_tool
+sys.exit(main.run(["sync", "--frozen"]))
+"""
+
+
+def test_a_plan_is_made_again_if_another_tool_changes_the_environment_after_it(twins: Twins) -> None:
+    """The plan of uv has nothing to do. Then another tool uninstalls a distribution: the sync installs it again."""
+    projects.LIBRARY.lay_out(twins)
+    twins.both("sync")
+    folder = twins.pepip_project
+
+    twins.machine.run([sys.executable, "-c", _INTERRUPTED_SYNC, uv_executable()], folder=folder)
+
     assert_same(twins)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import time
 from dataclasses import replace
@@ -15,7 +16,7 @@ from tests.support.indexes import Index, counting_server
 from tests.support.machines import Machine, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level, differences, observe
 from tests.support.refusals import assert_refused, assert_refused_alike
-from tests.support.snapshots import stamps
+from tests.support.snapshots import changes, snapshot, stamps
 from tests.support.stores import leftovers_of, problems_of
 from tests.support.wheels import Wheel
 
@@ -310,6 +311,22 @@ def test_scripts_are_shown_by_their_names(twins: Twins) -> None:
     assert one.startswith(name)
     assert "iniconfig" in one
     assert "2 environments (1 script)" in savings
+
+
+def test_a_prune_spares_an_environment_that_uv_has_made_anew(twins: Twins) -> None:
+    """The registered environment of a script is gone, and uv has made another at its path. It is no leftover."""
+    machine, folder = twins.machine, twins.pepip_project
+    twins.write("plot.py", script("iniconfig"))
+    machine.pepip("run", "plot.py", folder=folder)
+    environment = environment_of(machine, folder, "plot.py")
+    shutil.rmtree(environment)
+    machine.uv("run", "plot.py", folder=folder)
+    before = snapshot(environment)
+
+    machine.pepip("prune", "--yes", folder=folder)
+
+    assert changes(before, snapshot(environment)) == []
+    machine.uv("run", "--offline", "plot.py", folder=folder)
 
 
 def test_a_deleted_script_keeps_no_entries(twins: Twins) -> None:
