@@ -81,7 +81,7 @@ def _distrust_path() -> None:
     """Look for modules in the standard library and beside pepip, not in folders of PYTHONPATH.
 
     A file `argparse.py` in the current folder or in one of PYTHONPATH does not stop uv, and must not stop pepip.
-    Modules of the standard library that were already imported from such a folder are removed from `sys.modules`. If
+    Modules from such a folder that have a name of the standard library are removed from `sys.modules`. If
     pepip itself came from such a folder, its dependencies may be there, too: then the folders stay on the path, at
     its end. The interpreter imports some files before this function runs, so nothing protects against these:
     `encodings`, `sitecustomize`, the modules that `.pth` files name, and all files below PYTHONHOME.

@@ -1,6 +1,6 @@
 """SHA-256 of small content: names, keys, launchers.
 
-It comes from the interpreter's own module. `hashlib` loads OpenSSL first, which takes longer than linking a package.
+It comes from the interpreter's own module. `hashlib` loads OpenSSL first, which takes longer than linking an entry.
 """
 
 from __future__ import annotations

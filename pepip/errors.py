@@ -10,7 +10,7 @@ PepipError
 │   └── CorruptEntryError     an entry can't be read, or lacks a file that its metadata names
 ├── ImageError                an image can't be made, mounted or run
 └── VenvError                 a virtual environment can't be used in its present state
-    ├── ObstructedError       a file or folder that is not pepip's link is in the place of a link
+    ├── ObstructedError       something that is not pepip's is in the place of a link, script or folder
     └── ClashError            one distribution has a file where another has a folder
 """
 
@@ -68,7 +68,7 @@ class InvalidWheelError(StoreError):
 
 
 class CorruptEntryError(StoreError):
-    """An entry can't be read, or lacks a file that its metadata names. `path` is the entry's directory."""
+    """An entry can't be read, or lacks a file that its metadata names. `path` is the entry's folder."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"the store entry {path} is damaged: {reason}")
@@ -84,7 +84,7 @@ class VenvError(PepipError):
 
 
 class ObstructedError(VenvError):
-    """A file or folder that is not pepip's link is in the place of a link. It is left alone."""
+    """Something that is not pepip's is in the place of a link, script or folder. It is left alone."""
 
     def __init__(self, distribution: str, path: str) -> None:
         super().__init__(

@@ -1,7 +1,7 @@
 """The types of environments, of the store's entries, and of the links between them. All are small and immutable.
 
-An *entry* is one distribution version in the store. An *environment* is a virtual environment that links entries. A
-*link* is one file-system link in it, and a *plan* is all the links that it needs.
+An *entry* is one wheel in the store. An *environment* is a virtual environment. A *link* is one file-system link in
+an environment, and a *plan* is all the links that the environment needs.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Artifact(NamedTuple):
     """One file, commit or folder that a resolution chose for a distribution.
 
     Artifacts with the same `identity` are the same (`sha256:…` of a wheel, `sdist-sha256:…@cp312`,
-    `git:<commit>@cp312`). A local folder or a file without a hash has an empty identity: the store may not keep it.
+    `git:<commit>@cp312`). A local folder or a file without a hash has an empty identity: the store never keeps it.
     `package` is a `[[packages]]` table of a `pylock.toml`, reduced to this one file, commit or folder, so that uv
     stages exactly this artifact. `wheel` is the file name of a wheel, empty for other artifacts. `size_bytes` is the
     size of the download, 0 if the index doesn't name it. `direct_url` is the content of the environment's
@@ -99,12 +99,12 @@ class Artifact(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One distribution version in the store, with all facts for linking it. They are computed when it is stored.
+    """One wheel in the store, with all facts for linking it. They are computed when it is stored.
 
     Paths are relative to the entry, which is laid out as an unpacked wheel. `directories` are linked whole, and
-    `files` one by one. `opened` are real directories in an environment. `namespaces` are the opened directories that
+    `files` one by one. `opened` are real folders in an environment. `namespaces` are the opened folders that
     are no regular package, so that other distributions may add packages to them. `bytecode` are the opened
-    directories whose `__pycache__` may be shared. `compiled` are the bytecode files that the wheel itself ships.
+    folders whose `__pycache__` may be shared. `compiled` are the bytecode files that the wheel itself ships.
     `data` are (scheme, path) rows below `<name>.data/`. `launchers` has the text after the `#!` line of each entry
     point's script. `unlisted` are files that the wheel's RECORD does not list. `metadata` has the text of further
     files that uv writes into the `.dist-info` folder, by name. `format` is the format of the entry's document.
@@ -159,7 +159,7 @@ class Link(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The links that an environment needs, by path, and the real directories that hold them."""
+    """The links that an environment needs, by path, and the real folders that hold them."""
 
     links: dict[str, Link]
     directories: set[str]

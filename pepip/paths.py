@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ENTRY_METADATA = "pepip-entry.json"
 READY = ".pepip"
-"""The folder of ready-made links and files in an entry. Environments hard-link them. No wheel has this name."""
+"""The folder of ready-made links and files in an entry. Environments hard-link them. No wheel has such a folder."""
 PYCACHE = "__pycache__"
 
 LOCK_FOLDERS = ".pepip-locks"
@@ -29,7 +29,7 @@ _LONGEST_NAME_BYTES = 255
 def default_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
-    Raises UsageError if `PEPIP_HOME` is not set and the user has no home folder.
+    Raises UsageError as `expand_user` does.
     """
     return os.path.abspath(expand_user(_store_root(variables), variables))
 

@@ -152,9 +152,9 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="look where tools keep their environments, and in FOLDERs if any are named",
     )
-    parser.add_argument("--package", metavar="NAME", action="append", default=[], help="link only this distribution")
+    parser.add_argument("--package", metavar="NAME", action="append", default=[], help="link only this package")
     parser.add_argument(
-        "--exclude", metavar="GLOB", action="append", default=[], help="leave out these distributions or environments"
+        "--exclude", metavar="GLOB", action="append", default=[], help="leave out these packages or environments"
     )
     arguments = parser.read(words)
     options.apply_general_options(arguments)

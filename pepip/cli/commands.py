@@ -122,7 +122,7 @@ def usage() -> str:
 
 
 def unknown_to_uv() -> list[str]:
-    """Return the commands that are no top-level commands of uv. Shells complete them in addition to uv's."""
+    """Return the commands that uv lacks, or has with other arguments. Shells complete them in addition to uv's."""
     own = [command.name for command in COMMANDS.values() if command.as_uv != command.name]
     return [*own, "uv"]
 

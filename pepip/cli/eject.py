@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 _DESCRIPTION = """\
 Replace all links of environments by real files. They then need neither the store nor pepip.
 
-A FOLDER is an environment, a project, or a folder with environments below it. For the last kind, first
-shows the environments, and asks. `pepip adopt` links them again.
+A FOLDER is an environment, a project, or a folder with environments below it. For the last kind, pepip
+first shows the environments, and asks. `pepip adopt` links them again.
 """
 
 

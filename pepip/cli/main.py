@@ -57,7 +57,7 @@ def _fail(error: Exception) -> int | None:
 
 
 def _current_folder_exists() -> bool:
-    """Tell whether the current directory still exists. Without one, relative paths mean nothing."""
+    """Tell whether the current folder still exists. Without one, relative paths mean nothing."""
     try:
         return bool(os.getcwd())
     except OSError:

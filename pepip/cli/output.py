@@ -1,6 +1,6 @@
 """Output of the commands: lines, a progress display on a terminal, one JSON document, and errors.
 
-Text for people goes to stderr, as with uv. stdout is for data alone.
+Messages go to stderr, as with uv. stdout is for answers alone.
 """
 
 from __future__ import annotations

@@ -93,8 +93,8 @@ def parser_of_run() -> options.Parser:
 def _has_probe(arguments: argparse.Namespace, of_run: Sequence[str], target: str, kind: str) -> bool:
     """Tell whether uv makes the same environment for another command with the same options.
 
-    Not for a script with inline metadata, or in another folder, whose project uv takes. And not if uv reads a file
-    from a pipe: a pipe can be read only once.
+    It does not for a script with inline metadata, or for one in another folder, whose project uv takes. The answer is
+    also no if uv reads a file from a pipe, which can be read only once.
     """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
     is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
@@ -132,9 +132,9 @@ def _complete_interrupted(arguments: argparse.Namespace) -> None:
 
 
 def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequence[str]) -> bool:
-    """Bring the environment in which uv will run `target` up to date, if it is a project's.
+    """Bring the environment in which uv will run `target` up to date: the project's, or the script's own.
 
-    Returns whether uv has nothing left to sync. If pepip can't tell, uv does it all.
+    Returns whether uv has nothing left to sync; False also if pepip can't tell.
     """
     if _fails_early(arguments):
         return False

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 def open_store() -> Store:
-    """Return the store that PEPIP_HOME names, or the default one, with its layers. It may not exist yet.
+    """Return the store that PEPIP_HOME names, or the default one, with its layers. It need not exist.
 
     Raises UsageError if PEPIP_HOME is not set and the user has no home folder, or if a layer's path is not absolute.
     """

@@ -1,6 +1,6 @@
 """`pepip tool` and `pepip x`: uv installs and runs tools, and pepip links their packages.
 
-Receipts, launchers and folders are uv's. A command that makes no new environment becomes uv at once.
+Receipts, launchers and folders are uv's. Any other command of `uv tool` becomes uv at once.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def run_as_uv(
     `links_before_run`, uv first makes the environment for an empty program, pepip links it, and then this process
     becomes uv for the user's command.
 
-    This process becomes uv at once if there is no store or cache to link, or if the same words were run before and uv
+    This process becomes uv at once if there is no store or no cache, or if the same words were run before and uv
     has made no environment since. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links

@@ -1,4 +1,4 @@
-"""`pepip ui`: the store manager in the terminal."""
+"""`pepip ui`: the app in the terminal."""
 
 from __future__ import annotations
 

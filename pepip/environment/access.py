@@ -137,7 +137,7 @@ def _check_links(permission: PermissionCheck, environment: Environment, planned:
 
 
 def _check_metadata(permission: PermissionCheck, environment: Environment, planned: PlannedChange) -> None:
-    """Check that metadata and scripts of additions can be made, and each RECORD with changed folders replaced."""
+    """Check that metadata and scripts of additions can be made, and RECORD of each changed entry replaced."""
     interpreter = environment.interpreter
     for addition in planned.change.additions:
         names = metadata.script_names(environment, addition.entry)

@@ -80,7 +80,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
 
     With `may_clone`, the file system has clones, and blocks that a removed file shares with other files are not
     counted. The caller holds the environment's lock, and has proven that the entry has the same bytes as `wheel`.
-    Raises OwnFilesError if a file has changed since it was read, or may not be replaced, and OSError if a link can't
+    Raises OwnFilesError if a file has changed since it was read, or can't be replaced, and OSError if a link can't
     be made. After an error the environment is as before, or, if an exchange could not be undone, the next command
     undoes it.
     """
@@ -114,7 +114,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
             raise
         place = error.filename2 or error.filename
         inside = (os.path.relpath(place, environment.root),) if isinstance(place, str) else ()
-        raise OwnFilesError("its files may not be replaced", inside) from error
+        raise OwnFilesError("its files can't be replaced", inside) from error
 
 
 def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:

@@ -135,7 +135,7 @@ def _listed_files(
 ) -> Iterator[_Listed]:
     """Yield the files that RECORD lists, without those that an installer made.
 
-    Raises OwnFilesError if one may not be in an entry, or is a file of others.
+    Raises OwnFilesError if one can't be in an entry, or is a file of others.
     """
     is_real: dict[str, bool] = {}
     for row in rows:
@@ -313,7 +313,7 @@ def _restored(environment: Environment, path: str, shown: str, dist_info: str) -
 
 
 def _is_launcher(content: bytes, declared: dict[str, str]) -> bool:
-    """Tell whether a script is a launcher whose name no entry point declares.
+    """Tell whether a script imports an entry point's module, as a launcher does.
 
     Installers make more launchers for pip, which are named after versions of Python, such as `pip3.12`.
     """

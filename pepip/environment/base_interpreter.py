@@ -35,7 +35,7 @@ _MOST_BYTES = 1 << 30
 class Moved(NamedTuple):
     """The members of an image that make up a Python, and the folders of its modules, by path in the image.
 
-    `needed` are the names of libraries that the machine must have.
+    `needed` names libraries that the machine must have besides the C library.
     """
 
     members: dict[str, Member]
@@ -106,14 +106,14 @@ def _add_tree(found: dict[str, Member], base: BaseInterpreter, top: str, *, with
 
 
 def is_wanted(path: str, tag: str) -> bool:
-    """Tell whether an image holds a file: yes, unless it is bytecode of another Python, or incomplete."""
+    """Tell whether an image holds a file: yes, except incomplete bytecode, or that of another Python."""
     return f"/{paths.PYCACHE}/" not in path or ".pyc" not in path or path.endswith(f".{tag}.pyc")
 
 
 def _move_programs(found: dict[str, Member], base: BaseInterpreter) -> tuple[str, ...]:
     """Change the run paths of programs and libraries, and add the libraries of the prefix that they need.
 
-    Return the names of libraries that the machine must have.
+    Return the libraries that the machine must have besides the C library.
     """
     outside: set[str] = set()
     modules = [path for path in found if libraries.is_library_name(path)]

@@ -59,8 +59,8 @@ class PlannedChange(NamedTuple):
     and the links of `after` whose places hold a file that stays. `entries` are the entries that will be linked, by
     distribution name.
 
-    `staying_entries` are linked before and after. `with_changed_folders` are those of them whose set of whole linked
-    folders changes; they are all of them if the links may not follow `before`. `staying_foreign` are the foreign
+    `staying_entries` are linked before and after. `with_changed_folders` are those of them of which other folders are
+    linked whole afterwards; all of them, if the links perhaps differ from `before`. `staying_foreign` are the foreign
     distributions that stay. `whole_before` and `whole_after` are the paths at which whole folders are linked, by
     distribution name.
     """
@@ -161,7 +161,7 @@ def _staying(state: LinkState, change: LinkChange) -> LinkState:
 def _plan_after(
     environment: Environment, store_roots: StoreRoots, start: _Start, entries: dict[str, Entry], change: LinkChange
 ) -> tuple[Plan, dict[str, Link]]:
-    """Return the plan for `entries`, and the links that are known to exist or whose places in it are taken.
+    """Return the plan for `entries`, and the links that are known to exist or in whose places files stay.
 
     A folder that holds files of others stays real. So the plan is made again until it links no such folder whole.
     """

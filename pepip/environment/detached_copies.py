@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Copies(NamedTuple):
-    """A distribution whose files were all copied into the scratch folder, to replace its links.
+    """A distribution whose files were all copied into the folder of copies, to replace its links.
 
     `files` are relative to the environment. Files of the `.dist-info` folder are not among them: that folder is moved
     whole, and last. `folders`, relative to site-packages, will hold the files, so they must be real folders.
@@ -35,9 +35,9 @@ class Copies(NamedTuple):
 
 
 def prepare(environment: Environment, entry: Entry) -> Copies:
-    """Copy an entry into the scratch folder, laid out as in the environment, with the environment's own metadata.
+    """Copy an entry into the folder of copies, laid out as in the environment, with the environment's own metadata.
 
-    Raises OSError if the disk is full. After any error the scratch folder is removed, and the environment is
+    Raises OSError if the disk is full. After any error the folder of copies is removed, and the environment is
     unchanged.
     """
     scratch = paths.copies(environment.root)
@@ -88,7 +88,7 @@ def is_begun(root: str) -> bool:
 def place(environment: Environment, copies: Copies) -> None:
     """Move the copies to their places, from which the links were removed before. Idempotent.
 
-    A scratch folder that can't be removed afterwards is no error: the next command tries again. Raises VenvError if a
+    Copies that can't be removed afterwards are no error: the next command tries again. Raises VenvError if a
     folder above a file is a link. The remaining copies are then removed.
     """
     scratch = paths.copies(environment.root)
@@ -118,7 +118,7 @@ def is_placed(environment: Environment, copies: Copies) -> bool:
 
 
 def discard(root: str) -> None:
-    """Remove the scratch folder of copies. If it is a link, remove the link and never its target."""
+    """Remove the folder of copies. If it is a link, remove the link and never its target."""
     if links.read_link(paths.copies(root)):
         links.unlink(paths.copies(root))
     filesystems.remove_tree(paths.copies(root))

@@ -187,7 +187,7 @@ class _Copier:
             f"{target}/RECORD",
             record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}"),
         )
-        mode = stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600  # pepip's own RECORD is read-only
+        mode = stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600  # the store's ready RECORD is read-only
         os.chmod(f"{target}/RECORD", self._note.modes.get(f"{info}/RECORD", mode) & _MOST_MODE_OF_FILE)
         os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
         for name in ("RECORD", ""):

@@ -53,7 +53,7 @@ def unusual(modes: Mapping[str, int], folder: str) -> dict[str, int]:
 
 
 def dump(note: Note) -> bytes:
-    """Return the text of a note. A path has its mode, or an object with its mode, null if usual, and attributes."""
+    """Return the text of a note: for each path its mode, or an object of `mode` (null if usual) and `attributes`."""
     rows: dict[str, object] = dict(note.modes)
     for path, found in note.attributes.items():
         texts = {name: base64.b64encode(value).decode() for name, value in found.items()}

@@ -137,8 +137,8 @@ def _stays_inside(path: str, target: str) -> bool:
 def make_scripts_relocatable(members: dict[str, Member], folder: str, skeleton: Iterable[Sequence[str]]) -> set[str]:
     """Let the scripts in `folder` start the interpreter beside them. Return the paths of the rewritten scripts.
 
-    `skeleton` has the files of a relocatable environment that uv made. Its activation scripts replace those of the
-    environment in the image, which contain the environment's path.
+    `skeleton` has the files of a relocatable environment that uv made. In the image its activation scripts replace
+    the environment's own, which contain its path.
     """
     for path in [path for path in members if path.rpartition("/")[0] == folder]:
         if path.rpartition("/")[2].lower().startswith(("activate", "deactivate")):
@@ -158,7 +158,7 @@ def make_scripts_relocatable(members: dict[str, Member], folder: str, skeleton: 
 
 
 def _script(path: str) -> bytes:
-    """Return the content of a script, empty for a program or for a file that is larger than any script."""
+    """Return the content of a script, empty for a file without a `#!` line or larger than any script."""
     with open(files.open_regular(path, follows=True), "rb") as file:
         if file.read(2) != b"#!" or os.fstat(file.fileno()).st_size > _LARGEST_SCRIPT:
             return b""

@@ -1,8 +1,8 @@
 """The journal of a change to an environment: written before the first change, removed after the last.
 
 A journal that exists when an operation starts belongs to a killed run. The operation then completes that change or
-takes it back. A journal may come with a checkout of another person's project, so `load` refuses every name that leads
-out of the environment or of the store.
+takes it back. A journal may come with a checkout of another person's project, so `load` refuses every name that is
+neither an entry's id nor a plain name.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def dump(journal: Journal) -> bytes:
 def load(content: bytes) -> Journal:
     """Return the journal that a file holds.
 
-    Raises ValueError if the content is no journal, or if it names something outside the store or site-packages.
+    Raises ValueError if the content is no journal, or if a name in it has the wrong form.
     """
     document = files.load_json(content)
     if not isinstance(document, dict):
@@ -116,7 +116,7 @@ def is_there(root: str) -> bool:
 
 
 def is_interrupted(root: str) -> bool:
-    """Tell whether any run began to change, copy or adopt in an environment and did not finish."""
+    """Tell whether any run began a change, copy or swap in an environment and did not finish it."""
     return is_there(root) or os.path.lexists(paths.copies(root)) or os.path.lexists(paths.adopting(root))
 
 
@@ -129,14 +129,14 @@ def installing(root: str) -> str:
 
 
 def is_in_use(root: str) -> bool:
-    """Tell whether the run that wrote the journal is alive: it waits while uv installs private distributions."""
+    """Tell whether the run that wrote the journal is alive and waits until uv has installed private distributions."""
     return _may_be_held(root) and locks.is_held(installing(root))
 
 
 def is_under_way(root: str) -> bool:
-    """Tell whether a live run of pepip or uv changes the environment: it holds the environment's lock.
+    """Tell whether a live run of pepip or uv changes the environment: it holds the lock, or waits for uv.
 
-    Nobody can tell this of another user's lock that can't be opened. It counts as free.
+    Another user's lock that can't be opened counts as free.
     """
     lock = paths.environment_lock(root)
     return is_in_use(root) or (os.access(lock, os.R_OK) and locks.is_held(lock))
@@ -163,8 +163,8 @@ def _may_be_held(root: str) -> bool:
 def pending(root: str) -> Journal | None:
     """Return the journal of a killed run, or None if there is none.
 
-    A run that was killed before its journal was complete had changed nothing, so the answer is None. A journal that
-    `load` refuses shows only that a change was begun, so the answer is an empty journal. It is the same if the
+    A run that was killed without a complete journal has at most made room for it, so the answer is None. A journal
+    that `load` refuses shows only that a change was begun, so the answer is an empty journal. It is the same if the
     journal's folder is a link. Raises OSError if the file can't be read.
     """
     path = f"{paths.scratch(root)}/{_NAME}"

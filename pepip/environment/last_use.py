@@ -17,7 +17,7 @@ from pepip.host import filesystems
 
 
 class LastUse(NamedTuple):
-    """The time of the last use, in seconds since 1970; 0 if the environment can't be read.
+    """The time of the last use, in seconds since 1970; 0 if there is no `pyvenv.cfg`.
 
     Without `counts_starts` only changes count, since the disk notes no access.
     """
@@ -27,7 +27,7 @@ class LastUse(NamedTuple):
 
 
 def of(environment: str) -> LastUse:
-    """Return the last use of an environment. A few system calls; reads no file."""
+    """Return the last use of an environment by a few system calls, and read no file. Raises OSError."""
     try:
         settings = os.stat(f"{environment}/pyvenv.cfg")
     except OSError:

@@ -28,7 +28,7 @@ def remove(
 ) -> None:
     """Remove all links, files, scripts and metadata of `entries` that an unfinished change has made.
 
-    `came` are the distributions of `entries` whose metadata is in place. Every link of the environment is checked,
+    `came` are the distributions of `entries` whose metadata is in place. Every link outside `.dist-info` is checked,
     and every path where one of `entries` has a file. Files at `owned` paths belong to distributions that stay. They
     are kept, even with the same bytes. Paths are relative to the environment.
     """

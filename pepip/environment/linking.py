@@ -41,8 +41,8 @@ _MANY_LINKS = 400  # from this number on, a second process saves more time than 
 def change(environment: Environment, store_roots: StoreRoots, state: LinkState, wanted: LinkChange) -> None:
     """Add and remove linked distributions. The caller holds the environment's lock.
 
-    If uv will install private distributions afterwards, the journal is kept. Raises VenvError, before anything is
-    changed, if `change_plan.plan` does, or if this user may not make the change. Any other error leaves the journal
+    If uv will install private distributions afterwards, the journal is kept. Raises VenvError before anything is
+    changed: as `change_plan.plan` does, or if this user lacks a permission. Any other error leaves the journal
     behind if something was changed.
     """
     planned = change_plan.plan(environment, store_roots, state, wanted)
@@ -70,7 +70,7 @@ def begin(
 class _Run:
     """A planned change while it is carried out. Each public method is one step, in this order.
 
-    `_removed` are the paths, relative to the environment, that the steps so far have removed.
+    `_removed` are the paths, relative to the environment, of the distributions removed so far.
     """
 
     def __init__(self, environment: Environment, store_roots: StoreRoots, planned: PlannedChange) -> None:

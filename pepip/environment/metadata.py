@@ -1,7 +1,7 @@
 """Builds the files of a linked distribution that belong to the environment alone: `.dist-info` and the scripts.
 
-RECORD lists the links first and the wheel's rows after them. uv and pip remove files in that order: they remove the
-links, then find the other files gone already, and so never remove a file of the store.
+RECORD lists the links first and the wheel's rows after them. uv removes files in that order: the links first, then it
+finds the other files gone already. pip skips files outside the environment. So no file of the store is removed.
 """
 
 from __future__ import annotations

@@ -30,13 +30,13 @@ def find(
 ) -> set[str]:
     """Return the folders that the plan links whole and that are real folders with other files on disk.
 
-    The folders are relative to site-packages, and all their ancestors are among them. `known` are the links that
+    The folders are relative to site-packages, and come with all their ancestors. `known` are the links that
     exist already, and `real` the folders that are known to be real. `ours` are the paths of links, and of files about
     to be removed. `owned` are the paths in `ours` and the files of other distributions.
 
-    Raises ObstructedError if a file outside `owned` is in the way, if a real folder is in the place of a linked file,
-    or if a folder that must be real is a link that does not lead into the store. In a recovery, files are no error,
-    because the killed run may have made them.
+    Raises ObstructedError if a file outside `owned` is in the way of a link, or one outside `ours` in that of a real
+    folder; if a real folder is in the place of a linked file; or if a folder that must be real is a link that does
+    not lead into the store. In a recovery, files are no error, because the killed run may have made them.
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()
@@ -46,9 +46,9 @@ def find(
         if folder in real or not listings.may_have(place):
             continue
         if folder not in known and links.read_link(place) and not contents.linked_entry(place, store_roots):
-            raise ObstructedError("its distributions", place)
+            raise ObstructedError("a distribution", place)
         if not is_recovery and folder not in ours and os.path.isfile(place):
-            raise ObstructedError("its distributions", place)
+            raise ObstructedError("a distribution", place)
     for path, link in plan.links.items():
         if known.get(path) == link or path.endswith("/" + paths.PYCACHE):
             continue

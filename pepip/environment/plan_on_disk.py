@@ -49,7 +49,7 @@ def has_drifted(tree: Tree, plan: Plan) -> bool:
 
 
 def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: list[Installed]) -> bool:
-    """Tell whether all links that the `linked` entries need exist and lead into these entries.
+    """Tell whether all links that the `linked` entries need, but for bytecode, lead into these entries.
 
     A link may lead there by any path of the store.
     """
@@ -64,7 +64,7 @@ def is_as_planned(environment: Environment, linked: dict[str, Entry], foreign: l
 
 
 def has_files_of(environment: Environment, entry: Entry) -> bool:
-    """Tell whether an environment has every file of an entry, as hard links or copies."""
+    """Tell whether an environment has an entry's files, as links or copies. Scripts and RECORD don't count."""
     plan = merge([entry], environment.interpreter, modes={entry.name: _AS_FILES})
     own = record.made_by_installer(entry.dist_info)
     base = environment.interpreter.site_packages + "/"

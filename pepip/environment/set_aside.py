@@ -1,7 +1,7 @@
 """Sets aside files that a change removes and can't make again, so that the change can be taken back.
 
 These files are kept in the scratch folder, at the same relative paths as in the environment, and are removed with the
-journal. Links are not set aside, because the store has their targets.
+journal. Links need not be set aside, because the store has their targets.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Finds the distributions of an environment that pepip does not link, and tells which of them could be linked.
 
-Only metadata is read, and scripts of another size than in RECORD. Of all other files, only size and kind are checked.
+Only metadata is read, and scripts of another size than in RECORD. Of others, only status and rights are checked.
 So an edited file of the same size is not noticed here; adopting hashes every file before it links. No program is
 started, because the environment may belong to anybody.
 """
@@ -29,10 +29,10 @@ _INSIDE_INIT = ("__init__.py", "__init__.pyi", "__init__.pyc")
 
 
 class Inodes(NamedTuple):
-    """Those inodes of a distribution's files that have the same number of hard links. `names` is that number.
+    """Those inodes of a distribution's files that have `names` hard links each.
 
     `mark` is computed from the inodes: if the files of two distributions are hard links to the same inodes, their
-    marks are equal. It is 0 for inodes with one name. `number` counts the inodes.
+    marks are equal. It is 0 if `names` is 1. `number` counts the inodes.
     """
 
     mark: int
@@ -46,7 +46,7 @@ class Copy(NamedTuple):
 
     `reason` says in words why the distribution can't be linked, and is empty if it can. `changed` are its files that
     differ from RECORD. `content` is equal for distributions whose RECORDs list the same files. `inodes` are the
-    inodes of its files. `bytecode` is a pair: the allocated bytes and the number of bytecode files and their folders.
+    inodes of its files. `bytecode` is a pair for bytecode files and their folders: allocated bytes, and number.
     `folders` is such a pair for the folders that links would replace; `links` counts the outermost of them.
     `new_folders` counts the folders of bytecode and of `.data` that an entry would have and the environment lacks.
     """

@@ -28,7 +28,7 @@ def is_of_user(name: str) -> bool:
 
 
 def lets_others_write(name: str, value: bytes) -> bool:
-    """Tell whether an attribute is an access list that lets named users or groups write. So does one of odd length.
+    """Tell whether an attribute is an access list that lets named users or groups write. One of wrong length counts.
 
     Source: acl(5); `struct posix_acl_xattr_entry` of Linux.
     """

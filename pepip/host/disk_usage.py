@@ -48,7 +48,7 @@ class Weight(NamedTuple):
 
 
 class Beside(NamedTuple):
-    """The disk usage of a tree beside other trees. `own` are the bytes that only this tree holds.
+    """The disk usage of a tree beside other trees. `own` are the bytes that the others lack.
 
     `links` are the bytes of symbolic links and of copies, which `own` includes. `borrowed` are the bytes of inodes
     that the tree borrows from others by hard links; `own` does not include them. `shared` has the bytes of each other

@@ -143,7 +143,7 @@ def inode_bytes(path: str) -> int:
     """Return the bytes that an inode occupies beside its blocks on the file system of `path`, as `df` shows it.
 
     The number is 0 for most file systems: they reserve the space of inodes in advance. btrfs and XFS take the space
-    on demand, and give it back. The figures were measured by removing environments of small and of large packages.
+    on demand, and give it back. Removals of environments with small and large distributions gave the figures.
     """
     return {"btrfs": 450, "xfs": 400}.get(_mount_of(os.path.realpath(path), _mounts()).kind, 0)
 
@@ -255,7 +255,7 @@ def _unescaped(name: bytes) -> str:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a tree, in which directories may be read-only. Removes a file or a link at `path`, too.
+    """Remove a tree, in which folders may be read-only. Removes a file or a link at `path`, too.
 
     Does nothing if `path` does not exist.
     """

@@ -49,7 +49,7 @@ def in_use(folder: str, *, alone: bool = False, inside: bool = False) -> Iterato
 
 
 def is_in_use(folder: str) -> bool:
-    """Tell whether another process uses a folder: see `in_use`. False if the folder can't be opened."""
+    """Tell whether another process uses a folder: `in_use` without `inside`. False if it can't be opened."""
     try:
         descriptor = os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
     except OSError:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class Gain(NamedTuple):
-    """The bytes that are free after a removal, and those that stay since other files have them, too."""
+    """The bytes that a removal frees, and those that it does not, since other files have them, too."""
 
     freed_bytes: int
     kept_bytes: int

@@ -25,9 +25,9 @@ _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 
 
 def link_directory(target: str, path: str, *, ready: str = "") -> None:
-    """Make `path` a link to the directory `target`. Raises FileExistsError if something is there already.
+    """Make `path` a link to the folder `target`. Raises FileExistsError if something is there already.
 
-    `ready` may be a symbolic link to the same directory. If possible, `path` becomes a hard link to `ready`.
+    `ready` may be a symbolic link to the same folder. If possible, `path` becomes a hard link to `ready`.
     """
     if ready and share_inode(ready, path):
         return
@@ -207,7 +207,7 @@ def unlink(path: str) -> bool:
     except (IsADirectoryError, PermissionError):
         if sys.platform != "win32":
             raise
-        os.rmdir(path)  # a junction is removed like a directory
+        os.rmdir(path)  # a junction is removed like a folder
     return True
 
 

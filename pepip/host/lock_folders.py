@@ -180,7 +180,7 @@ class _Watch:
             return []
 
     def sees(self, mark: str) -> bool:
-        """Tell whether a mark is there and its process may be alive. A dead mark is removed."""
+        """Tell whether a mark is there and its process may be alive. A dead mark is renamed."""
         path = f"{self._place}/{mark}"
         try:
             touched_ns = os.lstat(f"{path}/{_OWNER}").st_mtime_ns

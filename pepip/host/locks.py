@@ -77,7 +77,7 @@ def _take_lock_folder(path: str, *, shared: bool, waits: bool = True) -> lock_fo
 
 @contextmanager
 def taken_if_free(path: str) -> Iterator[bool]:
-    """Try to take the lock on the file `path`, without waiting. Yield True if that succeeds, or without a file.
+    """Try to take the lock on the file `path`, without waiting. Yield True if that works, or if no file exists.
 
     After True, the file is removed at the end. An existing file on a file system without any locks counts as held.
     """

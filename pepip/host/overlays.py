@@ -54,10 +54,10 @@ def _could_be_renamed(folder: str, occupied: str) -> bool:
 
 
 def move(source: str, target: str) -> None:
-    """Rename a file or folder within a file system, also a folder of a lower layer. `target` does not exist.
+    """Rename a file or folder within a file system. `target` does not exist.
 
-    Such a folder is made anew, and its contents are renamed one by one. If that is interrupted, part of the contents
-    is still at `source`: see `join`. Raises OSError, EXDEV if `target` is on another file system.
+    A folder of a lower layer is made anew, and its contents are renamed one by one. If that is interrupted, part of
+    them is still at `source`: see `join`. Raises OSError, EXDEV if `target` is on another file system.
     """
     try:
         os.rename(source, target)
@@ -76,7 +76,7 @@ def move(source: str, target: str) -> None:
 
 
 def join(source: str, target: str) -> None:
-    """Take back a `move` from `target` to `source` that was interrupted. Does nothing if it had not begun.
+    """Undo an interrupted `move` of `target` to `source`: all goes back. Does nothing if it had not begun.
 
     No link is followed. A file at `target` that a program has made meanwhile is replaced. Raises FileExistsError if a
     link stands in the place of a folder there.

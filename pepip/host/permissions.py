@@ -19,10 +19,10 @@ _WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
 
 
 def make_directory(path: str, *, like: os.stat_result, is_private: bool = False) -> None:
-    """Make the directory `path` with the mode and group of `like`, whatever the umask is.
+    """Make the folder `path` with the mode and group of `like`, whatever the umask is.
 
-    A directory that others may write gets the sticky bit: each user may add entries, but can't rename or remove
-    another user's. A directory that `is_private` is writable for this user alone, and as readable as `like`. Raises
+    A folder that others may write gets the sticky bit: each user may add entries, but can't rename or remove
+    another user's. A folder that `is_private` is writable for this user alone, and as readable as `like`. Raises
     FileExistsError if `path` exists.
     """
     os.mkdir(path)
@@ -40,7 +40,7 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
             try:
                 os.fchown(descriptor, -1, like.st_gid)
             except PermissionError:
-                mode &= ~stat.S_ISGID  # this user is not in that group: the directory keeps this user's group
+                mode &= ~stat.S_ISGID  # this user is not in that group: the folder keeps this user's group
         if stat.S_IMODE(made.st_mode) != mode:
             os.fchmod(descriptor, mode)
     finally:
@@ -48,9 +48,9 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
 
 
 def ensure_directory(path: str, *, mode: int, owner_id: int, group_id: int) -> None:
-    """Make the directory `path` if it is missing, and set its mode, its owner, and its group (-1 keeps the group).
+    """Make the folder `path` if it is missing, and set its mode, its owner, and its group (-1 keeps the group).
 
-    Raises StoreError if `path` is a link, or if the directory is another user's and this user is not root.
+    Raises StoreError if `path` is no folder, or if it is another user's and this user is not root.
     """
     try:
         os.mkdir(path)
@@ -88,7 +88,7 @@ def close_folder(path: str) -> bool:
 
 
 def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
-    """Let all users who may read the directory `like` read an open file, whatever the umask is."""
+    """Let all users who may read the folder `like` read an open file, whatever the umask is."""
     if sys.platform != "win32":
         os.fchmod(descriptor, 0o600 | (stat.S_IMODE(like.st_mode) & 0o044))
 
@@ -147,16 +147,16 @@ def _readable(status: os.stat_result, like: os.stat_result) -> int:
 
 
 def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
-    """Make a directory read-only, and readable for all users who may read `like`.
+    """Make a folder read-only, and readable for all users who may read `like`.
 
-    If the caller knows the directory's mode and group, a `status` with these saves a system call.
+    If the caller knows the folder's mode and group, a `status` with these saves a system call.
     """
     _set_directory_mode(path, 0o500, like, status)
 
 
 @contextlib.contextmanager
 def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
-    """After the body has renamed the directory at `path`, seal that directory. A new one at `path` is left alone."""
+    """After the body has renamed the folder at `path`, seal that folder. A new one at `path` is left alone."""
     if sys.platform == "win32":
         yield
         return
@@ -170,7 +170,7 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
 
 
 def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
-    """Make a directory writable for its owner alone, and readable for all users who may read `like`.
+    """Make a folder writable for its owner alone, and readable for all users who may read `like`.
 
     `status` is as in `seal_directory`.
     """
@@ -178,7 +178,7 @@ def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result 
 
 
 def unsealed_mode(*, like: os.stat_result) -> int:
-    """Return the mode for a new directory that `unseal_directory` then need not change."""
+    """Return the mode for a new folder that `unseal_directory` then need not change."""
     return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
 
 
@@ -211,7 +211,7 @@ def too_writable(mode: int, *, serves_others: bool) -> bool:
 
 
 def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether all users who may read the directory `like` may read the file."""
+    """Tell whether all users who may read the folder `like` may read the file."""
     mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
     everyone = bool(mode & stat.S_IROTH)
     the_group = bool(mode & stat.S_IRGRP) and status.st_gid == like.st_gid
@@ -221,9 +221,9 @@ def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
 
 
 def unseal_tree(path: str) -> None:
-    """Make `path` and every directory below it writable for its owner, so that the tree can be moved or removed.
+    """Make `path` and every folder below it writable for its owner, so that the tree can be moved or removed.
 
-    Follows no link, even if somebody replaces a directory by one meanwhile.
+    Follows no link, even if somebody replaces a folder by one meanwhile.
     """
     if sys.platform == "win32":
         for folder, _, _ in os.walk(path):
@@ -235,9 +235,9 @@ def unseal_tree(path: str) -> None:
 
 @contextlib.contextmanager
 def writable(root: str, path: str) -> Iterator[None]:
-    """Make the directory at `path` below `root` writable for its owner, so that the body can rename it.
+    """Make the folder at `path` below `root` writable for its owner, so that the body can rename it.
 
-    If the body fails, the mode is restored. Follows no link. Raises OSError if the directory is another user's.
+    If the body fails, the mode is restored. Follows no link. Raises OSError if the folder is another user's.
     """
     if sys.platform == "win32":
         yield

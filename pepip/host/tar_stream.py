@@ -37,7 +37,7 @@ class Member(NamedTuple):
 
 
 def write(stream: IO[bytes], path: str, member: Member, time_seconds: int) -> int:
-    """Write one member to `stream`, and return the bytes of its content.
+    """Write one member to `stream`, and return the size of its content.
 
     Raises ImageError if the file became shorter while it was read, OSError if it can't be read.
     """

@@ -1,4 +1,4 @@
-"""The steps of every command that changes an environment. uv decides on the change.
+"""The steps of a command that installs or uninstalls in an environment. uv decides on the change.
 
 The steps are: decide, look up, stage missing distributions, publish, register, link. A command brings a `ChangeJob`:
 how uv decides, and how uv itself installs distributions that can't be shared (a local folder, an editable) as real
@@ -38,8 +38,8 @@ _MOST_ATTEMPTS = 20  # another tool may change the environment while a run decid
 def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     """Return the summary of a change without making it.
 
-    An interrupted change is completed first, if this user may do that. Otherwise the summary would include its
-    leftovers.
+    An interrupted change is completed or taken back first, if this user may do that. Else its leftovers would be in
+    the summary.
     """
     from pepip.operations import acquire
 
@@ -236,8 +236,8 @@ def _link(
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
-    Returns None if the decision may no longer hold. Then nothing of it was carried out. The result is also None after
-    a change of a killed run was completed or taken back.
+    Returns None if the decision does not hold any more. Then nothing of it was carried out. The result is also None
+    after a change of a killed run was completed or taken back.
     """
     from pepip.operations import relinking
 
@@ -273,7 +273,7 @@ def _link_after_private(
 ) -> Generator[Progress, None, _Linked | None]:
     """Let uv install the private distributions into an empty environment, then link the acquired entries.
 
-    The result is None in the same cases as that of `_link`. If either step fails, both are taken back.
+    The result is None as that of `_link`, but perhaps after uv's step. If either step fails, both are taken back.
     """
     from pepip.operations import relinking
 

@@ -80,7 +80,7 @@ class KnownVenv(NamedTuple):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the environment is there, but its script was deleted."""
+        """Whether the environment of a script is there, but counts as missing."""
         return self.state == MISSING and self.purpose.script is not None and os.path.isdir(self.environment)
 
     @property

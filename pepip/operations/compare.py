@@ -1,4 +1,4 @@
-"""Comparing two environments, or the environment of a project with its lock. Changes nothing."""
+"""Comparing two environments, or the environment of a project with its lock. Installs nothing."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def environments(store: Store, left: str, right: str) -> Comparison:
 
 
 def with_lock(store: Store, environment: str) -> Generator[Progress, None, Comparison]:
-    """Compare the environment of the project in the current folder with the project's lock, as it is.
+    """Compare the environment of the project in the current folder with that project's present lock.
 
     uv says which distributions of the lock belong in the environment. Raises UsageError if there is no lock.
     """

@@ -130,12 +130,12 @@ class Decision(NamedTuple):
 def decide_first(
     store: Store, job: ChangeJob, environment: Environment, meanwhile: Callable[[], None]
 ) -> Decision | None:
-    """Return the first decision, or None if uv must be asked again under the lock.
+    """Return the first decision, or None if uv must be asked again after a recovery.
 
     That is so if the environment must be recovered first, or if another process changed it while uv read it, and uv
     failed. `meanwhile` is called while uv works, after the environment was found to be whole. Raises UvError.
 
-    If the first decision finds nothing to do, nothing is written: neither to the environment nor to a store.
+    If the first decision finds nothing to do, the caller changes no distribution and no entry.
     """
     if journal.is_interrupted(environment.root):
         return None

@@ -76,7 +76,7 @@ def attach(store: Store, root: str, names: Sequence[str]) -> list[Attached]:
     """Link distributions that have real files, if the store or a layer holds the very same wheels.
 
     Their files are removed, even the changed ones: see `changed_files`. Raises VenvError, before anything is changed,
-    if the store has no such entry for one of them.
+    if one of them is linked already, or has no such entry.
     """
     environment = _open(store, root)
     if not store.exists():

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 class User(NamedTuple):
-    """An environment that links an entry.
+    """An environment that links an entry, or has real files from it.
 
     `unfolded` has the folders that could be linked whole, but are real in this environment. For each folder it
     has the names of the other distributions that have files there.
@@ -45,7 +45,7 @@ class Details(NamedTuple):
     """The known facts about an entry.
 
     `dependencies` are requirement lines. `dependants` are the ids of entries whose requirements name its
-    distribution. `opened` are the folders that are real in every environment, each with the reason in a sentence.
+    distribution. `opened` are the folders that are real in every environment, each with the reason in words.
     `links` maps `homepage`, `changelog` and `source` to pages, as far as the distribution names them. `licence` is
     the licence in the words of the metadata.
     """
@@ -78,7 +78,7 @@ def all_requirements_in(folder: str, dist_info: str) -> tuple[str, ...]:
 
 
 def private_dependants(known: KnownVenv, name: str) -> list[str]:
-    """Return the names of the distributions that an environment does not link, and whose requirements name `name`."""
+    """Return the names of an environment's distributions that no entry has, and whose requirements name `name`."""
     own = [item for item in known.packages if not item.store_id]
     try:
         folders = contents.site_packages_of(known.environment) if own else []

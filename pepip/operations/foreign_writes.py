@@ -31,7 +31,7 @@ def repair_written(store: Store) -> Generator[Progress, None, None]:
     An added file is removed from the entry. The distribution that brought it keeps a copy in its environment. An
     entry whose files were changed counts as damaged from now on. The next command that links it stores it again. If
     no other tool was at work, this costs one `stat` for each registered environment, and for root one more for each
-    of its distributions.
+    distribution there.
     """
     seen = venv_times.VenvTimes(store.root)
     names = seen.changed()

@@ -39,7 +39,7 @@ class Idle(NamedTuple):
 def find(projects: Iterable[KnownVenv], *, longer_than_seconds: float) -> list[Idle]:
     """Return the environments that were not used for so long, the longest first.
 
-    Left out are those that may not be removed, those from which a program runs, and those whose disk notes no use.
+    Left out are those that must not be removed, those from which a program runs, and those whose disk notes no use.
     """
     now = time.time()
     found = []

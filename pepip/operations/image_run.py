@@ -43,7 +43,7 @@ def run(image: str, command: Sequence[str]) -> int:
     """Run a command with an image as its environment, on this terminal, and return its exit code.
 
     If a signal ended the command, the code is 128 plus its number. Raises ImageError or OSError if the image
-    can't be mounted, UsageError if it lacks the command.
+    can't be mounted, UsageError if the command can't be started.
     """
     with mounted(image) as folder:
         _check(image, folder)

@@ -69,7 +69,7 @@ def environment(item: VenvShare) -> dict[str, object]:
 
 
 def link_mode(package: Installed) -> str | None:
-    """Return uv's name of the link mode by which a package came from the store; None if it did not."""
+    """Return uv's name of the link mode by which a distribution came from the store; None if it did not."""
     return "symlink" if package.entry_id else package.mode or None
 
 

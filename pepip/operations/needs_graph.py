@@ -32,7 +32,7 @@ ITSELF = "itself"
 
 
 class Edge(NamedTuple):
-    """One need: the distribution that has it, the distribution that meets it, and the requirement without its marker.
+    """One need: the distribution that has it, the distribution that it names, and the requirement without its marker.
 
     `needing` is empty if the environment's project has the need. Then `place` names the place that states it.
     """
@@ -44,7 +44,7 @@ class Edge(NamedTuple):
 
 
 class Graph(NamedTuple):
-    """The needs in one environment, by normalized names. Needs that no installed distribution meets are left out."""
+    """The needs in one environment, by normalized names. Needs that name no installed distribution are left out."""
 
     versions: Mapping[str, str]
     needs: Mapping[str, Sequence[Edge]]
@@ -52,7 +52,7 @@ class Graph(NamedTuple):
     roots: Sequence[Edge]
 
     def unneeded_without(self, name: str) -> list[str]:
-        """Return the distributions that nothing needs any more once this one is gone, without itself."""
+        """Return the other distributions that nothing needs any more once this one is gone."""
         before = self._reached([edge.needed for edge in self.roots], without="")
         after = self._reached([edge.needed for edge in self.roots], without=name)
         return sorted(before - after - {name})

@@ -45,7 +45,7 @@ def take(store: Store, memory: ScanCache | None = None) -> Overview:
 def recall(store: Store, memory: ScanCache) -> Overview | None:
     """Return the overview that `memory` holds from the last scan, without reading the disk. None if it holds none.
 
-    The answer comes at once and may be outdated. Only the paths, the packages and the sizes of environments are
+    The answer comes at once and may be outdated. Only the paths, the entries and the sizes of environments are
     known, and all environments count as whole.
     """
     rows_of_weights = memory.remembered("weights").items()

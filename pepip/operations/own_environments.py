@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def is_linked(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether a note says that uv makes no new environment for these words of a command line."""
+    """Tell whether a note says that all environments for these words of a command line are linked."""
     return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
 
 

@@ -28,7 +28,7 @@ class Preferences(NamedTuple):
 
     `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps removed entries, such
     as `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more`
-    has settings of another pepip, which are kept as they are.
+    has settings of another version of pepip, which are kept as they are.
     """
 
     theme: str = ""
@@ -44,7 +44,7 @@ class Preferences(NamedTuple):
 
 
 def path() -> str:
-    """Return the path of the file, which may not exist. The system's rules for a user's settings give its folder."""
+    """Return the path of the file, which need not exist. The system's rules for a user's settings give its folder."""
     import platformdirs
 
     return os.path.join(platformdirs.user_config_dir("pepip", appauthor=False), "settings.toml")

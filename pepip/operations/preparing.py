@@ -316,7 +316,7 @@ class Preparer:
         return f"{self._area}/{self._number}.begun"
 
     def _is_new(self, wheel: str) -> bool:
-        """Tell whether uv has unpacked a wheel since this run called it. It has then checked the archive's hash."""
+        """Tell whether uv has unpacked a wheel since this run called uv, and so has checked the archive's hash."""
         with contextlib.suppress(FileNotFoundError):  # somebody has cleaned uv's cache
             is_new = any(known.is_new(wheel) for known in self.archives.values())
             return is_new and _was_made_since(wheel, self._need.began_at_ns)

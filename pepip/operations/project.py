@@ -64,8 +64,8 @@ def syncs_by_lock(environment: str) -> bool:
 def sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Generator[Progress, None, Outcome]:
     """Bring the project's lock and environment up to date, yielding progress, and return an Outcome.
 
-    Raises PepipError. If a run is killed, the next run completes its change. If nothing changes, the project and
-    its environment are not written.
+    Raises PepipError. If a run is killed, the next run completes its change or takes it back. If nothing changes,
+    the project and its environment are not written.
     """
     return (yield from _sync(store, request, options))
 
@@ -98,8 +98,8 @@ def remove(store: Store, words: Sequence[str], request: ProjectRequest) -> Gener
 class _Plan(NamedTuple):
     """uv's plan for a sync.
 
-    `question` is the question for a plan that does not depend on the project's path, None if the plan does. `known`
-    are the artifacts that were known for it, None if uv was asked for the plan.
+    `question` is the question that it answers, None if the plan may depend on the project's path. `known` are the
+    artifacts that were known for it, None if uv was asked for the plan.
     """
 
     preview: project.SyncPreview
@@ -191,7 +191,7 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 class _Sync(NamedTuple):
-    """The parts of a sync's job. `seen` is the fingerprint of the environment for which uv made the plan."""
+    """The parts of a sync's job. `seen` is the fingerprint that the environment had when the job was made."""
 
     store: Store
     request: ProjectRequest

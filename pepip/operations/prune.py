@@ -62,7 +62,7 @@ class PrunePreview(NamedTuple):
     """The result of a prune, or of its preview.
 
     `shared_bytes` stay on disk because uv's cache has the same files. `gone` are the environments whose links do not
-    count: deleted ones, those of deleted scripts, and chosen ones. The prune removes the latter two. `unreachable`
+    count: deleted ones, those of deleted scripts, and chosen ones. The prune removes the last two. `unreachable`
     environments keep the entries that they linked last. `unregistered` environments were found beside known ones.
     `blocked` is the reason why nothing at all may be removed, and `hint` the remedy. `refused` are orphans that this
     user may not remove. `leased` are the ids of entries that only leases of a layer's readers keep. `trashed_bytes`
@@ -132,7 +132,8 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
     """Remove orphans, yielding progress, and return the result. Raises StoreError if nothing may be removed.
 
     Environments are read again while nobody links, so entries that were linked since a preview stay. A killed run
-    leaves whole entries, in their place or in the trash. The next run empties the trash, except for kept graves.
+    leaves whole entries, in their place or in the trash. The next run empties the trash, except for kept graves if
+    it has `keep_seconds`.
     """
     yield Progress("wait", "for running installs to finish")
     with store.pruning():

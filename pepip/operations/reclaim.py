@@ -162,7 +162,7 @@ def _version(item: Stored) -> Version:
 
 
 def _adoption(seen: Census, unshared: AdoptionPreview | None) -> list[Bundle]:
-    """Return the bundle of all environments that could be adopted and from which no program runs now."""
+    """Return the bundle of all unregistered environments that could be adopted and from which no program runs."""
     known = {item.environment for item in seen.projects}
     venvs = unshared.venvs if unshared else []
     fit = [item for item in venvs if not (item.reason or item.processes or item.environment in known)]

@@ -139,7 +139,7 @@ def _reason(error: OSError | PepipError) -> str:
 def recover(
     store: Store, environment: Environment, request: Request, *, without_layers: bool = False
 ) -> Generator[Progress, None, None]:
-    """Complete the change that a killed run began. Then store and link again the entries that the store has lost.
+    """Complete or take back the change of a killed run. Then store and link again the entries that the store lost.
 
     If entries are lost because their layer can't be used now, the layer may come back. So this raises StoreError.
     With `without_layers`, such entries are stored anew in the user's own store. If some can't be fetched, their links

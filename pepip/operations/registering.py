@@ -1,6 +1,6 @@
 """Registering environments. Each first gets an id of its own, so that no other environment is taken for it.
 
-Each layer that takes leases, and from which the environment links, gets a lease for it, too.
+A layer that takes leases gets a lease for each environment that links from it.
 """
 
 from __future__ import annotations

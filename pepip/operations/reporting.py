@@ -18,9 +18,9 @@ class Progress(NamedTuple):
     """One step of an operation, for the command line or the app to show.
 
     `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
-    adopting, and distributions otherwise; `total` is 0 if it isn't known. `detail` is a name or a sentence. With
-    `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that `is_before_fork`, a
-    display ends its threads: pepip then forks, if no other thread runs that could hold a lock.
+    adopting, and distributions or the like otherwise; `total` is 0 if it isn't known. `detail` is a name or a
+    sentence. With `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that
+    `is_before_fork`, a display ends its threads: pepip then forks, if no other thread runs that could hold a lock.
     """
 
     phase: str
@@ -64,7 +64,7 @@ _PHASES = {
 class Summary(NamedTuple):
     """The result of a change to an environment. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as the project's own) are names and versions. In a dry run,
+    `linked`, `removed` and `private` (installed by uv, as real files) are names and versions. In a dry run,
     `download_bytes` is the size of the downloads that would be needed, as far as the index gives it, and `downloads`
     has the identity and the size of each.
     """

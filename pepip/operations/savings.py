@@ -38,7 +38,7 @@ class Savings(NamedTuple):
     `on_disk_bytes` is the size of all entries and of all environments that can be reached. `without_sharing_bytes` is
     the size with copies in every environment. `with_hard_links_bytes` is the size with uv's hard links, and with uv's
     cache on the same file system: files count once, but folders and bytecode count in every environment. Files that
-    environments have of their own count in both as they are. `prunable_bytes` is the size of the trash and of the
+    environments have of their own count in all three. `prunable_bytes` is the size of the trash and of the
     entries that no environment links. `layer_bytes` is the size of the `layer_entries`, which environments link from
     layers: they don't count as this user's bytes on disk, and no prune frees them.
     """
@@ -213,7 +213,7 @@ def sum_up(
     trashed_bytes: int,
     counted_twice_bytes: int = 0,
 ) -> Savings:
-    """Return the sums of entries' `weights`, of `found` (each environment's share), and of linked entries.
+    """Return the sums over the `weights` of entries and over `found`, the shares of environments.
 
     `used` has the id of an entry once for each environment that links it. `borrowed` are the ids of entries to whose
     files environments have hard links of their own. `kept` are the ids that a prune leaves.

@@ -3,7 +3,7 @@
 Only `uv sync` and `uv run` read the settings in a script. uv exports a script's lock for all platforms and Pythons
 that the script allows. This can fail although the environment for this machine can be made. And the calls of `uv pip`
 that fetch files know no index, password or certificate that only the script names. If the export or one of these
-calls fails, uv syncs the script. Then its packages are linked as those of a tool.
+calls fails, uv syncs the script. Then its distributions are linked as those of a tool.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def preview(request: ProjectRequest) -> SyncPreview:
 def sync_by_uv(
     store: Store, request: ProjectRequest, planned: SyncPreview, *, compile_bytecode: bool
 ) -> Generator[Progress, None, Summary]:
-    """Let uv sync the environment of a script, and link the packages that it installs.
+    """Let uv sync the environment of a script, and link the distributions that uv installs.
 
     Raises UvError with uv's message; the environment is then as uv left it.
     """

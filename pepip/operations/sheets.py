@@ -42,7 +42,7 @@ def format_of(path: str) -> str:
 
 
 def save(sheet: Sheet, path: str) -> None:
-    """Write a list to a new file, in the format that its name stands for. Raises PepipError, and leaves no part."""
+    """Write a list to a new file, in the format that its name stands for. After a PepipError there is no new file."""
     text = sheet.text(format_of(path))
     try:
         files.create(path, text.encode("utf-8", "replace"))

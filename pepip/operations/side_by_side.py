@@ -1,4 +1,4 @@
-"""Packages of which the environments have several versions, and the environments of each version."""
+"""Distributions of which the environments have several versions, and the environments of each version."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SideBySide(NamedTuple):
-    """A package, and the environments that have each of its versions. The newest version comes first."""
+    """A distribution, and the environments that have each of its versions. The newest version comes first."""
 
     name: str
     versions: dict[str, list[KnownVenv]]
@@ -33,9 +33,9 @@ class SideBySide(NamedTuple):
 
 
 def several(projects: Iterable[KnownVenv]) -> list[SideBySide]:
-    """Return the packages with more than one version in these environments.
+    """Return the distributions with more than one version in these environments.
 
-    The package with the most environments behind comes first.
+    They are ordered by `behind`, the largest number first.
     """
     found: dict[str, dict[str, list[KnownVenv]]] = {}
     for known in projects:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Added(NamedTuple):
-    """The result for a request: entries that the store had, new entries, and packages that can't be shared."""
+    """The result for a request: entries that the store had, new entries, and distributions that can't be shared."""
 
     reused: list[Entry]
     stored: list[Entry]
@@ -35,7 +35,7 @@ class Added(NamedTuple):
 
 
 def add(store: Store, request: Request, python: str) -> Generator[Progress, None, Added]:
-    """Store the packages that `request` would install into an empty environment, yielding progress. Return an Added.
+    """Store what `request` would install into an empty environment, yielding progress. Return an Added.
 
     `python` names a Python as uv's option `--python` does. If it is empty, the Python of the store's own environment
     is taken. That environment is made if it is missing. If this user can't use it, a temporary environment takes its

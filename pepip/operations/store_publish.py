@@ -29,9 +29,9 @@ class Published(NamedTuple):
 def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Generator[Progress, None, Published]:
     """Copy entries that match `patterns` to the layer at `layer_root`, yielding progress, and return the result.
 
-    A layer that does not exist yet is made. Raises StoreError, before anything is written, if no entry matches, if
-    one is damaged or unproven, or if this user may not write the layer. Each entry appears there whole or not at all;
-    after a failure those published before stay.
+    A layer that does not exist yet is made. Raises UsageError or StoreError, before an entry is copied, if a pattern
+    matches none, if one is damaged or unproven, or if this user may not write the layer. Each entry appears there
+    whole or not at all; after a failure those published before stay.
     """
     if not os.path.isabs(layer_root):
         raise UsageError(f"'{layer_root}' is not an absolute path", hint="write a path that begins with /")

@@ -1,4 +1,4 @@
-"""The tools that uv keeps: upgrading and uninstalling them. uv does both, and pepip links the installed packages."""
+"""The tools that uv keeps: upgrading and uninstalling them. uv does both, and pepip links what uv has installed."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary]:
-    """Let uv upgrade the tool of this environment with all its packages, and link the packages that uv installs.
+    """Let uv upgrade the tool of this environment with all its distributions, and link those that uv installs.
 
-    uv does not upgrade only some packages of a tool. Raises UvError; the tool is then as it was.
+    uv can't upgrade only some distributions of a tool. Raises UvError; the tool is then as it was.
     """
     name = os.path.basename(environment)
     before = _versions(store, environment)
@@ -39,7 +39,7 @@ def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary
 def uninstall(store: Store, environment: str) -> Generator[Progress, None, Summary]:
     """Let uv uninstall the tool of this environment, with its launchers. Entries that only it linked become orphans.
 
-    Raises UvError; the tool is then as it was.
+    Raises UvError: the tool is then as it was, or uv has left its environment.
     """
     before = _versions(store, environment)
     yield Progress("link", os.path.basename(environment))

@@ -1,7 +1,7 @@
 """Undoing a removal: the entries of the last prune come back from the trash, as long as they are kept there.
 
-The trash keeps them for the time in `PEPIP_TRASH_TIME` or in the user's settings, and only if the disk has ample
-room: see `docs/store.md`.
+The trash keeps them for the time in `PEPIP_TRASH_TIME` or in the user's settings, by default only if the disk has
+ample room: see `docs/store.md`.
 """
 
 from __future__ import annotations

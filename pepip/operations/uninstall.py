@@ -39,7 +39,7 @@ class Removal(NamedTuple):
 
 
 def preview(store: Store, root: str, request: Request) -> Removal:
-    """Return the effect of uninstalling the packages and files of `request` from the environment at `root`.
+    """Return the effect of uninstalling what `request` names from the environment at `root`.
 
     Changes nothing, except that an interrupted change is completed or taken back first. Raises PepipError.
     """

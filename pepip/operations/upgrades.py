@@ -1,4 +1,4 @@
-"""Upgrading packages in many environments: one combined plan, then one change for each environment.
+"""Upgrading distributions in many environments: one combined plan, then one change for each environment.
 
 Each environment is upgraded in its own way: a project with a `pyproject.toml` by its lock, a script by its inline
 metadata, a tool by uv, any other environment as by `pip install --upgrade`.
@@ -52,7 +52,7 @@ _OF_ANOTHER_PROJECT = (
 class Target(NamedTuple):
     """An environment to upgrade, the requirements whose newest versions it gets, and the way (see `WAYS`).
 
-    Without `requirements`, it gets the newest versions of all its packages.
+    Without `requirements`, it gets the newest versions of all its distributions.
     """
 
     known: KnownVenv
@@ -118,11 +118,11 @@ class Result(NamedTuple):
 def targets(
     seen: census.Census, requirements: Sequence[str], wanted: Sequence[str] = (), folder: str = ""
 ) -> Targets:
-    """Return the environments that have any of the packages. Each gets those that it has.
+    """Return the environments that have any of the required distributions, each with the requirements of those.
 
-    Without `requirements`, all packages of an environment are meant. `wanted` has names of
-    environments, as `KnownVenv.is_called` reads them: relative paths begin in `folder`. By default all are meant.
-    Raises UsageError for a text that is no requirement, and StoreError if no environment has one of these names.
+    Without `requirements`, all distributions of an environment are meant. `wanted` has names of environments, as
+    `KnownVenv.is_called` reads them: relative paths begin in `folder`. By default all environments are meant. Raises
+    UsageError for a text that is no requirement, and StoreError if one of these names is that of no environment.
     """
     by_name = {_name_of(text): text for text in requirements}
     chosen: list[Target] = []
@@ -141,7 +141,7 @@ def targets(
 
 
 def sorted_out(chosen: Iterable[Target]) -> Targets:
-    """Return targets that a user has chosen, without those that can't be upgraded."""
+    """Return targets that a user has chosen, apart from those that can't be upgraded, which are `skipped`."""
     found: list[Target] = []
     skipped: list[tuple[KnownVenv, str]] = []
     for target in chosen:
@@ -165,9 +165,10 @@ def way_of(known: KnownVenv) -> str:
 
 
 def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePlan]:
-    """Return the changes that the upgrades would make, yielding progress. Changes nothing.
+    """Return the changes that the upgrades would make, yielding progress.
 
-    An environment for which uv finds no plan is in the result, with the reason.
+    Changes nothing, except that an interrupted change is completed or taken back first. An environment for which uv
+    finds no plan is in the result, with the reason.
     """
     found = []
     for number, target in enumerate(meant.chosen):

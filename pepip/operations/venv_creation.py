@@ -29,7 +29,7 @@ def make(
     """Let `maker` make the environment at `root`, and tell whether it did. An environment that is there stays.
 
     If `must_be_replaced` returns True (it is called under the lock), anything at `root` is replaced. A mounted
-    folder, and a folder whose parent may not be written, can only be emptied, not moved aside. So before an
+    folder, and a folder whose parent this user can't write, can only be emptied, not moved aside. So before an
     environment there is emptied, `rehearse` is called, and must raise an error if no environment can be made.
     Raises the errors of `maker` and `rehearse`, and VenvError if something else stands at `root` or if this user may
     not write there. The former content is then back, unless it could not be moved aside.

@@ -226,7 +226,7 @@ class _Repair:
 
 
 def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str]) -> None:
-    """Give entries that an older pepip stored the modes of today, if this user may."""
+    """Give today's modes to entries that an older pepip stored, if this user may."""
     for item in listing.stored(store):
         if (
             item.id not in damaged
@@ -327,7 +327,7 @@ def _environment_for(store: Store, environments: Sequence[str], python: str) -> 
 def _link_anew(
     store: Store, request: Request, known: KnownVenv, replaced: Collection[str], *, recovers: bool
 ) -> Generator[Progress, None, bool]:
-    """Make an environment's links anew if they lead nowhere or to a replaced entry. Return whether it was changed.
+    """Make an environment's links anew if they lead nowhere or to a replaced entry. Return False if it needs nothing.
 
     `replaced` are the ids of its repaired entries. With `recovers`, all entries that it has lost are fetched again,
     too. Raises PermissionError if this user may not change the environment, or root should not.

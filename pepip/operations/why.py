@@ -59,7 +59,7 @@ def why(
 ) -> Iterator[Reason]:
     """Yield the reason for a distribution in each of these environments that has it, in this version if one is given.
 
-    An environment whose packages can't be read is left out. `graphs` remembers the requirements of entries.
+    An environment whose distributions can't be read is left out. `graphs` remembers the requirements of entries.
     """
     wanted, graphs = normalize_name(name), graphs or Graphs(store)
     for known in environments:

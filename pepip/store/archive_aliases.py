@@ -28,7 +28,7 @@ def entry_of(store: Store, identity: str) -> tuple[str, str]:
 
 
 def note(store: Store, identity: str, entry_id: str, content: str) -> None:
-    """Remember that an archive has the content of an entry. Does nothing if this user may not write the file."""
+    """Remember that an archive has the content of an entry. Does nothing if this user can't write the file."""
     with _writing:
         rows = {**_read(store), identity: (entry_id, content)}
         text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())

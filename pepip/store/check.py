@@ -29,8 +29,8 @@ UNPROVEN = "unproven"
 class Flaw(NamedTuple):
     """One difference between an entry and its state when it was stored. `path` is relative to the entry.
 
-    `kind` is `altered` (other bytes, another link target, or no regular file), `missing` (also: a document that can't
-    be read), `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
+    `kind` is `altered` (other bytes, another link target, no regular file, or a document that can't be read),
+    `missing`, `added`, `link` (a link in the place of a file), `mode`, `touched` (a folder whose modification time
     has changed), or `unproven`: nobody read the file before, its hash is not the one in RECORD, and no time
     shows a change. There are three causes: RECORD is wrong, the disk has failed, or somebody wrote into the file
     during the install and set its time back. Only the archive can tell.

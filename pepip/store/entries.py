@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SEALED_AT_NS = 946_684_800 * 1_000_000_000
 
 NOTE_SECONDS = 3600
-"""Links of an entry are noted so far apart: see `note_linked`."""
+"""The least time between notes of an entry: see `note_linked`."""
 
 
 def read(store: Store, entry_id: str) -> Entry:

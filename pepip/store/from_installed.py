@@ -138,7 +138,7 @@ def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Tran
 
 
 def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
-    """Exchange an entry for one that has copies of the files among `inodes`, those of an environment.
+    """Exchange an entry for one in which the files among `inodes`, those of an environment, are copies.
 
     Other processes may use the entry meanwhile: each of its paths exists at every moment, where the system can
     exchange two names in one step. All other files keep their inodes. Raises StoreError if the disk is full, or if
@@ -156,7 +156,7 @@ def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
 
 
 def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]) -> None:
-    """Make the new folder `target` like `source`: of files among `inodes` with copies, else with hard links."""
+    """Make the new folder `target` like `source`: copies of files among `inodes`, hard links to all others."""
     like = store.like
     copier = Transfer(may_link=False)
     status = os.lstat(source)

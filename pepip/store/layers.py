@@ -1,4 +1,4 @@
-"""Layers: further stores from which a user links entries. Only `pepip store publish` writes more there than leases.
+"""Layers: further stores from which a user links entries. pepip writes only leases there, but for `store publish`.
 
 A layer is an ordinary store of its owner. pepip looks for an entry in the user's own store first, then in each layer,
 in order. The id of an entry in a layer is the path of its folder, so that it differs from the id of an entry of the

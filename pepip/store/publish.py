@@ -306,7 +306,7 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
 def _try_discard(store: Store, place: str, *, may_stay: bool) -> bool:
     """Discard the entry at `place`. Return False if it `may_stay` and only another user may discard it.
 
-    Raises StoreError if the entry can't be discarded and may not stay.
+    Raises StoreError if the entry can't be discarded but must not stay.
     """
     try:
         trash.discard(store, place)

@@ -89,7 +89,7 @@ class Store:
         return entry_id if paths.is_layered(entry_id) else f"{paths.packages(self.root)}/{entry_id}"
 
     def _layer_at(self, path: str) -> Store | None:
-        """Return the layer in whose packages a path lies, None if it lies in this store."""
+        """Return the layer among whose entries a path lies, None if there is none."""
         return next((layer for layer in self.layers if path.startswith(f"{paths.packages(layer.root)}/")), None)
 
     @property
@@ -223,7 +223,7 @@ class Store:
     def make_root(self) -> None:
         """Make the root folder if it is missing. Raises StoreError if this user may not.
 
-        Raises StoreError also if it would lie among the entries of another store: that one would count it as damage.
+        Raises StoreError also if it would lie among the entries of another store, which would count it as damage.
         """
         if os.path.isdir(self.root):
             return

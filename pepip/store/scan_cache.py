@@ -22,7 +22,7 @@ _FORMAT = 4
 _MOST_BYTES = 1 << 28
 
 _NAMES_IN = {"weights": "entries", "own": "packages", "links": "links"}
-"""Maps a topic to a topic whose rows name all that exists now. `save` drops the rows of other names.
+"""Maps a topic to the topic that has all names that exist now. `save` drops rows of other names.
 
 It keeps rows of entries in layers.
 """

@@ -35,10 +35,9 @@ def area(store: Store) -> Iterator[str]:
 
 @contextlib.contextmanager
 def prefixes(area: str) -> Iterator[str]:
-    """Yield a folder for the thousands of links that uv stages, and remove it at the end.
+    """Yield a folder for the thousands of links that uv stages, in memory if there is room, else in the `area`.
 
-    It lies in memory if there is room, else in the `area`. A folder in memory has the area's name, so that
-    `remove_abandoned` finds it after a kill.
+    A folder in memory is removed at the end. It has the area's name: `remove_abandoned` finds it after a kill.
     """
     folder = _in_memory(area)
     try:

@@ -228,8 +228,8 @@ def restore(store: Store, grave: Grave) -> Restored:
     Entries come first, then the environments that link them. An entry or environment whose place is taken is deleted
     with the grave: an install has stored the wheel again, or another wheel of the same name, or somebody made the
     environment anew. After a kill, each entry is whole, at its place or in the grave. Raises StoreError if the grave
-    is gone, if the store can't be written, or if the folder above an environment is gone. The rest then stays in the
-    grave.
+    is gone or in use, if the store can't be written, or if the folder above an environment is gone. The rest then
+    stays in the grave.
     """
     back, taken = [], []
     with locks.held(f"{paths.trash(store.root)}/.lock", mode=store.lock_mode):

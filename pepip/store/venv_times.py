@@ -58,7 +58,7 @@ class VenvTimes:
     def note(self, rows: Mapping[str, VenvTime]) -> None:
         """Note the times of environments, by the names of the registry files.
 
-        Environments that are no longer registered are forgotten. If this user can't write the file, it is unchanged.
+        Environments that are no longer registered are forgotten. If this user can't write the file, nothing is noted.
         """
         import contextlib
 

@@ -104,9 +104,9 @@ class Tabs(Line):
 
 
 class SavingsLine(Line):
-    """The sizes on disk, without sharing, saved, that a prune frees, and in the trash.
+    """The sizes: on disk, without sharing, saved, to prune, and in the trash.
 
-    A click on the size to prune prunes; a click on the size in the trash undoes the last prune.
+    A click on the size to prune previews a prune. A click on the last size asks whether to undo one.
     """
 
     def __init__(self) -> None:

@@ -25,7 +25,7 @@ def is_wanted(variables: Mapping[str, str], *, rings: bool) -> bool:
 
 
 def ring(app: App[Any], job: Job[object], *, rings: bool) -> None:
-    """Ring the bell and send a desktop notification (OSC 9) if a finished job took at least ten seconds."""
+    """Ring the bell and send a desktop notification (OSC 9) after a job of at least ten seconds, if wanted."""
     driver = app._driver
     if job.seconds >= SECONDS and driver is not None and is_wanted(os.environ, rings=rings):
         driver.write(f"\x07\x1b]9;{notification_of(job)}\x1b\\")

@@ -61,7 +61,7 @@ class FittedColumns:
         flexible = {number: widths[number] for number, column in chosen if not column.width}
         needs = {number: self._needs[number] for number in flexible}
         free = spare - sum(max(0, needs[number] - width) for number, width in flexible.items())
-        for number, column in chosen:  # what the others do not need completes the cut texts of this column
+        for number, column in chosen:  # room that the others do not need goes to the cut texts of this column
             lack = min(column.width, self._needs[number]) - widths[number]
             more = max(0, min(free, lack)) if column.width else 0
             widths[number], free, spare = widths[number] + more, free - more, spare - more

@@ -175,7 +175,7 @@ class Dialog(ModalScreen[str]):
 
 def without_middle(text: str, width: int, height: int) -> str:
     """Return the start and the end of a long text in `height` lines of `width` columns, with an ellipsis between."""
-    spare = 1 if cell_len(text) == len(text) else 1 + height  # a wide character may not fit at the end of a line
+    spare = 1 if cell_len(text) == len(text) else 1 + height  # a wide character can leave the end of a line blank
     room = width * height - spare
     end = set_cell_size(text[::-1], room - room // 2)[::-1]
     lines = [""]

@@ -155,7 +155,7 @@ def _append_row(text: Text, title: str, value: str, width: int) -> None:
 
 
 def why(catalog: Catalog, details: Details) -> dict[str, list[str]]:
-    """Map each environment that links an entry to the names of the distributions there that need it.
+    """Map up to 40 environments that link an entry to the names of the distributions there that need it.
 
     The environment's own distributions are read from disk, so call this in a worker.
     """

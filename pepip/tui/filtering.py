@@ -7,7 +7,7 @@ vuln: yanked: outdated:                         from the last answers of an audi
 >100MB  <1GB        size on disk
 idle:>90d           not linked for more than 90 days; idle:<1w: linked within the last week
 stored:<7d          stored within the last 7 days
-project:api         an environment that links the entry has `api` in its path or name
+project:api         an environment that links the entry has `api` in its path
 kind:tool           the environment of a tool links the entry; also script, project, run
 name:…  version:…  python:…
 """

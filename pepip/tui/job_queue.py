@@ -58,8 +58,8 @@ class Report(NamedTuple):
     """The result of a job in words: a sentence, and lines for its log.
 
     `verified` maps the id of each entry that the job has checked to the flaws that remain. `freed_bytes` are the
-    bytes that the job has removed from the store. `problem` is a word for the problem that remains, such as
-    `damage`; empty if there is none.
+    bytes that the job has freed on disk. `problem` is a word for the problem that remains, such as `damaged`; empty
+    if there is none.
     """
 
     sentence: str
@@ -135,7 +135,7 @@ class Job(Generic[Result]):
     def pace(self) -> str:
         """The speed of the current phase and its remaining time; empty in its first second, and if unknown.
 
-        The speed is in bytes a second if the phase counts bytes, else in distributions a second.
+        The speed is in bytes or, if the phase counts no bytes, in items a second.
         """
         seconds = time.monotonic() - self.phase_began
         done = self.received_bytes if self.step.phase == "download" else self.step.done

@@ -108,7 +108,7 @@ class Matrix(ScrolledRows):
         self._settle()
 
     def _set_width(self) -> None:
-        """Make the columns as wide as their longest text, if all of them then fit; if not, as wide as they may be."""
+        """Make the columns as wide as their longest text. If they do not all fit, narrow them, down to `width`."""
         columns = len(self.grid.columns)
         room = (self.width - self._first) // max(1, columns)
         self._column_width = max(self._least_width, min(self._need, room))
@@ -215,7 +215,7 @@ class Matrix(ScrolledRows):
         return self._joined(head, cells, left - start * self._column_width, width, self.rich_style)
 
     def _joined(self, head: Segment, cells: list[Segment], cut: int, width: int, style: Style) -> Strip:
-        """Return the first column, and the cells beside it without the `cut` columns that are scrolled away."""
+        """Return the first column, and the cells beside it without the `cut` characters scrolled away."""
         room = width - self._first
         body = Strip(cells).crop(cut, cut + room) if cells else Strip([])
         return Strip([head, *body]).adjust_cell_length(width, style)

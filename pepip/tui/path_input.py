@@ -40,7 +40,7 @@ class _Folders(Suggester):
 
 
 def suggestion_for(value: str) -> str | None:
-    """Return the path of the first folder that begins with `value`, None if there is none."""
+    """Return the first folder whose path begins with `value`. None without one, or if `value` is that path."""
     typed_folder, _, start = value.rpartition("/")
     if "/" not in value:
         return None

@@ -117,7 +117,7 @@ def of_removal(removal: Removal, broken: Sequence[UnmetNeed]) -> Preview:
 
 
 def of_changed_files(changed: list[str]) -> Preview:
-    """Describe the preview of an attachment. `changed` are the files that the user has changed."""
+    """Describe the preview of attaching. `changed` are the files that the user has changed."""
     changes = [Change(IS_LOST, path, "lost") for path in changed]
     if changes:
         return Preview(

@@ -1,4 +1,4 @@
-"""The projects pane: every environment that links the store, with its distributions and its size."""
+"""The projects pane: every environment that links the store, with its packages and its size."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class ProjectsPane(FilteredPane):
         yield UnsharedList(id="unshared")
 
     def on_mount(self) -> None:
-        """Show the key that leads back from the packages: without room for both lists, a click can't."""
+        """Show the key that leads back from the packages: if these hide the projects, no click does."""
         self.packages.shown_keys = ("escape",)
 
     @property

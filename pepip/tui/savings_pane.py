@@ -196,7 +196,7 @@ class SavingsPane(Vertical):
         return super().check_action(action, parameters)
 
     def action_period(self) -> None:
-        """Show the growth of the next period. On a low screen, the plot replaces the figures for that time."""
+        """Show the growth of the next period. On a low screen, figures replace the plot only after the last one."""
         plot = self.query_one(GrowthPlot)
         if self.app.size.height >= _LOW or (self._shows_growth and plot.period != PERIODS[-1]):
             plot.turn()

@@ -163,7 +163,7 @@ class Scanner:
 
 
 def _places_read(roots: Iterable[str], evidence: Mapping[str, list[list[Any]]]) -> Places:
-    """Return the folders of environments with the times that they had when a scan read them: its `evidence`.
+    """Return the folders of environments with their times when a scan read them, from the scan's `evidence`.
 
     A scan has no evidence of an environment that it could not read. Then the environment's own folder stands for it,
     with its present time.

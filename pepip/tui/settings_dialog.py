@@ -1,4 +1,4 @@
-"""The dialog of the settings: trash, bell, columns, named filters and the theme. It changes nothing before `Save`."""
+"""The dialog of the settings: trash, bell, columns, named filters and the theme. Nothing is written before `Save`."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
 def tune() -> None:
     """Let this process answer keys at once."""
     sys.setswitchinterval(0.001)  # else the app waits up to 5 ms for the thread of a job
-    gc.set_threshold(20_000)  # Python's 700 is too often for thousands of rows
+    gc.set_threshold(20_000)  # Python's 700 collects too often for thousands of rows
     escape_key.separate()
     gc.disable()  # until the first catalog: a collection would free little, and take a tenth of the first paint
 

@@ -50,7 +50,7 @@ def _styles(theme: Theme) -> dict[str, Style]:
         return ground(f"{kind}-muted") + Style(color=Color.parse(colors["foreground"]).rich_color)
 
     # Only warnings, and unused entries on the map, have the colour of warnings. It is also the accent of the default
-    # theme, so keys and bars have the primary colour. In lists, unused entries have no colour: they are no fault.
+    # theme, so keys and bars are primary, not accent. In lists, unused entries have no colour: they are no fault.
     return {
         "": Style.null(),
         "name": bold,

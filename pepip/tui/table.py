@@ -33,7 +33,7 @@ _MOST_STRIPS = 300
 
 
 class TableRow(NamedTuple):
-    """A row: its key, and for each column a text and a tone (`muted`, `good`, `bad`, `warn`, `accent`, or none)."""
+    """A row: its key, and for each column a text and a tone (a name in `styles`, such as `muted`; or none)."""
 
     key: str
     cells: tuple[str, ...]

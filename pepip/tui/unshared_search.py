@@ -1,7 +1,7 @@
 """Searches for environments that do not link the store yet, in a thread. Posts each step to the app.
 
-The search covers the folders in which tools keep environments, the folders of registered projects, and the folder in
-which the app was started.
+The search covers the folders in which tools keep environments, the folders above registered projects, and the folder
+in which the app was started.
 """
 
 from __future__ import annotations

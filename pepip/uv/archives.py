@@ -96,7 +96,7 @@ class Archives:
         times = _times(wheel)
         noted = self._times.get(os.path.basename(wheel)) if self.holds(wheel) else None
         changed_at_ns, filled_at_ns = times
-        # Of a wheel that nobody noted, the last change was the move if the folder got its last child before it.
+        # Without a note, the last change was the move if the folder got its last child before that change.
         is_of_move = filled_at_ns < changed_at_ns - _TICK_NS if noted is None else noted == times
         return changed_at_ns if is_of_move else 0
 
@@ -105,7 +105,7 @@ class Archives:
         return self.holds(wheel) and os.path.basename(wheel) in self._times
 
     def holds(self, wheel: str) -> bool:
-        """Tell whether this path leads to an unpacked wheel in this cache, old or new."""
+        """Tell whether this path lies where this cache keeps unpacked wheels."""
         bucket = os.path.dirname(wheel)
         cache, _, kind = bucket.rpartition("/")
         try:

@@ -72,7 +72,7 @@ def values_of(options: Sequence[str], *names: str) -> Iterator[str]:
 
 
 def wants_no_cache(request: Request) -> bool:
-    """Tell whether uv is told to use no cache."""
+    """Tell whether uv may be told to use no cache."""
     return (
         not NO_CACHE.isdisjoint(request.common_options)
         or settings.is_on("UV_NO_CACHE")

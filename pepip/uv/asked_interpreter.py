@@ -53,9 +53,9 @@ def _may_change_facts(environment: Environment) -> bool:
 
 
 def _base(environment: Environment) -> str:
-    """Return the interpreter to which the environment's own one is a link, or that one if it is none.
+    """Return the interpreter to which the environment's own one is a link, or the own one if it is no link.
 
-    It must be a CPython with the usual folder of distributions, so that uv finds the same folder below the
+    A link counts only for CPython with the usual folder of distributions: uv must find the same folder below the
     environment's root.
     """
     facts = environment.interpreter

@@ -87,8 +87,8 @@ def base_of(executable: str) -> BaseInterpreter:
 def compile_files(executable: str, rows: Sequence[tuple[str, str]], folder: str) -> None:
     """Compile pairs of source and bytecode file, in as many processes as there are processors.
 
-    A source that does not compile is skipped. Bytecode is valid for its source's time and size. The list is written
-    to `folder`. Raises UvError if the interpreter fails.
+    A source that does not compile is skipped. Bytecode is valid for its source's time and size. Temporary files
+    go to `folder`. Raises UvError if the interpreter fails.
     """
     compiler, listing = f"{folder}/compile_modules.py", f"{folder}/modules.json"
     files.write_whole(compiler, _COMPILER.encode())

@@ -1,6 +1,6 @@
-"""Packages in uv's cache: the folders that hold them, and their removal.
+"""Distributions in uv's cache: their folders, and their removal.
 
-uv keeps a pointer to each wheel below the name of its package, and the unpacked wheel in a folder of its own.
+uv keeps a pointer to each wheel below its distribution's name, and the unpacked wheel in a folder of its own.
 `uv cache clean NAME` removes both, for all versions. `uv cache prune` removes neither. Source: uv's documentation of
 its cache, and the folders in that cache.
 """
@@ -36,7 +36,7 @@ def trees_of(names: Collection[str]) -> list[str]:
 
 
 def _origins(bucket: str) -> Iterator[str]:
-    """Yield the folders of a bucket that hold packages by name: `pypi`, and one for each other index or URL."""
+    """Yield the folders of a bucket with distributions by name: `pypi`, and one for each other index or URL."""
     for kind in cacheable.below(bucket):
         yield kind
         if os.path.basename(kind) != "pypi":
@@ -44,7 +44,7 @@ def _origins(bucket: str) -> Iterator[str]:
 
 
 def _archives(tree: str, cache: str) -> Iterator[str]:
-    """Yield the folders of unpacked wheels that a package's folder points to."""
+    """Yield the folders of unpacked wheels that the links in `tree` point to."""
     home = os.path.realpath(cache)
     for folder, folders, files in os.walk(tree):
         for name in (*folders, *files):
@@ -56,5 +56,5 @@ def _archives(tree: str, cache: str) -> Iterator[str]:
 
 
 def clean(names: Collection[str]) -> None:
-    """Remove packages from uv's cache. Waits for a uv that is running. Raises UvError."""
+    """Remove distributions from uv's cache. Waits for a running uv. Raises UvError."""
     process.run(["cache", "clean", *sorted(names)])

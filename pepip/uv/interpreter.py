@@ -135,7 +135,7 @@ def prepare_to_inspect(cache: str) -> None:
 def compile_bytecode(path: str, targets: list[str]) -> None:
     """Compile the modules below the folders `targets` with the interpreter at `path`.
 
-    Some packages ship files for other versions of Python, which do not compile. pepip ignores such errors, as uv
+    Some wheels ship files for other versions of Python, which do not compile. pepip ignores such errors, as uv
     does.
     """
     from pepip.uv import process

@@ -126,7 +126,7 @@ def of_missing_environment(answers: AnswerCache, request: ProjectRequest) -> Pla
 
 
 def _relative_places(folder: str) -> Iterator[str]:
-    """Yield the start folder and the places of settings files. Places in or above it are relative to `folder`."""
+    """Yield the paths of start folder and settings files: relative to `folder` if in or above the start folder."""
     yield os.path.relpath(settings.start_folder(), folder)
     above = set(paths.upward(settings.start_folder()))
     for path in settings.places():

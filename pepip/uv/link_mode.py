@@ -28,7 +28,7 @@ def chosen(options: Sequence[str], command: Sequence[str], *, script: str = "") 
     """Return the link mode that gives an environment files of its own; empty if the environment gets links.
 
     `options` are the options of the command. uv reads its settings as for `command`, one of PIP, PROJECT and TOOL.
-    PROJECT includes those in the metadata of a `script`. Raises UvError with uv's message if uv does not know the
+    Those in the metadata of a `script` count, too. Raises UvError with uv's message if uv does not know the
     mode.
     """
     told = next(arguments.values_of(options, "--link-mode"), "") or os.environ.get("UV_LINK_MODE", "")

@@ -16,7 +16,7 @@ def evaluator(environment: Environment) -> Callable[[str], bool]:
     """Return a function that tells whether a marker holds in an environment.
 
     A marker that can't be read holds. A marker on extras or dependency groups holds, too, because uv has selected
-    these. If the markers of two packages with one name hold, uv must choose between the packages.
+    these. If the markers of two package tables with one name hold, uv must choose between them.
     """
     facts: dict[str, str] = {}
 

@@ -2,7 +2,7 @@
 
 No other module starts a program, but `__main__` may start its own interpreter again.
 
-Programs get pipes for input and output, so that they never use a terminal that the command line or the app owns.
+Programs get pipes or files for input and output, never a terminal that the command line or the app owns.
 Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
 """
 
@@ -56,7 +56,7 @@ def interrupt(thread: int) -> None:
     """End the programs of a thread, and let it start no more, as if the user had pressed Ctrl-C in that thread.
 
     Programs of `run_program`, `feeding` and `run_attached` are not ended. The thread gets a KeyboardInterrupt while
-    it waits for a program of another function, or when it starts the next one. `allow` ends this state.
+    it waits for a program of another function, or when it starts the next one. `allow_starts` ends this state.
     """
     _interrupted.add(thread)
     for process in list(_running.get(thread, ())):
@@ -184,8 +184,8 @@ def run_attached(command: Sequence[str], *, program_path: str = "") -> int:
     """Run a program on this terminal and return its exit code. Ctrl-C ends only the program.
 
     The program inherits the open files of this process. Signals that this process gets are passed on to the program,
-    and this process waits for the program to end, as `uv run` does. In the foreground of a terminal, SIGINT is not
-    passed on: the program gets it, too. The program also ignores the signals that this process ignores.
+    and this process waits for the program to end, as `uv run` does. In the foreground, SIGINT is not passed on: the
+    terminal sends it to the program. The program also ignores the signals that this process ignores.
     With a `program_path`, the first word of `command` is only the name under which the program runs.
     """
     import signal

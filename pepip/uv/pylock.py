@@ -40,7 +40,7 @@ def artifacts(
 
     Paths in the lock are relative to `folder`. `preferred` returns the hashes that the request demands of a
     distribution; uv prefers a wheel with one of them. If a listed file `may_be_yanked`, uv must choose between
-    several builds of one wheel. `applies` evaluates a marker; packages whose marker does not hold are left out.
+    several builds of one wheel. `applies` evaluates a marker; tables whose marker does not hold are left out.
     Raises ValueError or KeyError if the text is no lock.
     """
     from pepip import toml
@@ -147,9 +147,9 @@ def _any_of(wheels: list[dict[str, Any]], hashes: frozenset[str]) -> bool:
 
 
 def has_several_builds(package: dict[str, Any]) -> bool:
-    """Tell whether two wheels of a package table have the same tag. One may be yanked (PEP 592).
+    """Tell whether two different wheels of a table have one tag. One may be yanked (PEP 592).
 
-    uv lists one file several times if several options or settings name its folder or index.
+    uv lists one file again for each option or setting that names its folder or index: it counts once.
     """
     tags: dict[str, tuple[str, ...]] = {}
     for wheel in package.get("wheels", []):
@@ -171,7 +171,7 @@ def _chosen(wheels: list[dict[str, Any]], rank: dict[str, int], preferred: froze
 
 
 def _is_variant(wheel: dict[str, Any]) -> bool:
-    """Tell whether a wheel is a variant (PEP 817). If a package has a variant, only uv can choose a wheel."""
+    """Tell whether a wheel is a variant (PEP 817). If a table has a variant, only uv can choose a wheel."""
     try:
         return bool(wheel_tags.parse(_file_name(wheel)).variant)
     except InvalidWheelError:

@@ -77,7 +77,7 @@ def _versions(files: Iterable[str]) -> Iterator[str]:
 
 
 def _on_path(folders: Iterable[str], python: str) -> Iterator[str]:
-    """Yield the programs in these folders that may be interpreters, and those whose name begins with `python`."""
+    """Yield programs in these folders that may be interpreters, or whose names begin with the request `python`."""
     beginnings = (*_NAMES, python.lower()) if python else _NAMES
     for folder in folders:
         try:

@@ -81,9 +81,9 @@ def _lock(pins: Sequence[Pin]) -> str:
 
 
 def newest(pins: Mapping[str, str], *, python: str, folder: str = "") -> dict[str, str]:
-    """Return the newest release of each name that is newer than its version in `pins`, for an interpreter.
+    """Return by name the newest release for an interpreter, if it is newer than the version in `pins`.
 
-    uv lists the outdated distributions in a folder of packages. So it gets a folder with only the metadata of `pins`.
+    uv lists the outdated distributions in a folder. So it gets a folder with only the metadata of `pins`.
     """
     with tempfile.TemporaryDirectory() as scratch:
         files.create(f"{scratch}/pyproject.toml", _OWN_WORKSPACE.encode())

@@ -1,4 +1,4 @@
-"""A user's requests, in uv's words: packages for an environment, or the state of a project."""
+"""A user's requests, in uv's words: distributions for an environment, or a project's state."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Request(NamedTuple):
 class ProjectRequest(NamedTuple):
     """A user's request for a project, in uv's words. Options are split by the uv commands that know them.
 
-    `common_options` go to every call of uv, `build_options` (packages that may or must be built) to all calls on the
+    `common_options` go to every call of uv, `build_options` (what may or must be built) to all calls on the
     project, `resolver_options` to the calls that lock, `selection_options` (extras, groups, packages) to those that
-    sync, run or export, and `sync_options` to those that sync. `reinstall_options` (packages to install again) go to
+    sync, run or export, and `sync_options` to those that sync. `reinstall_options` (what to install again) go to
     `uv sync` only if it plans, or installs without pepip. `lock_mode` is `locked`, `frozen` or empty. `python` is a
     request for an interpreter in uv's words. `script` is the path of a script with inline metadata (PEP 723); the
     request is then for the script's environment, not the project's.

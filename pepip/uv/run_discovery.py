@@ -68,7 +68,7 @@ def is_ray_worker(target: str) -> bool:
 def project_start(target: str, kind: str) -> str:
     """Return the absolute path of the folder from which uv looks upward for a project: the script's folder.
 
-    Empty if uv starts in the working directory. uv does so for a target that is no script or archive, and for a
+    Empty if uv starts in the current folder. uv does so for a target that is no script or archive, and for a
     target that is named without a folder.
     """
     parent = os.path.dirname(_without_end(target)) if kind in {SCRIPT, ARCHIVE} else ""
@@ -132,7 +132,7 @@ def remote_has_metadata(options: Sequence[str], url: str) -> bool:
 def _is_zip_application(path: str) -> bool:
     """Tell whether a path names a zip file that Python can run. A path without a folder is not opened.
 
-    For such a path, as for a command, uv looks for the project in the working directory.
+    For such a path, as for a command, uv looks for the project in the current folder.
     """
     if not os.path.dirname(path) or not os.path.isfile(path):
         return False

@@ -97,7 +97,10 @@ def _ends_in_key(text: bytes) -> bool:
 
 
 def content(path: str) -> bytes:
-    """Return the content of a file, empty if it can't be read. A file that has not changed is read only once."""
+    """Return the content of a file, of an included script its metadata. Empty if it can't be read.
+
+    An unchanged file is read only once.
+    """
     try:
         status = os.stat(path)
         state = (status.st_mtime_ns, status.st_size, status.st_ino)

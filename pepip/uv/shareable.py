@@ -69,7 +69,7 @@ def _context(request: Request) -> str:
 
 
 def _has_build_settings(request: Request) -> bool:
-    """Tell whether an option, variable or setting changes builds: other projects may not have it."""
+    """Tell whether an option, variable or setting changes builds: other projects may lack it."""
     return (
         any(word.partition("=")[0] in _OPTIONS for word in request.common_options)
         or any(value and _reaches_builds(name) for name, value in os.environ.items())

@@ -156,7 +156,7 @@ def make_environment(
 ) -> None:
     """Let uv make a virtual environment at `root` on `python`. If `python` is empty, uv chooses the interpreter.
 
-    With a `prompt`, variables for `uv venv` and the project are ignored, as if uv made the environment for itself.
+    With a `prompt`, the project and variables for `uv venv` are ignored, as if uv made the environment for itself.
     `meanwhile` is called while uv works. Raises UvError.
     """
     choice = ["--python", python] if python else []
@@ -176,7 +176,7 @@ def make_relocatable(root: str, python: str, *, prompt: str, system_site_package
 def build_wheels(projects: Mapping[str, str], executable: str, *, prefix: str) -> Iterator[Arrival]:
     """Build projects, given as URLs by name, and install their wheels into `prefix` for this interpreter.
 
-    They are built even if uv has cached a wheel: uv may not notice that a source has changed. Raises UvError.
+    They are built even if uv has cached a wheel: uv could miss that a source has changed. Raises UvError.
     """
     command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, "--prefix", prefix]
     command += ["--link-mode", "copy"]

@@ -72,7 +72,7 @@ def unreadable() -> UnreadableAnswerError:
 
 
 def of_uv() -> str:
-    """Return the version of uv. Raises UvError if it does not start."""
+    """Return the version of uv. Raises UvError if that fails."""
     from pepip.uv import process
 
     return (process.run(["--version"]).stdout.split() or ["", ""])[1]

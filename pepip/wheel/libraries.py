@@ -27,9 +27,9 @@ _RUN_PATH_TAGS = {15, 29}  # DT_RPATH, DT_RUNPATH
 _LARGEST_PIECE_BYTES = 1 << 20
 _LONGEST_TEXT_BYTES = 1 << 16
 
-# By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; the places in the ELF header of two facts: the
-# offset of the program headers, and their size and count; the places in a program header of two facts about its
-# segment: its offset, with its address after it, and its size.
+# By ELF class (1: 32 bits, 2: 64 bits): the `struct` letter of a word; where the ELF header has the offset of the
+# program headers, and where their size and count; where a program header has the offset and address of its segment,
+# and where the size.
 _ELF_CLASSES = {1: ("I", 28, 42, 4, 16), 2: ("Q", 32, 54, 8, 32)}
 
 

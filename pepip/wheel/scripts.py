@@ -1,7 +1,7 @@
 """Console scripts, GUI scripts and `.data` scripts: the text of a launcher, and the line that starts its interpreter.
 
-The text of a launcher comes from the launcher that uv staged, so uv and pepip make the same bytes. Only the `#!` line
-differs between environments.
+The text of a launcher comes from the launcher that uv staged, or from `launcher`: uv and pepip make the same bytes.
+Only the `#!` line differs between environments.
 """
 
 from __future__ import annotations

@@ -62,7 +62,7 @@ def adopt(
 ) -> Generator[Progress, None, list[Adopted]]:
     """Adopt the environments of a preview, yielding progress by bytes, and return the result of each.
 
-    The entries are made first, each from the copy that the preview counts on. Raises PepipError if the store can't be
+    The entries are made first, each from the copy that the preview chose. Raises PepipError if the store can't be
     written. After a killed run, each distribution is either linked or as it was before.
     """
     store.create()
@@ -129,7 +129,7 @@ class _Run:
         return Adopted(root, tuple(linked), tuple(kept.values()), freed, failure)
 
     def _separate(self, root: str) -> None:
-        """Let entries that were made from files of an environment share no file with it if it does not link them.
+        """Make sure that an environment shares no file with entries that were made from it, unless it links them.
 
         A change to such a file would otherwise change the store, too.
         """

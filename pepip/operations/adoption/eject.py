@@ -32,7 +32,7 @@ class Ejected(NamedTuple):
 
 
 class Linking(NamedTuple):
-    """An environment that links the store: the number of packages that are links, and the bytes of their files.
+    """An environment that links the store: the number of its distributions from there, and the bytes of their files.
 
     With clones, or with files that are hard links already, real files take less than `size_bytes`.
     """
@@ -49,7 +49,7 @@ def find(store: Store, folder: str) -> Generator[Progress, None, list[Linking]]:
 
 
 def linking(store: Store, root: str) -> Linking:
-    """Return the packages that an environment links. An environment that can't be read has none."""
+    """Return how much an environment has from the store. An environment that can't be read has nothing."""
     with contextlib.suppress(OSError):
         linked = {item.store_id for item in contents.distributions_below(root, store.known_roots)} - {""}
         return Linking(root, len(linked), sum(_size_bytes(store, entry_id) for entry_id in linked))
@@ -66,9 +66,9 @@ def _size_bytes(store: Store, entry_id: str) -> int:
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    A change of a killed run is completed first, and lost entries are stored again. If the environment still links a
-    lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full: then each
-    distribution either is linked or has real files, and the next run continues.
+    First, a change of a killed run is completed or taken back, and lost entries are stored again. If the environment
+    still links a lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full:
+    then each distribution either is linked or has real files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)

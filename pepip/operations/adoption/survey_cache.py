@@ -1,4 +1,4 @@
-"""The cache for surveys of environments, which exists before there is a store, too."""
+"""The cache for surveys of environments. It exists even before there is a store."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def ask(
 ) -> Generator[Progress, None, Audit]:
     """Ask about the distributions of all registered environments, and return the findings.
 
-    Each pin is asked about once for each kind of question and each set of settings. With `records`, only advisories
+    No pin is asked about twice for the same kind of question, settings and Python. With `records`, only advisories
     are looked up, in these records. Raises PepipError if a question gets no answer; earlier answers are kept.
     """
     options = options or AuditOptions()
@@ -133,7 +133,7 @@ def _audit(known: Pins, answers: Mapping[str, Answer], kinds: Sequence[str]) -> 
 
 
 def _advisories(known: Pins, records: osv.Records | None, service_url: str) -> list[Finding]:
-    """Return the vulnerable pins. A local build is asked about as the release that it was made from."""
+    """Return a finding for each advisory on a pin. A local build counts as the release that it was made from."""
     asked: dict[Pin, list[Pin]] = {}
     for name, version in known.every:
         asked.setdefault((name, pins.normalized(pins.public(version))), []).append((name, version))

@@ -49,7 +49,7 @@ class Records:
         self.unread = 0
 
     def add(self, record: Any) -> None:
-        """Take a record. One that was withdrawn, or that concerns another ecosystem, has no effect."""
+        """Take a record. One that was withdrawn, or that concerns another ecosystem, is only counted."""
         try:
             if not isinstance(record["id"], str):
                 raise TypeError
@@ -171,7 +171,7 @@ def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
 
 
 def merged(found: Sequence[Advisory]) -> list[Advisory]:
-    """Return the advisories, with one in place of those that name each other: databases describe the same weakness.
+    """Return the advisories, with one in place of those that name each other: they describe the same weakness.
 
     The merged advisory has the id of the first one, and the first summary and link that is not empty.
     """

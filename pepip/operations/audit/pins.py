@@ -1,4 +1,4 @@
-"""The distributions of all environments that an index can know, grouped by the settings under which uv must ask.
+"""The distributions that an index can know, of all environments, grouped by the settings under which uv must ask.
 
 No index may learn a private name unless the project's settings name that index. So uv uses the settings of a project
 that has some, and the user's settings for all other environments.

@@ -386,7 +386,7 @@ def test_file_that_may_not_be_replaced_keeps_its_distribution_alone(attic: Attic
         output = attic.adopt("--json")
 
         (kept,) = attic.kept(output).values()
-        assert (kept["name"], kept["reason"]) == ("camera", "its files may not be replaced")
+        assert (kept["name"], kept["reason"]) == ("camera", "its files can't be replaced")
         assert kept["changed"][0].endswith("site-packages/camera_module.py")
         assert attic.linked(environment) == {"single"}
         assert attic.linked(other) == {"camera", "single"}
@@ -407,7 +407,7 @@ def test_package_that_stays_shares_no_file_with_the_store(attic: Attic) -> None:
     try:
         output = attic.adopt("--json")
 
-        assert {item["reason"] for item in attic.kept(output).values()} == {"its files may not be replaced"}
+        assert {item["reason"] for item in attic.kept(output).values()} == {"its files can't be replaced"}
         assert attic.linked(environment) == {"single"}
         assert attic.linked(other) == {"camera", "single"}
         assert (fixed / "glass.txt").stat().st_nlink == 1
