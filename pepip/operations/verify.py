@@ -100,15 +100,8 @@ def _is_closed(path: str) -> bool:
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
-    """Return an entry's flaws.
-
-    There are none if the entry was pruned meanwhile. If it was replaced meanwhile, the flaws are those of the new
-    entry.
-    """
-    try:
-        flaws = check.inspect(stored.path)
-    except FileNotFoundError:
-        flaws = check.inspect(stored.path) if os.path.lexists(stored.path) else []
+    """Return an entry's flaws. There are none if the entry was pruned meanwhile."""
+    flaws = check.inspect(stored.path)
     return flaws if os.path.lexists(stored.path) else []
 
 
