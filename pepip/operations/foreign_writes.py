@@ -108,10 +108,11 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     Returns False if the repair failed and must be tried again. If several commands find the same entry, one repairs
     it, and the others wait for that and find it repaired.
     """
+    from pepip.store import staging
+
     is_own = store.owns_entry(path)
     at_fault = [root for root in roots if is_own and _keep_there(store, root)]
-    lock = f"{paths.staging(store.root)}/{os.path.basename(path)}.lock"
-    with locks.held(lock, mode=store.lock_mode, remove=True) if is_own else contextlib.nullcontext():
+    with staging.changing(store, path) if is_own else contextlib.nullcontext():
         if not is_written(path):
             return True
         return (yield from _repair_alone(store, path, at_fault or roots, is_own=is_own))

@@ -146,7 +146,7 @@ def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
     """
     if not _holds_any(entry.path, inodes):
         return
-    with staging.area(store) as area:
+    with staging.area(store) as area, staging.changing(store, entry.path):
         fresh = f"{area}/{os.path.basename(entry.path)}"
         _copy_shared(store, entry.path, fresh, inodes)
         filesystems.flush(area)
