@@ -292,3 +292,16 @@ def entry_of_link(target: str, store_roots: tuple[str, ...]) -> str:
             if len(parts) >= 2 and not {"", ".", ".."} & set(parts[:2]):
                 return f"{parts[0]}/{parts[1]}"
     return ""
+
+
+def is_bytecode_name(name: str) -> bool:
+    """Tell whether a file in `__pycache__` is bytecode, finished or not, or a file of numba's cache."""
+    return name.endswith(_BYTECODE) or is_unfinished_bytecode(name)
+
+
+def is_unfinished_bytecode(name: str) -> bool:
+    """Tell whether a file in `__pycache__` has the name under which Python or numba writes it before a rename."""
+    return any(f"{suffix}." in name for suffix in _BYTECODE)
+
+
+_BYTECODE = (".pyc", ".nbi", ".nbc")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+import time
 
 from pepip.host import overlays
 
@@ -54,7 +55,8 @@ def restore(one: str, other: str) -> None:
 
 def is_atomic(folder: str) -> bool:
     """Tell whether names in a folder can be exchanged in one step. Tries it with two files, and removes them."""
-    names = [f"{folder}/.exchange-{number}" for number in (1, 2)]
+    own = f"{folder}/.exchange-{os.getpid()}-{time.monotonic_ns()}"  # another process may try it, too
+    names = [f"{own}-{number}" for number in (1, 2)]
     try:
         for name in names:
             with open(name, "xb"):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -190,15 +191,15 @@ def write_whole(
 ) -> None:
     """Write a file in one step: `path` has its old content or the new one, even on a full disk.
 
-    The file gets `exact_mode`, or else `mode` less the umask. It is written at `unfinished`, by default beside
-    `path`, and then renamed. Raises OSError; then nothing is left at `unfinished`.
+    The file gets `exact_mode`, or else `mode` less the umask. It is written at `unfinished`, by default under a name
+    of its own beside `path`, and then renamed. Raises OSError; then nothing is left at `unfinished`.
     """
-    folder, name = os.path.split(path)
-    unfinished = unfinished or f"{folder}/.{os.getpid()}-{name}"
+    # Other threads, and processes of the same number in other containers, may write the same file.
+    unfinished = unfinished or f"{os.path.dirname(path)}/.{os.getpid()}-{time.monotonic_ns()}.new"
     first_mode = mode if exact_mode is None else 0o600
     try:
         create(unfinished, *contents, mode=first_mode)
-    except FileExistsError:  # a run with the same process number was killed
+    except FileExistsError:  # a killed run left it: the caller's lock keeps others away
         os.unlink(unfinished)
         create(unfinished, *contents, mode=first_mode)
     try:

@@ -257,7 +257,7 @@ def _unescaped(name: bytes) -> str:
 def remove_tree(path: str) -> None:
     """Remove a tree, in which folders may be read-only. Removes a file or a link at `path`, too.
 
-    Does nothing if `path` does not exist.
+    Does nothing if `path` does not exist. Files in it may vanish meanwhile: a program may rename its new bytecode.
     """
     try:
         os.rmdir(path)  # the cheapest call, if it is empty or does not exist
@@ -271,14 +271,15 @@ def remove_tree(path: str) -> None:
     else:
         return
     try:
-        _remove_folder(path)
+        try:
+            _remove_folder(path)
+        except PermissionError:
+            from pepip.host.permissions import unseal_tree
+
+            unseal_tree(path)
+            _remove_folder(path)
     except FileNotFoundError:
         return
-    except PermissionError:
-        from pepip.host.permissions import unseal_tree
-
-        unseal_tree(path)
-        _remove_folder(path)
 
 
 _REAL_FOLDER = os.O_RDONLY
@@ -309,15 +310,18 @@ def _remove_children(folder: int) -> None:
     with os.scandir(folder) as children:
         rows = [(child.name, child.is_dir(follow_symlinks=False)) for child in children]
     for name, is_folder in rows:
-        if not is_folder:
-            os.unlink(name, dir_fd=folder)
-            continue
-        inner = os.open(name, _REAL_FOLDER, dir_fd=folder)
         try:
-            _remove_children(inner)
-        finally:
-            os.close(inner)
-        os.rmdir(name, dir_fd=folder)
+            if not is_folder:
+                os.unlink(name, dir_fd=folder)
+                continue
+            inner = os.open(name, _REAL_FOLDER, dir_fd=folder)
+            try:
+                _remove_children(inner)
+            finally:
+                os.close(inner)
+            os.rmdir(name, dir_fd=folder)
+        except FileNotFoundError:  # another process has removed or renamed it
+            continue
 
 
 def remove(path: str) -> None:

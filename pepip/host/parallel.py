@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import contextlib
 import functools
 import os
@@ -124,23 +125,25 @@ def _taken(starts: deque[int]) -> Iterator[int]:
 _THREADS = 8
 _ITEMS_AT_ONCE = 8
 _pools: list[ThreadPoolExecutor] = []
+_pools_lock = _thread.allocate_lock()
 
 
 @contextlib.contextmanager
 def _shared_pool() -> Iterator[ThreadPoolExecutor]:
-    """Yield the threads that all callers share. They end when the block of the first caller ends."""
-    if _pools:
-        yield _pools[0]
-        return
+    """Yield the threads that all callers share. They end when the block of the last caller ends."""
     from concurrent.futures import ThreadPoolExecutor
 
-    pool = ThreadPoolExecutor(_THREADS)
-    _pools.append(pool)
+    with _pools_lock:
+        pool = _pools[0] if _pools else ThreadPoolExecutor(_THREADS)
+        _pools.append(pool)  # once for each caller
     try:
         yield pool
     finally:
-        _pools.remove(pool)
-        pool.shutdown()
+        with _pools_lock:
+            _pools.remove(pool)
+            is_last = not _pools
+        if is_last:
+            pool.shutdown()
 
 
 def each(do: Callable[[Item], object], items: Iterable[Item], *, in_turn: bool) -> None:

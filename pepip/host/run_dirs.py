@@ -27,6 +27,11 @@ def marked(parent: str, *, mode: int, suffix: str = "") -> Iterator[str]:
         yield folder
 
 
+def has_lock(folder: str) -> bool:
+    """Tell whether the folder of this run has a lock. Without one, other runs would take it for abandoned."""
+    return os.path.lexists(folder + _LOCK)
+
+
 def present(parent: str) -> list[str]:
     """Return the names of the files and folders of all runs in `parent`, but no locks. Empty if it can't be read."""
     try:

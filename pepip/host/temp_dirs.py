@@ -40,6 +40,9 @@ def folder(purpose: str = "pepip", *, before_removal: Callable[[str], None] | No
                     os.mkdir(made, 0o700)
                 except FileNotFoundError:
                     continue
+                if not run_dirs.has_lock(made):  # the user's folder was removed and made again before that `mkdir`
+                    os.rmdir(made)
+                    continue
                 try:
                     yield made
                 finally:

@@ -12,6 +12,10 @@ import sys
 
 from pepip.host import files
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -39,19 +43,32 @@ def modified_ns(folder: str, name: str) -> int:
         return 0
 
 
-def write(folder: str, name: str, *contents: bytes, mode: int = 0o600) -> None:
-    """Write a file whole. The old file is removed first: for a moment there is none, and a failure may lose it.
+def write(folder: str, name: str, *contents: bytes, mode: int = 0o600, is_lasting: bool = False) -> None:
+    """Write a file whole. Unless it `is_lasting`, the old file is removed first, which is faster.
 
+    Then there is none for a moment, and a failure may lose it.
     A missing folder is made. Users who may read the file by its `mode` may enter that folder.
     Raises OSError if the file can't be written, or if another user owns the folder. Nothing new is written then.
     """
     import contextlib
 
     make_folder(folder, mode=mode | 0o100 | (mode & 0o044) >> 2)
-    # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(f"{folder}/{name}")
+    if not is_lasting:
+        # If a rename replaces a file, ext4 first sends the new content to the disk, which takes milliseconds.
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{folder}/{name}")
     files.write_whole(f"{folder}/{name}", *contents, mode=mode)
+
+
+def updating(folder: str) -> AbstractContextManager[bool]:
+    """Keep other processes of this user from updating lasting files in a folder.
+
+    The caller then reads a file, and writes it with a part changed. A missing folder is made. Raises OSError.
+    """
+    from pepip.host import locks
+
+    make_folder(folder)
+    return locks.held(f"{folder}/.lock", mode=0o600)
 
 
 def make_folder(folder: str, *, mode: int = 0o700) -> None:

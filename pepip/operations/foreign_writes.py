@@ -105,17 +105,28 @@ def is_written(path: str) -> bool:
 def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, None, bool]:
     """Repair an entry, as far as no download is needed. `roots` are environments that may be at fault.
 
-    Returns False if the repair failed and must be tried again.
+    Returns False if the repair failed and must be tried again. If several commands find the same entry, one repairs
+    it, and the others wait for that and find it repaired.
     """
+    from pepip.store import staging
+
+    is_own = store.owns_entry(path)
+    at_fault = [root for root in roots if is_own and _keep_there(store, root)]
+    with staging.changing(store, path) if is_own else contextlib.nullcontext():
+        if not is_written(path):
+            return True
+        return (yield from _repair_alone(store, path, at_fault or roots, is_own=is_own))
+
+
+def _repair_alone(store: Store, path: str, roots: list[str], *, is_own: bool) -> Generator[Progress, None, bool]:
+    """Repair an entry as `_repair` does, while no other command does that."""
     from pepip.store import check, trash  # most commands find nothing to repair
 
-    is_kept = store.owns_entry(path)
-    at_fault = [root for root in roots if is_kept and _keep_there(store, root)]
     flaws = [flaw for flaw in check.inspect(path) if flaw.kind != check.UNPROVEN]
     shown = next((flaw.path for flaw in flaws if flaw.kind != "touched"), "")
-    name, places = os.path.basename(path), " or ".join(at_fault or roots)
+    name, places = os.path.basename(path), " or ".join(roots)
     said = f"another tool wrote into {name} in the store, probably through {places}" + (shown and f" ({shown})")
-    if not is_kept:
+    if not is_own:
         yield Progress("warning", f"{said}: its owner, or root, can repair it with `pepip store repair`")
         return True
     try:

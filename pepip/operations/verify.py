@@ -11,14 +11,14 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.host import folder_use, rights
 from pepip.operations import acquire, census, recover, venvs
 from pepip.operations.reporting import Progress
-from pepip.store import check, entries, listing, trash, verdicts
+from pepip.store import check, entries, listing, staging, trash, verdicts
 from pepip.uv import pylock, resolve
 from pepip.uv.dry_run_output import Change
 from pepip.wheel import content_identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterator, Sequence
+    from collections.abc import Collection, Generator, Iterable, Iterator, Sequence
 
     from pepip.model import Artifact, Environment
     from pepip.operations.census import KnownVenv
@@ -100,15 +100,8 @@ def _is_closed(path: str) -> bool:
 
 
 def _inspect(stored: Stored) -> list[Flaw]:
-    """Return an entry's flaws.
-
-    There are none if the entry was pruned meanwhile. If it was replaced meanwhile, the flaws are those of the new
-    entry.
-    """
-    try:
-        flaws = check.inspect(stored.path)
-    except FileNotFoundError:
-        flaws = check.inspect(stored.path) if os.path.lexists(stored.path) else []
+    """Return an entry's flaws. There are none if the entry was pruned meanwhile."""
+    flaws = check.inspect(stored.path)
     return flaws if os.path.lexists(stored.path) else []
 
 
@@ -247,15 +240,25 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
         raise StoreError("you may not change this store")
     if not rights.may_remove(stored.path) or not store.trusts(os.path.dirname(stored.path)):
         raise StoreError("it belongs to another user, who may repair it")
-    certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
     # While root repairs an entry, its owner could turn a folder of it into a link: replace it instead.
-    if not store.owns_entry(stored.path) or any(flaw.kind not in {"mode", "added", "touched"} for flaw in certain):
+    if not store.owns_entry(stored.path) or not _are_correctable(flaws):
         return flaws
-    if certain:
+    if all(flaw.kind == check.UNPROVEN for flaw in flaws):
+        return flaws
+    with staging.changing(store, stored.path):
+        flaws = tuple(check.inspect(stored.path))  # another process may have corrected or replaced it meanwhile
+        if not _are_correctable(flaws):
+            return flaws
+        certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
         is_more = any(flaw.kind == "added" for flaw in certain)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
             check.correct(stored.path, certain, grave, like=store.like)
     return tuple(flaw for flaw in flaws if flaw.kind == check.UNPROVEN)
+
+
+def _are_correctable(flaws: Iterable[Flaw]) -> bool:
+    """Tell whether flaws can be corrected in place, as far as they are certain."""
+    return all(flaw.kind in {"mode", "added", "touched", check.UNPROVEN} for flaw in flaws)
 
 
 def _store_anew(

@@ -12,7 +12,7 @@ import os
 
 from pepip import digests
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, locks, user_cache
+from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,10 +66,9 @@ def add(store: Store, done: Finished) -> None:
     with contextlib.suppress(OSError):
         folder, name = _place(store)
         os.makedirs(os.path.dirname(folder), mode=0o700, exist_ok=True)
-        user_cache.make_folder(folder)
-        with locks.held(f"{folder}/.lock", mode=0o600):  # another app of this user may write, too
+        with user_cache.updating(folder):  # another app of this user may write, too
             rows = [*read(store), done._replace(log=done.log[-_MOST_LINES:])][-_MOST_OPERATIONS:]
-            user_cache.write(folder, name, json.dumps(rows).encode())
+            user_cache.write(folder, name, json.dumps(rows).encode(), is_lasting=True)
 
 
 def _is_sound(item: Finished) -> bool:

@@ -7,7 +7,6 @@ Each user has a file of such comparisons. If the file is lost, the archive is st
 from __future__ import annotations
 
 import contextlib
-import threading
 
 from pepip import paths
 from pepip.host import user_cache
@@ -18,8 +17,6 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 1 << 26
 _NAME = "aliases"
-_writing = threading.Lock()
-"""Several wheels may be stored at once."""
 
 
 def entry_of(store: Store, identity: str) -> tuple[str, str]:
@@ -29,11 +26,10 @@ def entry_of(store: Store, identity: str) -> tuple[str, str]:
 
 def note(store: Store, identity: str, entry_id: str, content: str) -> None:
     """Remember that an archive has the content of an entry. Does nothing if this user can't write the file."""
-    with _writing:
+    with contextlib.suppress(OSError), user_cache.updating(_folder(store)):
         rows = {**_read(store), identity: (entry_id, content)}
         text = "".join("\t".join((archive, *row)) + "\n" for archive, row in rows.items())
-        with contextlib.suppress(OSError):
-            user_cache.write(_folder(store), _NAME, text.encode("utf-8", "surrogateescape"))
+        user_cache.write(_folder(store), _NAME, text.encode("utf-8", "surrogateescape"), is_lasting=True)
 
 
 def _folder(store: Store) -> str:

@@ -15,8 +15,6 @@ from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pepip.store.root import Store
 
 Pin = tuple[str, str]
@@ -78,21 +76,22 @@ def modified_ns(store: Store) -> int:
     return user_cache.modified_ns(user_cache.folder_in(paths.cache(store.root)), _NAME)
 
 
-def write(store: Store, answers: Mapping[str, Answer]) -> None:
-    """Note the last answer of each kind. Does nothing if the store has no cache, or if the file can't be written."""
+def note(store: Store, latest: Answer) -> None:
+    """Note the last answer of a kind. Does nothing if the store has no cache, or if the file can't be written."""
     cache = paths.cache(store.root)
     if not os.path.isdir(cache):
         return
-    document: dict[str, object] = {"format": _FORMAT}
-    for kind, answer in answers.items():
-        document[kind] = {
-            "asked_at": answer.asked_at,
-            "source": answer.source,
-            "pins": sorted(answer.pins),
-            "findings": [list(finding[1:]) for finding in answer.findings],
-        }
-    with contextlib.suppress(OSError):
-        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(document).encode())
+    folder = user_cache.folder_in(cache)
+    with contextlib.suppress(OSError), user_cache.updating(folder):
+        document: dict[str, object] = {"format": _FORMAT}
+        for kind, answer in {**read(store), latest.kind: latest}.items():
+            document[kind] = {
+                "asked_at": answer.asked_at,
+                "source": answer.source,
+                "pins": sorted(answer.pins),
+                "findings": [list(finding[1:]) for finding in answer.findings],
+            }
+        user_cache.write(folder, _NAME, json.dumps(document).encode(), is_lasting=True)
 
 
 def _answer(kind: str, document: dict[str, list[list[str]]]) -> Answer:

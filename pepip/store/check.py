@@ -59,24 +59,31 @@ _WORDS = {
 def inspect(path: str) -> list[Flaw]:
     """Return the flaws of the entry at `path`, sorted by path. Reads each file with a known hash, changes nothing.
 
-    If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then. If another process
-    moves the entry away or exchanges it meanwhile, what is then at `path` is inspected.
+    If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then. A file that another
+    process removes meanwhile is `missing` if it belongs to the entry. If another entry takes the place of this one
+    meanwhile, the flaws are those of the other entry. Of an entry that is not there, the document is missing.
     """
     while True:
-        before = _inode_of(path)
-        found = _inspect(path)
-        if not found or _inode_of(path) == before:
-            return found
+        before = _inode(path)
+        try:
+            found = _flaws(path)
+        except FileNotFoundError:
+            if _inode(path) == before:
+                raise
+        else:
+            if not found or _inode(path) == before:
+                return found
 
 
-def _inode_of(path: str) -> int | None:
+def _inode(path: str) -> int:
     try:
         return os.lstat(path).st_ino
-    except OSError:
-        return None
+    except FileNotFoundError:
+        return 0
 
 
-def _inspect(path: str) -> list[Flaw]:
+def _flaws(path: str) -> list[Flaw]:
+    """Return the flaws of an entry as `inspect` does. If it is replaced meanwhile, some belong to neither entry."""
     document = _document_or_flaw(path)
     if isinstance(document, Flaw):
         return [document]
@@ -102,19 +109,28 @@ def _inspect(path: str) -> list[Flaw]:
                 inner.clear()
             continue
         is_read_only = relative in read_only
-        of_folder = _flaws_of_folder(current, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        try:
+            status = os.stat(current)
+        except FileNotFoundError:  # its files are missing
+            continue
+        of_folder = _flaws_of_folder(status, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
         found += of_folder
         is_touched = any(flaw.kind == "touched" for flaw in of_folder)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
             shown = prefix + name
+            try:
+                status = os.lstat(f"{current}/{name}")
+            except FileNotFoundError:
+                continue
             present.add(shown)
-            if is_bytecode and _is_bytecode_file(name):
+            if is_bytecode and paths.is_bytecode_name(name):
                 # An import may compile the module anew, even if the wheel ships the bytecode: only the mode counts.
-                found += _open_file(f"{current}/{name}", shown, serves_others=serves_others)
+                found += _open_file(status, shown, serves_others=serves_others)
                 continue
             found += _flaws_of_file(
                 f"{current}/{name}",
                 shown,
+                status,
                 expected.get(shown),
                 like=like,
                 is_listed=shown in listed,
@@ -140,15 +156,13 @@ def open_files(path: str) -> list[Flaw]:
     found = []
     for folder, _, names in os.walk(path):
         for place in (f"{folder}/{name}" for name in names):
-            found += _open_file(place, place[len(path) + 1 :], serves_others=serves_others)
+            with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
+                found += _open_file(os.lstat(place), place[len(path) + 1 :], serves_others=serves_others)
     return found
 
 
-def _open_file(place: str, shown: str, *, serves_others: bool) -> list[Flaw]:
-    try:
-        mode = os.lstat(place).st_mode
-    except FileNotFoundError:
-        return []  # an import replaces its bytecode
+def _open_file(status: os.stat_result, shown: str, *, serves_others: bool) -> list[Flaw]:
+    mode = status.st_mode
     is_open = stat.S_ISREG(mode) and permissions.too_writable(mode, serves_others=serves_others)
     return [Flaw("mode", shown)] if is_open else []
 
@@ -188,7 +202,7 @@ def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_resul
         place = f"{path}/{flaw.path}"
         if flaw.kind == "added":
             os.makedirs(os.path.dirname(f"{grave}/{flaw.path}"), exist_ok=True)
-            if os.path.lexists(place):
+            with contextlib.suppress(FileNotFoundError):  # the tool that added it has removed it
                 os.rename(place, f"{grave}/{flaw.path}")
         elif not os.path.isdir(place):
             with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
@@ -219,9 +233,10 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
         if inside and inside not in read_only and not os.stat(folder).st_mode & stat.S_IWUSR:
             permissions.unseal_directory(folder, like=like)
         for place in (f"{folder}/{name}" for name in names):
-            status = os.lstat(place)
-            if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
-                permissions.share_file(place, status, like=like, shares_inode=False, serves_others=True)
+            with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
+                status = os.lstat(place)
+                if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
+                    permissions.share_file(place, status, like=like, shares_inode=False, serves_others=True)
 
 
 def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
@@ -256,14 +271,9 @@ def _baseline(path: str, document: Document) -> dict[str, record.Row]:
     return rows
 
 
-def _is_bytecode_file(name: str) -> bool:
-    """Tell whether a file in `__pycache__` is bytecode, unfinished bytecode, or a file of numba's cache."""
-    return name.endswith((".pyc", ".nbi", ".nbc")) or ".pyc." in name
-
-
 def _is_bytecode_path(path: str) -> bool:
     folder, _, name = path.rpartition("/")
-    return os.path.basename(folder) == paths.PYCACHE and _is_bytecode_file(name)
+    return os.path.basename(folder) == paths.PYCACHE and paths.is_bytecode_name(name)
 
 
 def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
@@ -297,10 +307,9 @@ def _holds(path: str, content: bytes) -> bool:
 
 
 def _flaws_of_folder(
-    folder: str, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
+    status: os.stat_result, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
 ) -> list[Flaw]:
     """Return the flaws of one folder. Older pepips made every folder read-only, which is no flaw."""
-    status = os.stat(folder)
     if sys.platform == "win32":
         return []
     mode = stat.S_IMODE(status.st_mode)
@@ -316,6 +325,7 @@ def _flaws_of_folder(
 def _flaws_of_file(
     place: str,
     shown: str,
+    status: os.stat_result,
     row: record.Row | None,
     *,
     like: os.stat_result,
@@ -328,7 +338,6 @@ def _flaws_of_file(
 
     If the file was not read when it was stored, `unread_until_ns` is the time of its last modification, or later.
     """
-    status = os.lstat(place)
     if stat.S_ISLNK(status.st_mode):
         return [Flaw("link", shown)]
     if not is_listed:

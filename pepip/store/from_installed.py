@@ -144,26 +144,44 @@ def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
     exchange two names in one step. All other files keep their inodes. Raises StoreError if the disk is full, or if
     the entry is another user's. The entry is then as before.
     """
-    files = (f"{folder}/{name}" for folder, _, names in os.walk(entry.path) for name in names)
-    if not any(os.lstat(path).st_ino in inodes for path in files):
+    if not _holds_any(entry.path, inodes):
         return
-    with staging.area(store) as area, permissions.writable(store.root, entry.path):
+    with staging.area(store) as area, staging.changing(store, entry.path):
         fresh = f"{area}/{os.path.basename(entry.path)}"
         _copy_shared(store, entry.path, fresh, inodes)
         filesystems.flush(area)
-        with permissions.writable(area, fresh), permissions.sealing(fresh, like=store.like):
+        with (
+            permissions.writable(area, fresh),
+            permissions.sealing(fresh, like=store.like),
+            permissions.writable(store.root, entry.path),
+        ):
             exchange.exchange(fresh, entry.path)
 
 
+def _holds_any(path: str, inodes: Collection[int]) -> bool:
+    """Tell whether a file of the entry at `path` is among `inodes`."""
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):  # bytecode that Python was writing
+                if os.lstat(f"{folder}/{name}").st_ino in inodes:
+                    return True
+    return False
+
+
 def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]) -> None:
-    """Make the new folder `target` like `source`: copies of files among `inodes`, hard links to all others."""
+    """Make the new folder `target` like `source`: of files among `inodes` with copies, else with hard links.
+
+    Bytecode that Python has not finished is left out.
+    """
     like = store.like
     copier = Transfer(may_link=False)
-    status = os.lstat(source)
+    is_bytecode = os.path.basename(source) == paths.PYCACHE
     os.mkdir(target, 0o700)
     with os.scandir(source) as children:
         for child in children:
             place = f"{target}/{child.name}"
+            if is_bytecode and paths.is_unfinished_bytecode(child.name):
+                continue
             if child.is_dir(follow_symlinks=False):
                 _copy_shared(store, child.path, place, inodes)
             elif child.is_symlink():
@@ -177,6 +195,7 @@ def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]
                 )
             elif not links.share_inode(child.path, place):
                 copier.file(child.path, place)
+    status = os.lstat(source)  # a write of another tool, before this moment, shows in the new folder, too
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     if status.st_mode & stat.S_IWUSR:
         permissions.unseal_directory(target, like=like)

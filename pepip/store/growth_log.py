@@ -16,6 +16,8 @@ from pepip.host import files, user_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pepip.store.root import Store
 
 _NAME = "growth.json"
@@ -78,11 +80,16 @@ def _numbers(row: list[int]) -> list[int]:
 def add_sample(store: Store, sample: Sample) -> Growth:
     """Note a sample, unless its day has one, and return the history. Raises no error if the file can't be written."""
     known = read(store)
-    if known.samples and day_of(known.samples[-1].taken_at) == day_of(sample.taken_at):
+    if _with_sample(known, sample) == known:
         return known
-    known = known._replace(samples=(*known.samples, sample)[-_MOST_ROWS:])
-    _write(store, known)
-    return known
+    _update(store, lambda known: _with_sample(known, sample))
+    return _with_sample(read(store), sample)
+
+
+def _with_sample(known: Growth, sample: Sample) -> Growth:
+    if day_of(sample.taken_at) in {day_of(other.taken_at) for other in known.samples}:
+        return known
+    return known._replace(samples=(*known.samples, sample)[-_MOST_ROWS:])
 
 
 def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
@@ -90,16 +97,22 @@ def add_prune(store: Store, entries: int, freed_bytes: int) -> None:
 
     Before the first sample nothing is noted: a new file would take space that the prune has just freed.
     """
-    known = read(store)
-    if not known.samples:
-        return
-    done = Prune(int(time.time()), entries, freed_bytes)
-    _write(store, known._replace(prunes=(*known.prunes, done)[-_MOST_ROWS:]))
+    if read(store).samples:
+        done = Prune(int(time.time()), entries, freed_bytes)
+        _update(store, lambda known: known._replace(prunes=(*known.prunes, done)[-_MOST_ROWS:]))
 
 
 def day_of(seconds: int) -> int:
     """Return the number of the local day of a time in seconds since 1970. The next day has the next number."""
     return (seconds + time.localtime(seconds).tm_gmtoff) // SECONDS_A_DAY
+
+
+def _update(store: Store, change: Callable[[Growth], Growth]) -> None:
+    """Change the history, while other processes that want to change it wait."""
+    cache = paths.cache(store.root)
+    if os.path.isdir(cache):
+        with contextlib.suppress(OSError), user_cache.updating(user_cache.folder_in(cache)):
+            _write(store, change(read(store)))
 
 
 def _write(store: Store, growth: Growth) -> None:
@@ -112,4 +125,4 @@ def _write(store: Store, growth: Growth) -> None:
         "prunes": [list(prune) for prune in growth.prunes],
     }
     with contextlib.suppress(OSError):
-        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(document).encode())
+        user_cache.write(user_cache.folder_in(cache), _NAME, json.dumps(document).encode(), is_lasting=True)

@@ -113,12 +113,14 @@ def note_linked(store_root: str, entry_ids: Iterable[str]) -> None:
     roots = {paths.layer_of(entry_id) for entry_id in entry_ids if paths.is_layered(entry_id)} - {""}
     if not roots:
         return
-    known = linked_before(store_root)
-    wanted = [*known, *sorted(root for root in roots - {*known} if "\n" not in root)]
-    if wanted != known:
+    new = {root for root in roots.difference(linked_before(store_root)) if "\n" not in root}
+    if not new:
+        return
+    folder = user_cache.folder_in(paths.cache(store_root))
+    with contextlib.suppress(OSError), user_cache.updating(folder):
+        wanted = dict.fromkeys((*linked_before(store_root), *sorted(new)))
         content = "".join(f"{root}\n" for root in wanted).encode("utf-8", "surrogateescape")
-        with contextlib.suppress(OSError):
-            user_cache.write(user_cache.folder_in(paths.cache(store_root)), _NAME, content)
+        user_cache.write(folder, _NAME, content, is_lasting=True)
 
 
 def away(layer_roots: Iterable[str]) -> dict[str, str]:

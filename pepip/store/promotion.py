@@ -36,22 +36,28 @@ def copy(target: Store, entry: str, workshop: str) -> Prepared:
 
 
 def _tree_of(entry: str) -> WheelTree:
-    """Return the files and folders of an entry, without its document, its ready-made links and others' bytecode."""
+    """Return the files and folders of an entry, without its document and its ready-made links.
+
+    Bytecode of other users is left out, and bytecode that Python has not finished.
+    """
     tree = WheelTree({"": {}}, [])
     pending = [""]
     for folder in pending:
         node = tree.folders[folder]
+        is_bytecode = os.path.basename(folder) == paths.PYCACHE
         with os.scandir(f"{entry}/{folder}" if folder else entry) as children:
             for child in children:
                 path = f"{folder}/{child.name}" if folder else child.name
                 if path in {paths.READY, paths.ENTRY_METADATA}:
+                    continue
+                if is_bytecode and paths.is_unfinished_bytecode(child.name):
                     continue
                 if child.is_dir(follow_symlinks=False):
                     node[child.name] = tree.folders[path] = {}
                     pending.append(path)
                 elif child.is_file(follow_symlinks=False):
                     status = child.stat(follow_symlinks=False)
-                    if os.path.basename(folder) != paths.PYCACHE or status.st_uid in {0, files.user_id()}:
+                    if not is_bytecode or status.st_uid in {0, files.user_id()}:
                         node[child.name] = None
                         tree.files.append(WheelFile(path, status))
                 else:

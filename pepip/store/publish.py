@@ -1,7 +1,7 @@
 """Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
-RECORD. After a failure only the staging folder has changed, but `publish` may have moved an old entry to the trash.
+RECORD. After a failure only the staging folder has changed.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ import time
 from pepip import paths, urls
 from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, permissions
+from pepip.host import exchange, files, permissions
 from pepip.store import document as documents
-from pepip.store import entries, prelinks, trash
+from pepip.store import entries, prelinks, staging, trash
 from pepip.store.document import Document
 from pepip.wheel import footprint, libraries, module_folders, record, tags
 
@@ -253,7 +253,8 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
 
     The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, or by a damaged
     entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
-    or damaged, in the bucket of the wheel's tag. The old entry goes to the trash, and the new entry gets its name.
+    or damaged, in the bucket of the wheel's tag. The new entry takes the place of the old one in one step, where the
+    system can do that, and the old one is removed with the staging area.
     Raises StoreError if both names are taken, or if this user may not write there.
     """
     workshop, document = prepared
@@ -267,28 +268,64 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         names = (os.path.basename(replacing),)
     for name in names:
         place, is_last = f"{folder}/{name}", name == names[-1]
-        if os.path.isdir(place):  # if a folder appears there later, the rename fails
-            if place != replacing:
-                existing = _existing(store, f"{bucket}/{name}")
-                if existing and existing.identity == identity and _is_usable(store, existing):
-                    complete(store, existing)
-                    return existing
-                # An unreadable entry may belong to another wheel. Keep it while another name is left to try;
-                # `store repair` decides.
-                if not (existing.identity == identity if existing else is_last):
-                    continue
-            if not _try_discard(store, place, may_stay=not is_last):
+        inode = _inode(place)
+        if inode and place != replacing:
+            existing = _existing(store, f"{bucket}/{name}")
+            if existing and existing.identity == identity and _is_usable(store, existing):
+                complete(store, existing)
+                return existing
+            # An unreadable entry may belong to another wheel. Keep it while another name is left to try;
+            # `store repair` decides.
+            if not (existing.identity == identity if existing else is_last):
                 continue
         prelinks.make(workshop, place, document, like=store.like)
         try:
-            with permissions.sealing(workshop, like=store.like):
-                os.rename(workshop, place)
-        except OSError as error:
-            if not os.path.isdir(place):
-                raise store.refusal(place, error) from error
+            is_done = _replace(store, workshop, place, inode) if inode else _appear(store, workshop, place)
+        except StoreError as error:
+            if is_last or not isinstance(error.__cause__, PermissionError):
+                raise
+            continue
+        if not is_done:
             return publish(store, prepared, replacing=replacing)  # another process was first: start again
         return entries.read(store, f"{bucket}/{name}")
     raise StoreError(f"the store entries {' and '.join(names)} of {folder} belong to other wheels")
+
+
+def _appear(store: Store, workshop: str, place: str) -> bool:
+    """Rename the entry in `workshop` to `place`. Return False if a folder is there. Raises StoreError."""
+    try:
+        with permissions.sealing(workshop, like=store.like):
+            os.rename(workshop, place)
+    except OSError as error:
+        if os.path.isdir(place):
+            return False
+        raise store.refusal(place, error) from error
+    return True
+
+
+def _replace(store: Store, workshop: str, place: str, inode: int) -> bool:
+    """Exchange the entry at `place`, which has this inode, for the one in `workshop`.
+
+    Other processes read and link the entry meanwhile. Return False if another one is there. Raises StoreError if the
+    entry can't be exchanged, with a PermissionError as its cause if it is another user's.
+    """
+    with staging.changing(store, place):
+        if _inode(place) != inode:
+            return False
+        try:
+            with permissions.sealing(workshop, like=store.like), permissions.writable(store.root, place):
+                exchange.exchange(workshop, place)
+        except OSError as error:
+            raise trash.refusal(store, place, error) from error
+    return True
+
+
+def _inode(path: str) -> int:
+    """Return the number of an inode, 0 if nothing is at the path."""
+    try:
+        return os.lstat(path).st_ino
+    except FileNotFoundError:
+        return 0
 
 
 def _is_usable(store: Store, entry: Entry) -> bool:
@@ -301,20 +338,6 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
         return entries.read(store, entry_id)
     except (FileNotFoundError, CorruptEntryError):
         return None
-
-
-def _try_discard(store: Store, place: str, *, may_stay: bool) -> bool:
-    """Discard the entry at `place`. Return False if it `may_stay` and only another user may discard it.
-
-    Raises StoreError if the entry can't be discarded but must not stay.
-    """
-    try:
-        trash.discard(store, place)
-    except StoreError as error:
-        if may_stay and isinstance(error.__cause__, PermissionError):
-            return False
-        raise
-    return True
 
 
 def complete(store: Store, entry: Entry) -> None:

@@ -215,7 +215,9 @@ class Store:
         """Make the missing folders of the store. Raises StoreError if this user may not."""
         self.make_root()
         self.make_directory(paths.packages(self.root))
-        if not os.path.isdir(paths.projects(self.root)) and os.listdir(paths.packages(self.root)):
+        projects = paths.projects(self.root)
+        if not os.path.isdir(projects) and os.listdir(paths.packages(self.root)) and not os.path.isdir(projects):
+            # No process is just making the store: it would make the registry before the first entry.
             self._note_lost_registry()
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.root))

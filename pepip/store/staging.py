@@ -6,7 +6,7 @@ import contextlib
 import os
 
 from pepip import paths
-from pepip.host import files, filesystems, parallel, run_dirs
+from pepip.host import files, filesystems, locks, parallel, run_dirs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +31,14 @@ def area(store: Store) -> Iterator[str]:
             raise
         finally:
             filesystems.remove_tree(folder)
+
+
+@contextlib.contextmanager
+def changing(store: Store, entry: str) -> Iterator[None]:
+    """Keep other processes from changing or replacing the entry at this path. They wait, and then look again."""
+    lock = f"{paths.staging(store.root)}/{os.path.basename(entry)}.lock"
+    with locks.held(lock, mode=store.lock_mode, remove=True):
+        yield
 
 
 @contextlib.contextmanager

@@ -109,10 +109,15 @@ def discard(store: Store, place: str, own: str = "") -> None:
             if not rights.is_own(place):  # its owner could put links into it during the removal
                 raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), place) from error
             _take_apart(place)
-    except PermissionError as error:
-        raise StoreError(f"{name} is another user's", hint="its owner, or root, may remove it") from error
     except OSError as error:
-        raise store.refusal(place, error) from error
+        raise refusal(store, place, error) from error
+
+
+def refusal(store: Store, place: str, error: OSError) -> StoreError:
+    """Return the error for an entry that can't be moved. Without permission for that, it is another user's."""
+    if isinstance(error, PermissionError):
+        return StoreError(f"{os.path.basename(place)} is another user's", hint="its owner, or root, may remove it")
+    return store.refusal(place, error)
 
 
 def _take_apart(place: str) -> None:

@@ -52,14 +52,13 @@ def modified_ns(store: Store) -> int:
 
 def note(store: Store, flaws_of: Mapping[Stored, Sequence[Flaw]]) -> None:
     """Note the flaws of verified entries. If this user can't write the file, nothing is noted."""
-    rows = _rows(store)
-    known = {entry_id for entry_id in rows if os.path.isdir(store.path_of(entry_id))}
-    rows = {entry_id: row for entry_id, row in rows.items() if entry_id in known}
-    now = int(time.time())
-    for item, flaws in flaws_of.items():
-        rows[item.id] = (_folder_of(item), now, [list(flaw) for flaw in flaws[:_MOST_FLAWS]])
-    with contextlib.suppress(OSError):
-        user_cache.write(user_cache.folder_in(paths.cache(store.root)), _NAME, json.dumps(rows).encode())
+    folder = user_cache.folder_in(paths.cache(store.root))
+    with contextlib.suppress(OSError), user_cache.updating(folder):
+        rows = {entry_id: row for entry_id, row in _rows(store).items() if os.path.isdir(store.path_of(entry_id))}
+        now = int(time.time())
+        for item, flaws in flaws_of.items():
+            rows[item.id] = (_folder_of(item), now, [list(flaw) for flaw in flaws[:_MOST_FLAWS]])
+        user_cache.write(folder, _NAME, json.dumps(rows).encode(), is_lasting=True)
 
 
 def _folder_of(item: Stored) -> list[int]:

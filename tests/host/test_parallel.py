@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -68,6 +69,19 @@ def test_calls_within_calls_share_the_threads() -> None:
     assert sorted(done) == [(outside, inside) for outside in range(20) for inside in range(20)]
     assert most[0] <= 8
     assert not _threads()
+
+
+def test_callers_in_several_threads_share_the_threads() -> None:
+    """A caller whose work ends first leaves the threads to the others."""
+
+    def call(_: int) -> None:
+        for _ in range(100):
+            parallel.in_threads(lambda _: None, range(20))
+
+    with ThreadPoolExecutor(3) as callers:
+        list(callers.map(call, range(3)))
+
+    assert _threads() == []
 
 
 def _threads() -> list[threading.Thread]:

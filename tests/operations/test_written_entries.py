@@ -5,11 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from pepip.operations import foreign_writes
+from pepip.store.root import Store
 from tests.support.machines import uv_executable
 from tests.support.snapshots import Snapshot, changes, snapshot
 from tests.support.wheels import Wheel
@@ -226,6 +229,24 @@ def test_a_tool_that_wrote_while_pepip_decided_is_noticed(studio: Studio, tmp_pa
 
     assert studio.first.problems() == []
     assert not says(studio.second, "import drum.kit.brush; print('there')")
+
+
+def test_one_of_several_commands_repairs_an_entry(studio: Studio) -> None:
+    """Commands that notice a write at the same time wait for the one that repairs the entry. None fails."""
+
+    def command(_: int) -> list[str]:
+        return [step.detail for step in foreign_writes.repair_written(Store(os.fspath(studio.first.store)))]
+
+    for number in range(20):
+        (studio.first.site_packages / f"stick-{number}.dist-info").mkdir()
+        (studio.first.site_packages / f"drum/kit/brush{number}.py").touch()
+        with ThreadPoolExecutor(3) as pool:
+            said = [sentence for sentences in pool.map(command, range(3)) for sentence in sentences]
+
+        assert len(said) == 1, said
+        assert said[0].endswith("repaired")
+        assert changes(studio.before, drum_of(studio.first)) == []
+    assert list((studio.first.store / "staging").iterdir()) == []
 
 
 def test_nothing_is_said_where_another_tool_wrote_into_no_entry(studio: Studio) -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from pepip.operations import foreign_writes
 from pepip.store import check, entries, from_installed
 from pepip.store.root import Store
+from tests.support.meanwhile import after_listing
 from tests.support.shelf import camera
 from tests.support.stores import problems_of
 from tests.support.workbench import Workbench
@@ -44,3 +47,26 @@ def test_an_entry_is_whole_while_its_files_are_separated(workbench: Workbench) -
     assert not inodes() & before
     assert problems_of(workbench.store) == []
     assert workbench.python("-c", "import camera; print(camera.__name__)") == "camera"
+
+
+def test_bytecode_that_python_is_writing_is_left_out_of_a_separated_entry(
+    workbench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python writes bytecode under another name first, which is gone when the entry is copied."""
+    workbench.supply([camera()])
+    workbench.install("camera")
+    store = Store(os.fspath(workbench.store))
+    folder = workbench.entry("camera-1.0")
+    bytecode = folder / "camera" / "__pycache__"
+    unfinished, kept = (bytecode / f"lens.cpython-399.pyc.{number}" for number in (1, 2))
+    for path in (unfinished, kept, bytecode / "lens.cpython-399.pyc"):
+        path.write_bytes(b"bytecode")
+    inode = (folder / "camera" / "__init__.py").stat().st_ino
+
+    after_listing(monkeypatch, bytecode, lambda: unfinished.unlink(missing_ok=True))
+    entry = entries.read(store, f"{folder.parent.name}/{folder.name}")
+    from_installed.separate(store, entry, {inode})
+
+    assert (folder / "camera" / "__init__.py").stat().st_ino != inode
+    assert [path.name for path in bytecode.glob("*-399*")] == ["lens.cpython-399.pyc"]
+    assert problems_of(workbench.store) == []

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pepip import paths
 from pepip.errors import StoreError
 from pepip.store.root import Store
 
@@ -50,3 +51,22 @@ def test_no_store_is_made_among_the_entries_of_another(tmp_path: Path) -> None:
     Store(str(tmp_path / "packages" / "mine")).create()
 
     assert list((tmp_path / "outer" / "packages").iterdir()) == []
+
+
+def test_a_store_that_another_process_makes_meanwhile_has_lost_no_registry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other process makes the registry, and stores an entry, before this one looks for entries."""
+    store, packages = Store(str(tmp_path / "store")), tmp_path / "store" / "packages"
+    listdir = os.listdir
+
+    def list_late(path: str) -> list[str]:
+        if path == str(packages):
+            (tmp_path / "store" / "projects").mkdir(exist_ok=True)
+            (packages / "py3-none-any").mkdir(exist_ok=True)
+        return listdir(path)
+
+    monkeypatch.setattr(os, "listdir", list_late)
+    store.create()
+
+    assert not os.path.lexists(paths.registry_lost(store.root))

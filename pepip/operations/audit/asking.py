@@ -89,7 +89,7 @@ def ask(
             covered, findings = yield from _outdated(known)
         source = f"OSV records in {options.records}" if records else _SOURCES[kind]
         answers[kind] = Answer(kind, int(time.time()), source, covered, tuple(sorted(findings)))
-        audit_answers.write(store, answers)
+        audit_answers.note(store, answers[kind])
     return _audit(known, answers, kinds)._replace(unread=records.unread if records else 0)
 
 
