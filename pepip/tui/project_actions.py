@@ -12,6 +12,7 @@ from pepip.tui import (
     environment_jobs,
     formatting,
     jobs,
+    many_projects,
     pane_requests,
     removal,
     upgrade_actions,
@@ -32,12 +33,14 @@ class ProjectActions(BaseActions):
         """Carry out a request of the projects pane."""
         store, environment = self.session.store, request.environment
         match request:
+            case pane_requests.RepairEverything():
+                self._ask_to_repair()
+            case _ if len(request.environments) > 1:
+                many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
                 self.ask_to_install(place=formatting.short_path(self._place(environment).removesuffix("/.venv")))
-            case pane_requests.RepairEverything():
-                self._ask_to_repair()
             case pane_requests.SyncEnvironment():
                 self.begin(lambda: environment_jobs.sync(store, self._place(environment)))
             case pane_requests.ForgetEnvironment():

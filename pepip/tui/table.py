@@ -185,6 +185,12 @@ class Table(ScrolledRows):
             self.marks = toggled(self.marks, set(self.keys))
             self._tell_marks()
 
+    def unmark(self) -> None:
+        """Remove all marks, also those of rows that are not shown."""
+        if self.marks:
+            self.marks = set()
+            self._tell_marks()
+
     def _tell_marks(self) -> None:
         self.refresh()
         self.post_message(self.Marked(self, self.cursor_key))
