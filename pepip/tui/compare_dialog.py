@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.job_queue import JobQueue
 
-_OTHERS = (Column("name", "Compare with", 0), Column("path", "Folder", 0, from_width=60, keeps_end=True))
+_OTHERS = (
+    Column("name", "Compare with", 0, keeps_both_ends=True),
+    Column("path", "Folder", 0, from_width=60, keeps_end=True),
+)
 _DIFFERENCES = (
     Column("sign", "", 1),
     Column("name", "Package", 0),
@@ -132,7 +135,7 @@ class CompareDialog(Dialog):
     def action_scroll_content(self, rows: int) -> None:
         """Move through the list that has the focus."""
         table = self.query_one("#differences", Table)
-        (table if table.has_focus else self.query_one("#others", Table)).action_move(rows)
+        (table if table.gets_keys else self.query_one("#others", Table)).action_move(rows)
 
     def _compare(self, key: str) -> None:
         left = self._left.known.environment

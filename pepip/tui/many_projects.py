@@ -5,9 +5,9 @@ from __future__ import annotations
 import shlex
 
 from pepip.environment import purposes
-from pepip.errors import PepipError
 from pepip.operations import reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
+from pepip.operations.census import READABLE
 from pepip.tui import (
     adoption_jobs,
     commands,
@@ -48,11 +48,13 @@ class ManyProjectActions(BaseActions):
                 targets = [upgrades.Target(known, (), upgrades.way_of(known)) for known in chosen]
                 upgrade_actions.UpgradeActions(self.session, self.app).upgrade(targets)
             case pane_requests.SyncEnvironment():
-                self._begin("sync", "Sync", [self._part(known, self._sync) for known in chosen])
+                self._begin("sync", "Sync", [self._sync(known) for known in chosen])
             case pane_requests.InstallIntoEnvironment():
                 self._ask_to_install(chosen)
             case pane_requests.EjectEnvironment():
-                self._begin("eject", "Eject", [self._part(known, self._eject) for known in chosen])
+                parts = [self._part(known, self._eject, is_there=True) for known in chosen]
+                roots = [known.environment for known, part in zip(chosen, parts, strict=True) if part.action]
+                self._begin("eject", "Eject", parts, command=commands.of("eject", *roots))
             case pane_requests.ForgetEnvironment():
                 self._begin("forget", "Forget", [self._part(known, self._forget) for known in chosen])
             case pane_requests.RemoveEnvironment():
@@ -61,12 +63,18 @@ class ManyProjectActions(BaseActions):
                 self.copy("; ".join(commands.of("projects", known.environment) for known in chosen))
 
     def _begin(
-        self, operation: str, verb: str, parts: Sequence[Part], *, total: Callable[[list[Part]], str] | None = None
+        self,
+        operation: str,
+        verb: str,
+        parts: Sequence[Part],
+        *,
+        command: str = "",
+        total: Callable[[list[Part]], str] | None = None,
     ) -> None:
         """Preview an operation on several environments, and submit a job for each one that changes."""
         queue = self.session.queue
         combined = CombinedAction(
-            f"{operation} {formatting.count(len(parts), 'environment')}", verb, parts, total=total
+            f"{operation} {formatting.count(len(parts), 'environment')}", verb, parts, command=command, total=total
         )
 
         def decided(answer: str | None) -> None:
@@ -76,14 +84,17 @@ class ManyProjectActions(BaseActions):
         self.app.push_screen(PreviewDialog(combined.action, queue), decided)
 
     @staticmethod
-    def _part(known: KnownVenv, make: Callable[[KnownVenv], PreviewedAction]) -> Part:
-        try:
-            return Part(name_of(known), make(known))
-        except PepipError as error:
-            return Part(name_of(known), None, error.message)
+    def _part(known: KnownVenv, make: Callable[[KnownVenv], PreviewedAction], *, is_there: bool = False) -> Part:
+        """Return the action on one environment. With `is_there`, it is only for an environment that can be read."""
+        if is_there and known.state not in READABLE:
+            return Part(name_of(known), None, known.reason or known.state)
+        return Part(name_of(known), make(known))
 
-    def _sync(self, known: KnownVenv) -> PreviewedAction:
-        return environment_jobs.sync(self.session.store, _place(known))
+    def _sync(self, known: KnownVenv) -> Part:
+        place = _place(known)
+        if known.purpose.kind != purposes.PROJECT or not environment_jobs.syncs_by_lock(place):
+            return Part(name_of(known), None, "no pyproject.toml with a [project] table is beside it")
+        return Part(name_of(known), environment_jobs.sync(self.session.store, place))
 
     def _ask_to_install(self, chosen: Sequence[KnownVenv], line: str = "") -> None:
         """Ask for requirements, and preview their installation into several environments."""
@@ -108,7 +119,7 @@ class ManyProjectActions(BaseActions):
             nonlocal line
             line = answer or ""
             if line.strip():
-                parts = [self._part(known, install) for known in own]
+                parts = [self._part(known, install, is_there=True) for known in own]
                 parts += [
                     Part(name_of(known), None, "uv keeps this environment") for known in chosen if known not in own
                 ]
@@ -160,7 +171,7 @@ class ManyProjectActions(BaseActions):
             going = [known for known in projects if name_of(known) in places]
             return removal.gain_of(store, census, going, ids)
 
-        self._begin("remove", "Remove", [self._part(known, remove) for known in chosen], total=total)
+        self._begin("remove", "Remove", [self._part(known, remove, is_there=True) for known in chosen], total=total)
 
 
 def _place(known: KnownVenv) -> str:

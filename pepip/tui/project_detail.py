@@ -43,8 +43,8 @@ class ProjectDetail(Vertical):
         yield Table(project_rows.PACKAGES, can_mark=True, keeps_cursor=False, verb="In the store", id="packages")
 
     def on_mount(self) -> None:
-        """Show the key that leads back from the packages: without room for both lists, a click can't."""
-        self.packages.shown_keys = ("escape",)
+        """Show the keys of packages, and the one that leads back: without room for both lists, a click can't."""
+        self.packages.shown_keys = ("escape", "u")
 
     @property
     def packages(self) -> Table:
@@ -55,7 +55,7 @@ class ProjectDetail(Vertical):
     def chosen(self) -> list[str]:
         """The marked packages, or else the package under the cursor if the list has the focus."""
         table = self.packages
-        if not table.marks and table.has_focus and table.cursor_key:
+        if not table.marks and table.gets_keys and table.cursor_key:
             return [table.cursor_key]
         return sorted(table.marks)
 

@@ -34,13 +34,15 @@ class ProjectsPane(FilteredPane):
     """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark this project, or this package"),
         Binding("i", "install", "Install", tooltip="Install into the marked projects, or into this one"),
-        Binding("u", "uninstall", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
+        Binding(
+            "u", "uninstall", "Uninstall", show=False, tooltip="Uninstall the marked packages, or the current one"
+        ),
         Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages or projects, or this one"),
         Binding("S", "sync", "Sync", tooltip="Sync the marked projects, or this one, with their locks"),
-        Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark this project, or this package"),
         Binding("c", "app.scan", "Scan", tooltip="Scan a folder for unregistered environments"),
-        Binding("f", "forget", "Forget", tooltip="Take the marked environments, or this one, out of the registry"),
+        Binding("f", "forget", "Forget", tooltip="Forget the marked environments, or this one"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
         Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
         Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
@@ -62,7 +64,7 @@ class ProjectsPane(FilteredPane):
             "remove",
             "Remove",
             show=False,
-            tooltip="Remove the marked environments, or this one, and the entries that only they link",
+            tooltip="Remove the marked environments, or this one",
         ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
@@ -118,7 +120,7 @@ class ProjectsPane(FilteredPane):
     @property
     def target(self) -> VenvShare | None:
         """The environment for actions. None while the focus is on the environments that are not yet shared."""
-        return None if self.unshared.table.has_focus else self.current
+        return None if self.unshared.table.gets_keys else self.current
 
     @property
     def current(self) -> VenvShare | None:
@@ -227,14 +229,14 @@ class ProjectsPane(FilteredPane):
 
     def action_sort(self) -> None:
         """Sort the list that has the focus by its next column."""
-        if self.packages.has_focus:
+        if self.packages.gets_keys:
             self.detail.sort_by_next()
         else:
             self._sort_by(_next(["alone", "own", "name", "packages", "used", "state"], self.sort_key))
 
     def action_reverse(self) -> None:
         """Reverse the order of the list that has the focus."""
-        if self.packages.has_focus:
+        if self.packages.gets_keys:
             self.detail.sort_by(self.detail.sort_key)
         else:
             self._sort_by(self.sort_key)
@@ -258,7 +260,7 @@ class ProjectsPane(FilteredPane):
 
     def action_to_projects(self) -> None:
         """Move the focus to the projects. If they have it already, clear the filter, or else the marks."""
-        if self.table.has_focus:
+        if self.table.gets_keys:
             self.step_back(self.table.unmark)
         else:
             self.app.call_later(self.app.run_action, "hide_drawer")
@@ -267,11 +269,11 @@ class ProjectsPane(FilteredPane):
 
     def action_mark(self) -> None:
         """Mark or unmark the project or the package under the cursor."""
-        (self.packages if self.packages.has_focus else self.table).action_mark()
+        (self.packages if self.packages.gets_keys else self.table).action_mark()
 
     def action_mark_all(self) -> None:
         """Mark all listed projects or packages, or unmark them if all are marked."""
-        (self.packages if self.packages.has_focus else self.table).action_mark_all()
+        (self.packages if self.packages.gets_keys else self.table).action_mark_all()
 
     @property
     def chosen(self) -> list[str]:
@@ -279,7 +281,7 @@ class ProjectsPane(FilteredPane):
         target, marks = self.target, self.table.marks
         if target is None:
             return []
-        marked = [] if self.packages.has_focus else [root for root in self.table.keys if root in marks]
+        marked = [] if self.packages.gets_keys else [root for root in self.table.keys if root in marks]
         return marked or [target.known.environment]
 
     def _ask(self, request: Callable[[Sequence[str]], EnvironmentRequest], *, is_optional: bool = False) -> None:

@@ -325,7 +325,7 @@ class StorePane(FilteredPane):
 
     def action_to_list(self) -> None:
         """Move the focus to the list. If the list has it already, clear the filter, or else the marks."""
-        if self.table.has_focus:
+        if self.table.gets_keys:
             self.step_back(self.table.unmark)
         else:
             self.app.call_later(self.app.run_action, "hide_drawer")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from textual import events
 
 from pepip.operations import install as installing
 from pepip.operations.adoption import eject as ejecting
@@ -159,3 +160,62 @@ def test_two_marked_projects_are_compared_by_name(player: Workbench, store: Path
         assert titles[2:] == [left, right]
 
     use(store, script, pane="projects")
+
+
+def test_a_key_right_after_escape_is_for_the_projects(player: Workbench, store: Path) -> None:
+    """Both keys come before the app has moved the focus. The mark goes to the project, not to a package."""
+    assert player
+
+    async def script(person: Person) -> None:
+        await person.press("enter")
+        for key, character in (("escape", "\x1b"), ("space", " ")):
+            person.app.post_message(events.Key(key, character))
+        await person.sees("1 marked")
+        assert not person.table("#packages").marks
+
+    use(store, script, pane="projects")
+
+
+@pytest.mark.parametrize("size", [(50, 20), (80, 24)])
+def test_a_plan_for_many_projects_shows_its_buttons_and_its_texts(
+    player: Workbench, store: Path, size: tuple[int, int]
+) -> None:
+    """The list gives way, not the buttons. A line shows the row under the cursor in full. Keys move the cursor."""
+    for number in range(12):
+        player.at(f"choir-with-a-long-name-{number:02}").install("horn")
+
+    async def script(person: Person) -> None:
+        await person.press("a", "S")
+        await person.sees("Nothing to sync.")
+        await person.sees("stays as it is: no pyproject.toml with a [project] table is beside it")
+        await person.press("G", "k") if size[0] > 50 else await person.press("j")
+        frame, cancel = person.app.screen.query_one(".dialog"), person.app.screen.query_one("#answer-")
+        assert cancel.region.bottom == frame.region.bottom - 1
+        assert frame.region.bottom <= size[1]
+
+    use(store, script, size=size, pane="projects")
+
+
+def test_the_middle_of_a_long_name_gives_way(player: Workbench, store: Path) -> None:
+    """Two names that differ only at their ends look different. Wide characters count as two columns."""
+    for end in ("v1", "v2"):
+        player.at(f"{'x' * 90}-{end}").install("horn")
+    player.at("日本語" * 12 + "-終").install("horn")
+
+    async def script(person: Person) -> None:
+        await person.sees("x-v1", "x-v2", "-終", "…")
+
+    use(store, script, size=(80, 24), pane="projects")
+
+
+@pytest.mark.parametrize("pane", ["store", "projects", "savings", "activity", "versions"])
+def test_no_line_of_the_help_is_cut(player: Workbench, store: Path, pane: str) -> None:
+    """At 80 columns, each key's line fits."""
+    assert player
+
+    async def script(person: Person) -> None:
+        await person.press("question_mark")
+        await person.until(lambda: person.dialog, "the help")
+        assert not person.table("#help").is_cutting
+
+    use(store, script, size=(80, 24), pane=pane)
