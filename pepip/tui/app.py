@@ -249,13 +249,17 @@ class PepipApp(ActionApp):
             self.query_one(Panes).fill()
 
     def action_cancel_job(self) -> None:
-        """Cancel the operation under the cursor, or else the running one."""
-        job = self.query_one(Panes).current_job
+        """Cancel the operation under the cursor, or else the running one with the rest of its group."""
+        queue, job = self.session.queue, self.query_one(Panes).current_job
+        group = None
         if job is None or job.is_over:
-            job = self.session.queue.current
+            job = queue.current
+            group = job.group if job else None
         if job is not None and job.is_listed:
-            self.session.queue.cancel(job)
-            self.notify(f"Cancelling: {job.title}", timeout=3, markup=False)
+            for other in reversed(group.jobs if group else (job,)):  # the running one last: no other one begins
+                if not other.is_over:
+                    queue.cancel(other)
+            self.notify(f"Cancelling: {group.title if group else job.title}", timeout=3, markup=False)
 
     def action_hide_drawer(self) -> None:
         """Hide the drawer until the next job runs. The running job continues."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.text import Text
 
 from pepip.errors import PepipError
@@ -10,7 +12,7 @@ from pepip.tui import commands, formatting, jobs, styles
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
-from pepip.tui.job_queue import CANCELLED, FAILED, Job
+from pepip.tui.job_queue import CANCELLED, DONE, FAILED, Job
 from pepip.tui.messages import Explained
 from pepip.tui.preview_dialog import printable_lines
 from pepip.tui.project_actions import ProjectActions
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.notifications import SeverityLevel
 
+    from pepip.tui.job_queue import JobGroup
     from pepip.tui.session import Session
 
 
@@ -37,6 +40,7 @@ class AppActions(BaseActions):
         self.entries = EntryActions(session, app)
         self.projects = ProjectActions(session, app)
         self.reports = ReportActions(session, app)
+        self._concluded: JobGroup | None = None
 
     def ask_to_store(self, *, line: str = "") -> None:
         """Ask for requirements, and store their wheels without a project."""
@@ -113,8 +117,14 @@ class AppActions(BaseActions):
         self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
 
     def conclude(self, job: Job[object]) -> None:
-        """Report the end of a job: a failure in full in a dialog, any other end in a short notification."""
-        if job.state == CANCELLED:
+        """Report the end of a job: a failure in full in a dialog, any other end in a short notification.
+
+        Jobs of a group are reported together when the last of them is over.
+        """
+        self.session.verified.update(job.report.verified)
+        if job.group is not None and len(job.group.jobs) > 1:
+            self._conclude_group(job.group)
+        elif job.state == CANCELLED:
             self.app.notify(f"{job.title}: cancelled", severity="warning", markup=False)
         elif job.state == FAILED and job.failure is not None:
             text = Text()
@@ -125,9 +135,28 @@ class AppActions(BaseActions):
                 text.append(f"\nhint: {job.failure.hint}\n")
             self.explain(f"Failed: {job.title}", text, command=job.command)
         else:
-            self.session.verified.update(job.report.verified)
             severity: SeverityLevel = "warning" if job.report.problem else "information"
             self.app.notify(job.outcome, title=formatting.printable(job.title), severity=severity, markup=False)
+
+    def _conclude_group(self, group: JobGroup) -> None:
+        if group is self._concluded or not all(job.is_over for job in group.jobs):
+            return
+        self._concluded = group
+        count = Counter(job.state for job in group.jobs)
+        sentence = ", ".join(f"{count[state]} {state}" for state in (DONE, FAILED, CANCELLED) if count[state])
+        failed = [job for job in group.jobs if job.state == FAILED]
+        if not failed:
+            severity: SeverityLevel = "warning" if count[CANCELLED] else "information"
+            self.app.notify(sentence, title=formatting.printable(group.title), severity=severity, markup=False)
+            return
+        text = Text(f"{sentence}. Activity (4) has the output of each operation.\n")
+        for job in failed:
+            text.append(f"\n{formatting.printable(job.title)}\n", "bold")
+            text.append(f"{formatting.printable(job.outcome)}\n")
+            output = printable_lines(job.failure.output).splitlines() if job.failure else []
+            text.append("".join(f"{line}\n" for line in output[:6]))
+            text.append(f"hint: {job.failure.hint}\n" if job.failure and job.failure.hint else "")
+        self.explain(f"Failed in part: {group.title}", text, command="; ".join(job.command for job in failed))
 
     def run_again(self, job: Job[object]) -> None:
         """Ask to run a finished job again. A job of an earlier run of the app is repeated by its command."""

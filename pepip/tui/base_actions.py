@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.errors import PepipError
-from pepip.tui import formatting, jobs, user_input
+from pepip.tui import environment_jobs, formatting, user_input
 from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.install_form import InstallForm
 from pepip.tui.preview_dialog import PreviewDialog
@@ -103,7 +103,7 @@ class BaseActions:
                 drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(
-                    lambda: jobs.install(store, user_input.environment_at(form.place), form.line),
+                    lambda: environment_jobs.install(store, user_input.environment_at(form.place), form.line),
                     go_back=lambda: self.ask_to_install(place=form.place, line=form.line),
                 )
 

@@ -23,8 +23,8 @@ class Column(NamedTuple):
     """A column. It is as wide as its content, at most `width`. A `width` of 0 takes the space that is left.
 
     The column is shown if a row has room for at least `from_width` characters, and if the columns with a smaller
-    `from_width` keep enough room for most of their texts. A text that is too long loses its end or, with `keeps_end`,
-    its start.
+    `from_width` keep enough room for most of their texts. A text that is too long loses its end; with `keeps_end`, it
+    loses its start, and with `keeps_both_ends` its middle.
     """
 
     key: str
@@ -33,6 +33,7 @@ class Column(NamedTuple):
     is_right: bool = False
     from_width: int = 0
     keeps_end: bool = False
+    keeps_both_ends: bool = False
 
 
 class FittedColumns:

@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pepip.tui.catalog import Catalog
     from pepip.tui.job_queue import JobQueue
 
-_OTHERS = (Column("name", "Compare with", 0), Column("path", "Folder", 0, from_width=60, keeps_end=True))
+_OTHERS = (
+    Column("name", "Compare with", 0, keeps_both_ends=True),
+    Column("path", "Folder", 0, from_width=60, keeps_end=True),
+)
 _DIFFERENCES = (
     Column("sign", "", 1),
     Column("name", "Package", 0),
@@ -75,12 +78,13 @@ class CompareWhich(Dialog):
 class CompareDialog(Dialog):
     """Compares the packages of a project with those of another environment, or of the project's own lock.
 
-    The list begins with the lock. Then come the other environments, those with the most packages in common first.
+    The list begins with the lock. Then come the other environments, those with the most packages in common first. The
+    cursor begins on `other` if it is there. The columns have the names of the compared projects.
     """
 
     COMMAND_LINES = 2
 
-    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, queue: JobQueue) -> None:
+    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, queue: JobQueue, *, other: str = "") -> None:
         super().__init__(f"Compare {_name(share)}")
         self._store, self._queue = store, queue
         self._left = share
@@ -90,6 +94,7 @@ class CompareDialog(Dialog):
         self._others = {other.known.environment: other for other in there}
         self._has_lock = os.path.isfile(f"{share.known.project}/{_LOCK}")
         self._lock_job: Job[Comparison] | None = None
+        self._other, self._compared = other, ""
 
     def body(self) -> ComposeResult:
         """Make the list of other projects, a sentence, and the list of differences."""
@@ -112,8 +117,9 @@ class CompareDialog(Dialog):
         self.query_one("#differences").display = False
         table.focus()
         self.set_interval(0.05, self._look)
+        table.put_cursor(self._other)
         if rows:
-            self._compare(rows[0].key)
+            self._compare(table.cursor_key)
 
     def on_unmount(self) -> None:
         """Cancel an unfinished comparison with the lock."""
@@ -129,13 +135,14 @@ class CompareDialog(Dialog):
     def action_scroll_content(self, rows: int) -> None:
         """Move through the list that has the focus."""
         table = self.query_one("#differences", Table)
-        (table if table.has_focus else self.query_one("#others", Table)).action_move(rows)
+        (table if table.gets_keys else self.query_one("#others", Table)).action_move(rows)
 
     def _compare(self, key: str) -> None:
         left = self._left.known.environment
         if self._lock_job is not None and not self._lock_job.is_over:
             self._queue.cancel(self._lock_job)
         self._lock_job = None
+        self._name_columns(self._others.get(key))
         if key != _LOCK:
             self.say_command(commands.of("diff", left, key))
             self._show(compare.differing(self._versions, _versions(self._others[key])))
@@ -153,6 +160,16 @@ class CompareDialog(Dialog):
             is_listed=False,
         )
         self._queue.submit(self._lock_job)
+
+    def _name_columns(self, other: VenvShare | None) -> None:
+        """Name the compared projects in the titles. Without `other`, the second one is the lock."""
+        left, right = _name(self._left), _name(other) if other else f"its {_LOCK}"
+        if other and left == right:
+            left, right = (f"{_folder_of(share)}/{left}" for share in (self._left, other))
+        self._compared = f"From {left} to {right}"
+        sign, package, first, second = _DIFFERENCES
+        columns = (sign, package, first._replace(title=left), second._replace(title=right))
+        self.query_one("#differences", Table).columns = columns
 
     def _look(self) -> None:
         job = self._lock_job
@@ -174,7 +191,7 @@ class CompareDialog(Dialog):
             for kind in _SIGNS
             if any(item.kind == kind for item in found)
         ]
-        sentence = ", ".join(counts) if found else "the same packages in the same versions"
+        sentence = f"{self._compared}: {', '.join(counts) or 'the same packages in the same versions'}"
         self.query_one("#compare-text", Static).update(Text(sentence))
         table = self.query_one("#differences", Table)
         table.display = bool(found)
@@ -190,6 +207,11 @@ def _row(item: Difference) -> TableRow:
     sign, tone = _SIGNS[item.kind]
     cells = (sign, item.name, item.left or "-", item.right or "-")
     return TableRow(item.name, tuple(map(formatting.printable, cells)), (tone, "name", "", ""))
+
+
+def _folder_of(share: VenvShare) -> str:
+    """Return the name of the folder that holds a project."""
+    return formatting.printable(os.path.basename(os.path.dirname(share.known.project)))
 
 
 def _versions(share: VenvShare) -> dict[str, str]:

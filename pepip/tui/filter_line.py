@@ -8,6 +8,12 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from pepip.tui.bars import Drawer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class FilterLine(Input):
     """The filter of the list `target`. Down, Enter and Escape move to the list. Escape also empties the line.
@@ -56,3 +62,12 @@ class FilteredPane(Vertical):
     def action_filter(self) -> None:
         """Move the focus to the filter."""
         self.screen.set_focus(self.query_one(FilterLine))
+
+    def step_back(self, unmark: Callable[[], object]) -> None:
+        """Hide the drawer, and clear the filter. If neither is there, unmark all rows."""
+        line = self.query_one(FilterLine)
+        is_hiding = any(drawer.display for drawer in self.app.default_screen.query(Drawer))
+        if not line.value and not is_hiding:
+            unmark()
+        line.value = ""
+        self.app.call_later(self.app.run_action, "hide_drawer")

@@ -11,7 +11,7 @@ import os
 import threading
 import time
 import traceback
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from pepip import paths
 from pepip.errors import PepipError, UvError
@@ -81,7 +81,7 @@ class Job(Generic[Result]):
     `report`. The queue enters `folder` while the job runs. `touches` are the ids of entries and the roots of
     environments that the job works on. If `is_listed` is false, the job is a preview, and the activity pane does not
     show it. `ended_at`, in seconds since 1970, is set only for a job of an earlier run. `fetched_bytes` are the bytes
-    of all downloads.
+    of all downloads. `group` is the group of the job, if it is one of several for one request.
     """
 
     def __init__(
@@ -117,6 +117,7 @@ class Job(Generic[Result]):
         self.ended_at = 0
         self.seconds = 0.0
         self.is_cancelled = threading.Event()
+        self.group: JobGroup | None = None
 
     @property
     def is_over(self) -> bool:
@@ -182,6 +183,13 @@ class Job(Generic[Result]):
             del self.log[: _MOST_LOG_LINES // 4]
 
 
+class JobGroup(NamedTuple):
+    """Jobs of one request that a user confirmed once. The app reports the end of the last one for all."""
+
+    title: str
+    jobs: tuple[Job[object], ...]
+
+
 class JobQueue:
     """Runs jobs one by one.
 
@@ -222,6 +230,14 @@ class JobQueue:
             self._changed.notify_all()
         self._tell(job)
         return job
+
+    def submit_all(self, title: str, jobs: Sequence[Job[Any]]) -> None:
+        """Queue several jobs of one request as a group."""
+        group = JobGroup(title, tuple(jobs))
+        for job in jobs:
+            job.group = group
+        for job in jobs:
+            self.submit(job)
 
     def cancel(self, job: Job[object]) -> None:
         """End a running job at its next safe point, or remove a waiting one. Does not wait for the end."""
@@ -265,7 +281,7 @@ class JobQueue:
 
     def _run(self, job: Job[object]) -> str:
         try:
-            with _entered(job.folder):
+            with entered(job.folder):
                 self._follow(job)
         except KeyboardInterrupt:
             job.outcome = "cancelled"
@@ -323,7 +339,7 @@ def once(function: Callable[[], T]) -> Callable[[], Generator[Progress, None, T]
 
 
 @contextlib.contextmanager
-def _entered(folder: str) -> Iterator[None]:
+def entered(folder: str) -> Iterator[None]:
     """Work in `folder`, so that uv finds the settings there and relative paths start there.
 
     Do nothing if the folder is missing.

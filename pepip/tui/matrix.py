@@ -149,6 +149,12 @@ class Matrix(ScrolledRows):
         self.refresh()
         self.post_message(self.Marked(self.cursor))
 
+    def unmark(self) -> None:
+        """Remove all marks, also those of places that are not shown."""
+        self.marks = set()
+        self.refresh()
+        self.post_message(self.Marked(self.cursor))
+
     def _go_to(self, row: int, column: int) -> None:
         self._column = max(0, min(len(self.grid.columns) - 1, column))
         self._go(row)

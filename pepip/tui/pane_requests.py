@@ -52,15 +52,19 @@ class ExplainEntry(EntryRequest):
 
 
 class EnvironmentRequest(Message):
-    """A request on an environment. The path is empty if there is none."""
+    """A request on environments: at least one, except for an install and a repair.
 
-    def __init__(self, environment: str) -> None:
+    `environment` is the first one, empty if there is none.
+    """
+
+    def __init__(self, environments: Sequence[str]) -> None:
         super().__init__()
-        self.environment = environment
+        self.environments = environments
+        self.environment = environments[0] if environments else ""
 
 
 class InstallIntoEnvironment(EnvironmentRequest):
-    """Install into the environment. Without one, the user names it."""
+    """Install into the environments. Without any, the user names one."""
 
 
 class RepairEverything(EnvironmentRequest):
@@ -68,27 +72,31 @@ class RepairEverything(EnvironmentRequest):
 
 
 class SyncEnvironment(EnvironmentRequest):
-    """Sync the environment with its lock."""
+    """Sync the environments with their locks."""
 
 
 class ForgetEnvironment(EnvironmentRequest):
-    """Take the environment out of the registry."""
+    """Take the environments out of the registry."""
 
 
 class CopyEnvironmentCommand(EnvironmentRequest):
-    """Copy the command that shows the environment."""
+    """Copy the command that shows the environments."""
 
 
-class PackageRequest(EnvironmentRequest):
-    """A request on packages of an environment. Only an upgrade may have none."""
+class UpgradePackages(EnvironmentRequest):
+    """Upgrade these packages of one environment. Without packages, upgrade all packages of the environments."""
 
-    def __init__(self, environment: str, packages: Sequence[str]) -> None:
-        super().__init__(environment)
+    def __init__(self, environments: Sequence[str], packages: Sequence[str]) -> None:
+        super().__init__(environments)
         self.packages = packages
 
 
-class UpgradePackages(PackageRequest):
-    """Upgrade these packages, or all if there are none."""
+class PackageRequest(EnvironmentRequest):
+    """A request on packages of one environment."""
+
+    def __init__(self, environment: str, packages: Sequence[str]) -> None:
+        super().__init__([environment])
+        self.packages = packages
 
 
 class UninstallPackages(PackageRequest):
@@ -108,11 +116,11 @@ class ExplainPackage(PackageRequest):
 
 
 class RemoveEnvironment(EnvironmentRequest):
-    """Remove the environment. If it is a tool's, uv uninstalls the tool and its launchers."""
+    """Remove the environments. uv uninstalls tools with their launchers."""
 
 
 class EjectEnvironment(EnvironmentRequest):
-    """Give the environment real files in place of all links."""
+    """Give the environments real files in place of all links."""
 
 
 class AdoptEnvironments(Message):

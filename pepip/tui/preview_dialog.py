@@ -48,6 +48,7 @@ class PreviewDialog(Dialog):
         yield Static(Text("Looking for the changes …"), id="preview-sentence")
         columns = (Column("sign", "", 1), Column("name", "Package", 0, keeps_end=True), Column("effect", "Effect", 0))
         yield Table(columns, id="preview")
+        yield Static("", id="preview-row")
         with ScrollText(id="preview-error", classes="dialog--scroll"):
             yield Static("", id="preview-words")
 
@@ -61,7 +62,8 @@ class PreviewDialog(Dialog):
     def on_mount(self) -> None:
         """Submit the preview, and poll for its result."""
         super().on_mount()
-        self.query_one("#preview").display = self.query_one("#preview-error").display = False
+        for hidden in self.query("#preview, #preview-row, #preview-error"):
+            hidden.display = False
         for forward in self.query("#answer-go, #answer-instead").results(Button):
             forward.disabled = True
         self.set_focus(None)  # a second Enter by mistake must press no button
@@ -76,6 +78,20 @@ class PreviewDialog(Dialog):
     def action_leave(self) -> None:
         """Go back to the form with the typed lines. Without a form, close."""
         self.dismiss("back" if self._can_go_back else "")
+
+    def on_table_moved(self, event: Table.Moved) -> None:
+        """Show the cut texts of the row under the cursor in full."""
+        event.stop()
+        self._describe()
+
+    def on_resize(self) -> None:
+        """Show the texts that the new size cuts."""
+        self.call_after_refresh(self._describe)
+
+    def _describe(self) -> None:
+        table, line = self.query_one("#preview", Table), self.query_one("#preview-row", Static)
+        line.display = table.display and table.is_cutting
+        line.update(Text(" · ".join(text.strip() for text in table.cut_here)))
 
     def _look(self) -> None:
         job = self.action.preview
@@ -116,6 +132,7 @@ class PreviewDialog(Dialog):
         table = self.query_one("#preview", Table)
         table.display = bool(preview.changes)
         table.show([_row(number, change) for number, change in enumerate(preview.changes)])
+        self.call_after_refresh(self._describe)
         go = self.query_one("#answer-go", Button)
         go.disabled = not preview.has_work
         for instead in self.query("#answer-instead").results(Button):

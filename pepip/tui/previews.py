@@ -34,13 +34,15 @@ class Change(NamedTuple):
 class Preview(NamedTuple):
     """The changes that an action would make. If `has_work` is false, there is nothing to do.
 
-    `words` is text that is too long for the rows, such as the output of uv.
+    `words` is text that is too long for the rows, such as the output of uv. `downloads` has the identity and the size
+    in bytes of each file to download: see `Summary`.
     """
 
     sentence: str
     changes: Sequence[Change]
     has_work: bool
     words: str = ""
+    downloads: Sequence[tuple[str, int]] = ()
 
 
 class PreviewedAction(NamedTuple):
@@ -90,7 +92,7 @@ def of_summary(summary: Summary) -> Preview:
     if private:
         parts.append(formatting.count(len(private), "private copy", "private copies"))
     parts.append(f"{formatting.size(summary.avoided_bytes)} not stored again")
-    return Preview(" · ".join(parts), changes, has_work=True)
+    return Preview(" · ".join(parts), changes, has_work=True, downloads=summary.downloads)
 
 
 def of_outcome(outcome: Outcome) -> Preview:

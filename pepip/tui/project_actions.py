@@ -6,7 +6,17 @@ from rich.text import Text
 
 from pepip.environment import purposes
 from pepip.operations import upgrades
-from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, removal, upgrade_actions
+from pepip.tui import (
+    adoption_jobs,
+    commands,
+    environment_jobs,
+    formatting,
+    jobs,
+    many_projects,
+    pane_requests,
+    removal,
+    upgrade_actions,
+)
 from pepip.tui.base_actions import BaseActions
 
 TYPE_CHECKING = False
@@ -23,14 +33,16 @@ class ProjectActions(BaseActions):
         """Carry out a request of the projects pane."""
         store, environment = self.session.store, request.environment
         match request:
+            case pane_requests.RepairEverything():
+                self._ask_to_repair()
+            case _ if len(request.environments) > 1:
+                many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
                 self.ask_to_install(place=formatting.short_path(self._place(environment).removesuffix("/.venv")))
-            case pane_requests.RepairEverything():
-                self._ask_to_repair()
             case pane_requests.SyncEnvironment():
-                self.begin(lambda: jobs.sync(store, self._place(environment)))
+                self.begin(lambda: environment_jobs.sync(store, self._place(environment)))
             case pane_requests.ForgetEnvironment():
                 self._ask_to_forget(environment)
             case pane_requests.CopyEnvironmentCommand():
@@ -43,7 +55,7 @@ class ProjectActions(BaseActions):
                 self._explain_change(environment, "remove", request.packages)
             case pane_requests.UninstallPackages():
                 names = request.packages
-                self.begin(lambda: jobs.uninstall(store, self._place(environment), names))
+                self.begin(lambda: environment_jobs.uninstall(store, self._place(environment), names))
             case pane_requests.ExplainPackage():
                 self.ask_why(request.packages[0], environment=environment)
             case pane_requests.RemoveEnvironment():
@@ -52,7 +64,7 @@ class ProjectActions(BaseActions):
                 self._ask_to_detach(environment, request.packages[0])
             case pane_requests.AttachPackage():
                 name = request.packages[0]
-                self.begin(lambda: jobs.attach(store, environment, name))
+                self.begin(lambda: environment_jobs.attach(store, environment, name))
 
     def ask_to_adopt(self, environments: Sequence[str]) -> None:
         """Preview the adoption of environments that other tools made, and adopt them."""
@@ -89,7 +101,7 @@ class ProjectActions(BaseActions):
         name = formatting.printable(share.known.name)
         text = Text(f"uv uninstalls {name} with its launchers. Entries that only this tool links become unused.")
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
-        job = jobs.uninstall_tool(self.session.store, environment)
+        job = environment_jobs.uninstall_tool(self.session.store, environment)
         self.confirm(f"Remove the tool {name}", text, "Remove", job, is_destructive=True)
 
     def _is_of_uv(self, environment: str) -> bool:
@@ -126,9 +138,9 @@ class ProjectActions(BaseActions):
             flow = upgrade_actions.UpgradeActions(self.session, self.app)
             flow.upgrade([upgrades.Target(share.known, tuple(names), upgrades.way_of(share.known))])
             return
-        if not names and not jobs.syncs_by_lock(place):
+        if not names and not environment_jobs.syncs_by_lock(place):
             names = sorted(package.name for package in share.known.packages) if share else ()
-        self.begin(lambda: jobs.upgrade(self.session.store, place, names))
+        self.begin(lambda: environment_jobs.upgrade(self.session.store, place, names))
 
     def _ask_to_repair(self) -> None:
         text = Text(
@@ -141,7 +153,7 @@ class ProjectActions(BaseActions):
         text = Text(
             "The package becomes a real, writable copy in this environment. Other environments do not change."
         )
-        self.confirm(f"Detach {name}", text, "Detach", jobs.detach(self.session.store, environment, name))
+        self.confirm(f"Detach {name}", text, "Detach", environment_jobs.detach(self.session.store, environment, name))
 
     def _ask_to_forget(self, environment: str) -> None:
         text = Text(
@@ -149,5 +161,5 @@ class ProjectActions(BaseActions):
             "into the environment registers it again."
         )
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
-        job = jobs.forget(self.session.store, environment)
+        job = environment_jobs.forget(self.session.store, environment)
         self.confirm("Forget this environment", text, "Forget", job, is_destructive=True)

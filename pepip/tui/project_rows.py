@@ -43,7 +43,7 @@ _GLYPHS = {
 
 COLUMNS = (
     Column("state", "", 1),
-    Column("name", "Project", 0),
+    Column("name", "Project", 0, keeps_both_ends=True),
     Column("path", "Folder", 0, from_width=60, keeps_end=True),
     Column("python", "Python", 7, from_width=68),
     Column("packages", "Linked", 7, is_right=True, from_width=46),

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import ClassVar
 
-from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
-from textual.widgets import Input, Static
+from textual.containers import Horizontal
+from textual.widgets import Input
 
-from pepip import paths
-from pepip.environment import purposes
-from pepip.operations import census
 from pepip.tui import filter_line, filtering, formatting, pane_requests, project_rows
 from pepip.tui.facets import Facets
 from pepip.tui.filter_line import FilteredPane, FilterLine
 from pepip.tui.messages import EntryWanted
+from pepip.tui.project_detail import ProjectDetail
 from pepip.tui.table import Table
 from pepip.tui.unshared_list import UnsharedList
 
@@ -38,17 +34,25 @@ class ProjectsPane(FilteredPane):
     """The list of projects, and the list of packages of the project under the cursor."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("i", "install", "Install", tooltip="Install into this project"),
-        Binding("u", "uninstall", "Uninstall", tooltip="Uninstall the marked packages, or the current one"),
-        Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages, the current one, or all"),
-        Binding("S", "sync", "Sync", tooltip="Sync the project with its lock"),
-        Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark a package of the project"),
+        Binding("space", "mark", "Mark", key_display="␣", tooltip="Mark this project, or this package"),
+        Binding("i", "install", "Install", tooltip="Install into the marked projects, or into this one"),
+        Binding(
+            "u", "uninstall", "Uninstall", show=False, tooltip="Uninstall the marked packages, or the current one"
+        ),
+        Binding("U", "upgrade", "Upgrade", tooltip="Upgrade the marked packages or projects, or this one"),
+        Binding("S", "sync", "Sync", tooltip="Sync the marked projects, or this one, with their locks"),
         Binding("c", "app.scan", "Scan", tooltip="Scan a folder for unregistered environments"),
-        Binding("f", "forget", "Forget", tooltip="Take this environment out of the registry"),
+        Binding("f", "forget", "Forget", tooltip="Forget the marked environments, or this one"),
         Binding("D", "detach", "Detach", show=False, tooltip="Make a package a private copy, to patch it"),
         Binding("L", "attach", "Attach", show=False, tooltip="Link a detached package from the store again"),
         Binding("A", "adopt", "Adopt", tooltip="Link the marked environments of other tools, or all"),
-        Binding("E", "eject", "Eject", show=False, tooltip="Give this environment real files in place of all links"),
+        Binding(
+            "E",
+            "eject",
+            "Eject",
+            show=False,
+            tooltip="Give the marked environments, or this one, real files",
+        ),
         Binding("R", "repair", "Repair", show=False, tooltip="Repair the store and all environments"),
         Binding("s", "sort", "Sort", show=False, tooltip="Sort by the next column"),
         Binding("O", "reverse", "Reverse", show=False, tooltip="Reverse the order"),
@@ -56,7 +60,11 @@ class ProjectsPane(FilteredPane):
         Binding("a", "mark_all", "Mark all", show=False),
         Binding("t", "explain", "Why", tooltip="List the packages that need this one or that it needs"),
         Binding(
-            "d", "remove", "Remove", show=False, tooltip="Remove this environment, and the entries that only it links"
+            "d",
+            "remove",
+            "Remove",
+            show=False,
+            tooltip="Remove the marked environments, or this one",
         ),
         Binding("y", "copy", "Copy", show=False, tooltip="Copy the command that shows this project"),
         Binding("l,right", "to_packages", "To the packages", show=False),
@@ -72,9 +80,6 @@ class ProjectsPane(FilteredPane):
         self._facts: list[Facts] = []
         self._counts: dict[str, int] = {}
         self._states: dict[str, str] = {}
-        self._home = paths.user_home(os.environ)
-        self._packages_of = ""
-        self._package_sort, self._is_package_descending = "name", False
 
     def compose(self) -> ComposeResult:
         """Make the filter and the lists."""
@@ -83,17 +88,9 @@ class ProjectsPane(FilteredPane):
         )
         yield Facets(id="projects-facets")
         with Horizontal(id="projects-split"):
-            yield Table(project_rows.COLUMNS, verb="Packages", id="environments")
-            with Vertical(id="project-detail"):
-                yield Static("", id="project-text")
-                yield Table(
-                    project_rows.PACKAGES, can_mark=True, keeps_cursor=False, verb="In the store", id="packages"
-                )
+            yield Table(project_rows.COLUMNS, can_mark=True, verb="Packages", id="environments")
+            yield ProjectDetail()
         yield UnsharedList(id="unshared")
-
-    def on_mount(self) -> None:
-        """Show the key that leads back from the packages: if these hide the projects, no click does."""
-        self.packages.shown_keys = ("escape",)
 
     @property
     def table(self) -> Table:
@@ -101,9 +98,14 @@ class ProjectsPane(FilteredPane):
         return self.query_one("#environments", Table)
 
     @property
+    def detail(self) -> ProjectDetail:
+        """The facts and packages of the project under the cursor."""
+        return self.query_one(ProjectDetail)
+
+    @property
     def packages(self) -> Table:
         """The list of packages of the project under the cursor."""
-        return self.query_one("#packages", Table)
+        return self.detail.packages
 
     @property
     def filter_text(self) -> str:
@@ -118,7 +120,7 @@ class ProjectsPane(FilteredPane):
     @property
     def target(self) -> VenvShare | None:
         """The environment for actions. None while the focus is on the environments that are not yet shared."""
-        return None if self.unshared.table.has_focus else self.current
+        return None if self.unshared.table.gets_keys else self.current
 
     @property
     def current(self) -> VenvShare | None:
@@ -156,54 +158,32 @@ class ProjectsPane(FilteredPane):
         table = self.table
         table.sort_key, table.is_descending = self.sort_key, self.is_descending
         line = self.filter_text
-        wanted = filtering.parse(self.session.preferences.expanded(line))
-        view = [place for place, facts in enumerate(self._facts) if wanted.holds(facts)]
+        wanted, marks = filtering.parse(self.session.preferences.expanded(line)), table.marks
+        view = list(range(len(shares)))
+        if "marked" in wanted.states:
+            wanted = wanted._replace(states=tuple(state for state in wanted.states if state != "marked"))
+            view = [place for place in view if shares[place].known.environment in marks]
+        view = [place for place in view if wanted.holds(self._facts[place])]
         table.empty_text = f"nothing matches {line}" if line and shares else _EMPTY
         table.set_view(sorted(view, key=lambda place: order(shares[place]), reverse=self.is_descending))
+        self._count()
+
+    def _count(self) -> None:
+        """Show the number and the size of the listed projects, or of the marked ones."""
+        table, shares = self.table, self._shares
+        view = list(table.view)
+        shown = formatting.count(len(view), "environment")
+        if table.marks:
+            view = [place for place in view if shares[place].known.environment in table.marks]
+            hidden = len(table.marks) - len(view)
+            shown = f"{len(view):,} marked" + (f" ({hidden:,} more hidden by the filter)" if hidden else "")
         own_bytes = sum(shares[place].own_bytes for place in view)
-        shown = f"{formatting.count(len(view), 'environment')}, {formatting.size(own_bytes)} now"
-        self.query_one(Facets).say(self._counts, line, shown)
+        counts = {**self._counts, "marked:": len(table.marks)}
+        self.query_one(Facets).say(counts, self.filter_text, f"{shown}, {formatting.size(own_bytes)} now")
 
     def _describe(self) -> None:
-        share, table = self.current, self.packages
-        text = self.query_one("#project-text", Static)
-        if share is None or self.catalog is None:
-            text.update("")
-            table.empty_text = ""
-            table.show(())
-            return
-        known = share.known
-        shown = Text()
-        shown.append(formatting.printable(formatting.short_path(known.name, self._home)), "bold")
-        if known.purpose.kind != purposes.PROJECT:
-            place = formatting.printable(formatting.short_path(known.environment, self._home))
-            shown.append(f"\n{known.purpose.kind} in {place}", "dim")
-        state = self._states[known.environment]
-        shown.append(f"\n{'Python ' + known.python if known.python else 'Python unknown'} · {state}", "")
-        if known.reason and state == known.state:
-            shown.append(f": {known.reason}")
-        own = sum(not package.store_id for package in known.packages)
-        shown.append(
-            f"\n{len(known.entries or ())} linked, {formatting.count(own, 'private copy', 'private copies')}"
-            f"\n{formatting.size(share.own_bytes)} now, {formatting.size(share.alone_bytes)} without pepip"
-        )
-        unmet = self.session.unmet.get(known.environment, ())
-        for need in unmet[:4]:
-            instead = f"{need.found} is installed" if need.found else "not installed"
-            shown.append(f"\n{need.name} needs {formatting.printable(need.requirement)}: {instead}", "italic")
-        if len(unmet) > 4:
-            shown.append(f"\nand {len(unmet) - 4} more: pepip pip check", "italic")
-        text.update(shown)
-        if self._packages_of != known.environment:
-            table.marks = set()
-            self._packages_of = known.environment
-        table.empty_text = "unknown packages" if known.state != census.OK else "nothing installed"
-        table.sort_key, table.is_descending = self._package_sort, self._is_package_descending
-        table.show(
-            project_rows.packages_of(
-                share, self.catalog, key=self._package_sort, is_descending=self._is_package_descending
-            )
-        )
+        states = self._states
+        self.detail.show(self.current, self.catalog, states.get(self.table.cursor_key, ""), self.session.unmet)
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Show the packages of the project under the cursor."""
@@ -212,8 +192,10 @@ class ProjectsPane(FilteredPane):
             self._describe()
 
     def on_table_marked(self, event: Table.Marked) -> None:
-        """Stop the message: nothing here depends on marks."""
+        """Count the marked projects."""
         event.stop()
+        if event.table is self.table:
+            self._count()
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Move from a project to its packages, or from a package to its entry in the store."""
@@ -234,7 +216,7 @@ class ProjectsPane(FilteredPane):
         """Sort by the clicked column. A second click reverses the order."""
         event.stop()
         if event.table is self.packages:
-            self._sort_packages_by(event.key)
+            self.detail.sort_by(event.key)
         else:
             self._sort_by(event.key)
 
@@ -245,24 +227,17 @@ class ProjectsPane(FilteredPane):
         self._sort()
         self.table.stay_at_top()
 
-    def _sort_packages_by(self, key: str) -> None:
-        is_same = key == self._package_sort
-        self._is_package_descending = not self._is_package_descending if is_same else key in {"size", "others"}
-        self._package_sort = key
-        self._describe()
-        self.packages.stay_at_top()
-
     def action_sort(self) -> None:
         """Sort the list that has the focus by its next column."""
-        if self.packages.has_focus:
-            self._sort_packages_by(_next(["name", "version", "size", "others"], self._package_sort))
+        if self.packages.gets_keys:
+            self.detail.sort_by_next()
         else:
             self._sort_by(_next(["alone", "own", "name", "packages", "used", "state"], self.sort_key))
 
     def action_reverse(self) -> None:
         """Reverse the order of the list that has the focus."""
-        if self.packages.has_focus:
-            self._sort_packages_by(self._package_sort)
+        if self.packages.gets_keys:
+            self.detail.sort_by(self.detail.sort_key)
         else:
             self._sort_by(self.sort_key)
 
@@ -284,44 +259,43 @@ class ProjectsPane(FilteredPane):
             self.screen.set_focus(self.packages)
 
     def action_to_projects(self) -> None:
-        """Hide the drawer, and move the focus to the projects. If they have it already, clear the filter."""
-        if self.table.has_focus:
-            self.query_one("#projects-filter", Input).value = ""
+        """Move the focus to the projects. If they have it already, clear the filter, or else the marks."""
+        if self.table.gets_keys:
+            self.step_back(self.table.unmark)
+        else:
+            self.app.call_later(self.app.run_action, "hide_drawer")
         self.remove_class("-packages")
-        self.app.call_later(self.app.run_action, "hide_drawer")
         self.screen.set_focus(self.table)
 
     def action_mark(self) -> None:
-        """Mark or unmark the package under the cursor."""
-        if self.packages.has_focus:
-            self.packages.action_mark()
+        """Mark or unmark the project or the package under the cursor."""
+        (self.packages if self.packages.gets_keys else self.table).action_mark()
 
     def action_mark_all(self) -> None:
-        """Mark all packages, or unmark them if all are marked."""
-        if self.packages.has_focus:
-            self.packages.action_mark_all()
+        """Mark all listed projects or packages, or unmark them if all are marked."""
+        (self.packages if self.packages.gets_keys else self.table).action_mark_all()
 
     @property
     def chosen(self) -> list[str]:
-        """The marked packages, or else the package under the cursor if its list has the focus."""
-        table = self.packages
-        if not table.marks and table.has_focus and table.cursor_key:
-            return [table.cursor_key]
-        return sorted(table.marks)
+        """The marked environments that the filter shows. Without marks, the environment under the cursor."""
+        target, marks = self.target, self.table.marks
+        if target is None:
+            return []
+        marked = [] if self.packages.gets_keys else [root for root in self.table.keys if root in marks]
+        return marked or [target.known.environment]
 
-    def _ask(self, request: Callable[[str], EnvironmentRequest], *, is_optional: bool = False) -> None:
-        """Post a request on the environment under the cursor; with `is_optional`, also if there is no environment."""
-        environment = self.target.known.environment if self.target else ""
-        if environment or is_optional:
-            self.post_message(request(environment))
+    def _ask(self, request: Callable[[Sequence[str]], EnvironmentRequest], *, is_optional: bool = False) -> None:
+        """Post a request on the chosen environments; with `is_optional`, also if there is no environment."""
+        if self.chosen or is_optional:
+            self.post_message(request(self.chosen))
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
         """Post a request on the chosen packages. Without any, say how to choose one."""
-        chosen = self.chosen
-        if self.target is not None and not chosen:
+        packages = self.detail.chosen
+        if self.target is not None and not packages:
             self.app.notify("No package is chosen. Enter goes to the packages of this project.", timeout=4)
         elif self.target is not None:
-            self.post_message(request(self.target.known.environment, chosen))
+            self.post_message(request(self.target.known.environment, packages))
 
     def action_install(self) -> None:
         """Ask to install into this project. If there is no project, the user names one."""
@@ -358,9 +332,10 @@ class ProjectsPane(FilteredPane):
         self._ask(pane_requests.CopyEnvironmentCommand)
 
     def action_upgrade(self) -> None:
-        """Ask to upgrade the chosen packages, or all."""
-        if self.target is not None:
-            self.post_message(pane_requests.UpgradePackages(self.target.known.environment, self.chosen))
+        """Ask to upgrade the chosen packages, or all packages of the chosen environments."""
+        roots = self.chosen
+        if roots:
+            self.post_message(pane_requests.UpgradePackages(roots, self.detail.chosen if len(roots) == 1 else ()))
 
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""

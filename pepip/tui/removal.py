@@ -14,14 +14,22 @@ from pepip.tui.previews import GOES, Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
     from pepip.operations.census import Census, KnownVenv
     from pepip.store.root import Store
 
 
-def remove(store: Store, census: Census, known: KnownVenv) -> PreviewedAction:
-    """Return the action that removes an environment. An undo brings it back as long as the trash keeps it."""
+def remove(store: Store, census: Census, known: KnownVenv, *, ids: frozenset[str] | None = None) -> PreviewedAction:
+    """Return the action that removes an environment. An undo brings it back as long as the trash keeps it.
+
+    `ids` are the entries that go, too. By default these are the entries that only this environment links. If an
+    environment outside links one of them when the job runs, the entry stays.
+    """
     root = known.environment
-    ids = reclaim.linked_only_by(census, {root})
+    is_alone = ids is None
+    if ids is None:
+        ids = reclaim.linked_only_by(census, {root})
     entries = [item for item in census.stored if item.id in ids]
     options = prune.PruneOptions(
         only=ids, environments=(root,), keep_seconds=undo.default_trash_seconds(store, os.environ)
@@ -33,20 +41,38 @@ def remove(store: Store, census: Census, known: KnownVenv) -> PreviewedAction:
         environments=[root],
     )
     title = f"remove the environment of {name_of(known).removesuffix('/.venv')}"
+    whose = "only it links" if is_alone else "no other environment links"
 
     def look() -> Preview:
         prune.preview(store, options, census)  # refuses an environment in use
-        trees = [root, *registry.files_of(known.registration), *(item.path for item in entries)]
-        gain = freed_space.by_removing(trees, place=store.root)
-        how = formatting.gain(*gain)
-        if options.keep_seconds and os.stat(root).st_dev != os.stat(store.root).st_dev:
-            how += "; it is on another disk than the store, so z brings back only entries"
-        elif options.keep_seconds:
-            how = f"{formatting.waiting(*gain, options.keep_seconds)}; z brings it back until then"
-        only = f", with {formatting.count(len(entries), 'entry', 'entries')} that only it links" if entries else ""
-        changes = [Change(GOES, formatting.short_path(root), "the environment")]
-        changes += [Change(GOES, f"{item.name} {item.version}", "only it links this entry") for item in entries]
-        return Preview(f"The environment goes{only}: {how}.", changes, has_work=True)
+        only = f", with {formatting.count(len(entries), 'entry', 'entries')} that {whose}" if entries else ""
+        changes = [Change(GOES, f"{item.name} {item.version}", f"{whose} this entry") for item in entries]
+        if is_alone:
+            changes.insert(0, Change(GOES, formatting.short_path(root), "the environment"))
+        how = f": {gain_of(store, census, [known], {root: ids})}" if is_alone else "."
+        return Preview(f"The environment goes{only}{how}", changes, has_work=True)
 
     preview = Job(title, command, once(look), is_listed=False)
     return PreviewedAction(title, "Remove", preview, jobs.reclaim(store, options, command), is_destructive=True)
+
+
+def gain_of(store: Store, census: Census, going: Sequence[KnownVenv], ids: Mapping[str, Collection[str]]) -> str:
+    """Return in a sentence the space that the removal of environments frees, and until when an undo is possible.
+
+    `ids` has the entries that go with each environment, by its root.
+    """
+    keep_seconds = undo.default_trash_seconds(store, os.environ)
+    trees = [known.environment for known in going]
+    trees += [file for known in going for file in registry.files_of(known.registration)]
+    gone = {entry_id for known in going for entry_id in ids[known.environment]}
+    trees += [item.path for item in census.stored if item.id in gone]
+    gain = freed_space.by_removing(trees, place=store.root)
+    if not keep_seconds:
+        return f"{formatting.gain(*gain)}."
+    store_disk = os.stat(store.root).st_dev
+    far = [known for known in going if os.stat(known.environment).st_dev != store_disk]
+    if far:
+        them = "it is on another disk than the store" if len(going) == 1 else f"{len(far)} are on another disk"
+        return f"{formatting.gain(*gain)}; {them}, so z brings back only entries."
+    again = "z brings it back" if len(going) == 1 else "z brings them back, one after the other,"
+    return f"{formatting.waiting(*gain, keep_seconds)}; {again} until then."

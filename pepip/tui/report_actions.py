@@ -69,20 +69,27 @@ class ReportActions(BaseActions):
         return next((item.id for item in stored if (item.name, item.version) == (name, version)), "")
 
     def compare(self, pane: str) -> None:
-        """Compare the project under the cursor with others. Ask for the project if the pane has none."""
+        """Compare the project under the cursor with others, or two marked ones with each other.
+
+        Ask for the project if the pane has none.
+        """
         catalog = self.session.catalog
         assert catalog is not None
-        root = ""
+        root, other = "", ""
         if pane == "projects":
-            current = self.app.query_one(ProjectsPane).current
-            root = current.known.environment if current else ""
+            projects = self.app.query_one(ProjectsPane)
+            root = projects.current.known.environment if projects.current else ""
+            if len(projects.chosen) == 2:
+                root, other = projects.chosen
         elif pane == "versions":
             root = self.app.query_one(VersionsPane).matrix.cursor[1]
 
         def chosen(root: str | None) -> None:
             share = catalog.shares.get(root or "")
             if share is not None:
-                self.app.push_screen(CompareDialog(self.session.store, catalog, share, self.session.queue))
+                self.app.push_screen(
+                    CompareDialog(self.session.store, catalog, share, self.session.queue, other=other)
+                )
 
         if root:
             chosen(root)

@@ -52,13 +52,22 @@ class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
         self._styles: dict[str, Style] = {}
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of all rows and the titles, at most `max-height`."""
-        return capped(self, super().get_content_height(container, viewport, width), container, viewport)
+        """Return the height of all rows and the titles, at most `max-height` and the room in the dialog."""
+        return capped(self, self.whole_height(container, viewport, width), container, viewport, width)
+
+    def whole_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Return the height of all rows and the titles."""
+        return super().get_content_height(container, viewport, width)
 
     @property
     def width(self) -> int:
         """The width of a line in terminal columns, without the scroll bar."""
         return self.scrollable_content_region.width
+
+    @property
+    def gets_keys(self) -> bool:
+        """Whether the next key is for these rows. `has_focus` follows a moment later, when a message has arrived."""
+        return self.screen.focused is self
 
     @property
     def _visible_rows(self) -> int:

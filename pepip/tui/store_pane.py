@@ -324,10 +324,11 @@ class StorePane(FilteredPane):
         return list(self.table.view)
 
     def action_to_list(self) -> None:
-        """Hide the drawer, and move the focus to the list. If the list has it already, clear the filter."""
-        self.app.call_later(self.app.run_action, "hide_drawer")
-        if self.table.has_focus:
-            self.query_one("#filter", Input).value = ""
+        """Move the focus to the list. If the list has it already, clear the filter, or else the marks."""
+        if self.table.gets_keys:
+            self.step_back(self.table.unmark)
+        else:
+            self.app.call_later(self.app.run_action, "hide_drawer")
         self.screen.set_focus(self.table)
 
     def action_install(self) -> None:

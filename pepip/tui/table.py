@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import ClassVar, NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
 from textual.geometry import Size
@@ -154,6 +154,19 @@ class Table(ScrolledRows):
         """The columns that fit, each with its index and its current width. Empty until the first rows come."""
         return self._fit.shown(self.width - self._margin) if self._fit else []
 
+    @property
+    def is_cutting(self) -> bool:
+        """Whether the table cuts a text of any row."""
+        return any(self._cut(row) for row in self._rows)
+
+    @property
+    def cut_here(self) -> list[str]:
+        """The texts in the row under the cursor that the table cuts."""
+        return self._cut(self._rows[self._view[self._row]]) if self._view else []
+
+    def _cut(self, row: TableRow) -> list[str]:
+        return [row.cells[number] for number, _, width in self.shown_columns if cell_len(row.cells[number]) > width]
+
     def put_cursor(self, key: str) -> None:
         """Move the cursor to a row, if it is shown."""
         index = self._indices.get(key, -1)
@@ -183,6 +196,12 @@ class Table(ScrolledRows):
         """Mark all shown rows. If all of them are marked already, unmark them."""
         if self.can_mark:
             self.marks = toggled(self.marks, set(self.keys))
+            self._tell_marks()
+
+    def unmark(self) -> None:
+        """Remove all marks, also those of rows that are not shown."""
+        if self.marks:
+            self.marks = set()
             self._tell_marks()
 
     def _tell_marks(self) -> None:
@@ -293,7 +312,10 @@ class Table(ScrolledRows):
 
 
 def _cell(text: str, width: int, column: Column) -> str:
-    if column.keeps_end and cell_len(text) > width > 1:
+    if column.keeps_both_ends and cell_len(text) > width > 2:
+        end = set_cell_size(text[::-1], (width - 1) // 2)[::-1]
+        text = f"{set_cell_size(text, width - 1 - cell_len(end))}…{end}"
+    elif column.keeps_end and cell_len(text) > width > 1:
         while cell_len(text) > width - 1:
             text = text[1:]
         text = f"…{text}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pepip.operations.adoption.preview import AdoptionPreview, FoundVenv
 
 COLUMNS = (
-    Column("name", "Not yet shared", 0),
+    Column("name", "Not yet shared", 0, keeps_both_ends=True),
     Column("path", "Folder", 0, from_width=72, keeps_end=True),
     Column("tool", "Made by", 10, from_width=58),
     Column("packages", "Packages", 8, is_right=True, from_width=64),

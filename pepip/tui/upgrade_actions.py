@@ -52,9 +52,7 @@ class UpgradeActions(BaseActions):
 
         def decided(answer: str | None) -> None:
             if answer == "go" and seen:
-                for item in seen[-1].previews:
-                    if item.has_work:
-                        queue.submit(job_of(store, item.target))
+                queue.submit_all(title, [job_of(store, item.target) for item in seen[-1].previews if item.has_work])
 
         self.app.push_screen(PreviewDialog(action, queue), decided)
 
@@ -74,7 +72,7 @@ def command_of(targets: Sequence[Target]) -> str:
 def job_of(store: Store, target: Target) -> Job[Summary]:
     """Return the job that upgrades one environment."""
     return Job(
-        f"upgrade {' '.join(target.requirements)} in {name_of(target.known)}",
+        f"upgrade {_packages([target])} in {name_of(target.known)}",
         command_of([target]),
         lambda: upgrades.upgrade(store, target),
         describe=reports.of_summary,
@@ -121,8 +119,12 @@ def preview_of(plan: UpgradePlan) -> Preview:
 
 
 def _named(targets: Sequence[Target]) -> str:
-    names = sorted({name for target in targets for name in target.requirements})
-    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     if len(targets) == 1:
-        return f"{shown} in {name_of(targets[0].known)}".lstrip()
-    return f"{shown} in {formatting.count(len(targets), 'environment')}"
+        return f"{_packages(targets)} in {name_of(targets[0].known)}"
+    return f"{_packages(targets)} in {formatting.count(len(targets), 'environment')}"
+
+
+def _packages(targets: Sequence[Target]) -> str:
+    names = sorted({name for target in targets for name in target.requirements})
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    return ", ".join(names[:3]) + more if names else "all packages"

@@ -178,10 +178,8 @@ class VersionsPane(FilteredPane):
             self.post_message(pane_requests.ExplainPackage(root, [name]))
 
     def action_leave(self) -> None:
-        """Hide the drawer, unmark all, and clear the filter."""
-        self.app.call_later(self.app.run_action, "hide_drawer")
-        self.matrix.marks = set()
-        self.query_one("#versions-filter", Input).value = ""
+        """Clear the filter, or else the marks."""
+        self.step_back(self.matrix.unmark)
 
     def action_copy(self) -> None:
         """Copy the command that lists the packages with several versions."""

@@ -279,6 +279,35 @@ def remove_environment(name: str) -> Script:
     return script
 
 
+def locked_twice(studio: Studio) -> None:
+    """Have two projects with locks that lack a package, and one without a lock."""
+    locked(studio)
+    project = studio.machine.make_folder(studio.folder / "two")
+    (project / "pyproject.toml").write_text((studio.folder / "app" / "pyproject.toml").read_text())
+    studio.at("two").pepip("sync")
+    studio.at("one").install("horn==1.0")
+    for name in ("app", "two"):
+        pyproject = studio.folder / name / "pyproject.toml"
+        pyproject.write_text(pyproject.read_text().replace("drum<2", "drum<2', 'horn<2").replace("'", '"'))
+
+
+def on_all(*keys: str) -> Script:
+    """Return the script that marks all projects and presses keys."""
+
+    async def script(person: Person) -> None:
+        await person.press("a", *keys)
+
+    return script
+
+
+async def install_into_all(person: Person) -> None:
+    """Mark all projects, and install into them."""
+    await person.press("a", "i")
+    await person.write("#line", "skin 'horn<2'")
+    await person.press("enter")
+    await person.sees("skin 1.0")
+
+
 async def add(person: Person) -> None:
     """Add a package to a project with a lock."""
     await person.press("i")
@@ -316,6 +345,13 @@ FLOWS = {
     "remove an environment": Flow(resting, remove_environment("one"), pane="projects"),
     "remove an environment alone": Flow(twins, remove_environment("two"), pane="projects"),
     "adopt": Flow(foreign, adopt),
+    "sync marked projects": Flow(locked_twice, on_all("S"), pane="projects", jobs=2),
+    "upgrade marked projects": Flow(side_by_side, on_all("U"), pane="projects", jobs=2),
+    "install into marked projects": Flow(linked, install_into_all, pane="projects", jobs=2),
+    "eject marked projects": Flow(linked, on_all("E"), pane="projects", jobs=2),
+    "forget marked projects": Flow(linked, on_all("f"), pane="projects", jobs=2),
+    "remove marked environments": Flow(twins, on_all("d"), pane="projects", jobs=2),
+    "remove a tool and a project": Flow(tool, on_all("d"), pane="projects", jobs=2),
 }
 
 

@@ -1,11 +1,11 @@
-"""The jobs of the app's actions: the folder they run in, the environment they change, and the shown command."""
+"""The jobs that change environments: the folder they run in, the environment they change, and the shown command."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from pepip.store.root import Store
-from pepip.tui import jobs
+from pepip.tui import environment_jobs
 
 
 def test_an_environment_behind_a_redirect_file_is_changed_as_that_of_its_project(tmp_path: Path) -> None:
@@ -19,9 +19,9 @@ def test_an_environment_behind_a_redirect_file_is_changed_as_that_of_its_project
     store, place = Store(str(tmp_path / "store")), str(project / ".venv")
 
     found = [
-        jobs.upgrade(store, place, ["ink"]),
-        jobs.uninstall(store, place, ["ink"]),
-        jobs.install(store, place, "ink"),
+        environment_jobs.upgrade(store, place, ["ink"]),
+        environment_jobs.uninstall(store, place, ["ink"]),
+        environment_jobs.install(store, place, "ink"),
     ]
 
     assert [action.carry_out.command.split()[1] for action in found] == ["sync", "uninstall", "install"]

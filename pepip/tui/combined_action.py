@@ -1,0 +1,99 @@
+"""The same action on several environments: one preview for all, and then a job for each. Knows nothing of widgets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pepip.errors import PepipError
+from pepip.fast_namedtuple import NamedTuple
+from pepip.operations.reporting import Progress
+from pepip.tui import formatting, previews
+from pepip.tui.job_queue import Job, entered
+from pepip.tui.previews import Change, Preview, PreviewedAction
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Sequence
+
+
+class Part(NamedTuple):
+    """The action on one environment, which users know as `place`. Without an action, `reason` says why."""
+
+    place: str
+    action: PreviewedAction | None
+    reason: str = ""
+
+
+class CombinedAction:
+    """The action on all environments. When the preview is over, `jobs` has a job for each environment that changes.
+
+    An environment whose preview fails keeps the others from nothing. `total` returns a sentence about all parts that
+    have work.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        verb: str,
+        parts: Sequence[Part],
+        *,
+        command: str = "",
+        total: Callable[[list[Part]], str] | None = None,
+    ) -> None:
+        self.title = title
+        self.jobs: list[Job[Any]] = []
+        self._parts, self._total, self._verb = parts, total, verb.lower()
+        actions = [part.action for part in parts if part.action is not None]
+        command = command or "; ".join(dict.fromkeys(action.carry_out.command for action in actions))
+        preview = Job(title, command, self._look, is_listed=False)
+        is_destructive = any(action.is_destructive for action in actions)
+        self.action = PreviewedAction(title, verb, preview, preview, is_destructive=is_destructive)
+
+    def _look(self) -> Generator[Progress, None, Preview]:
+        changes: list[Change] = []
+        words: list[str] = []
+        working: list[Part] = []
+        downloads: dict[str, int] = {}
+        self.jobs = []
+        for number, part in enumerate(self._parts):
+            if part.action is None:
+                changes.append(Change(previews.STAYS, part.place, f"stays as it is: {part.reason}"))
+                continue
+            yield Progress("resolve", part.place, number, len(self._parts))
+            try:
+                with entered(part.action.preview.folder):
+                    seen = yield from part.action.preview.make()
+            except (PepipError, OSError) as error:
+                reason = _reason(error)
+                changes.append(Change(previews.IS_LOST, part.place, f"fails: {reason}"))
+                words.append(f"{part.place}: {reason}")
+                continue
+            sign = seen.changes[0].sign if len(seen.changes) == 1 else previews.STAYS
+            changes.append(Change(sign if seen.has_work else previews.STAYS, part.place, seen.sentence))
+            changes += [change._replace(name=f"  {change.name}") for change in seen.changes]
+            downloads |= {
+                identity or f"{number} {place}": size for place, (identity, size) in enumerate(seen.downloads)
+            }
+            if seen.has_work:
+                working.append(part)
+                self.jobs.append(part.action.carry_out)
+        sentence = self._sentence(working, len(words), downloads)
+        return Preview(sentence, changes, has_work=bool(working), words="\n".join(words))
+
+    def _sentence(self, working: list[Part], failed: int, downloads: dict[str, int]) -> str:
+        if not working:
+            return f"Nothing to {self._verb}." + (f" {failed} failed." if failed else "")
+        sentence = f"{formatting.count(len(working), 'environment')} would change"
+        if downloads:  # a file that several environments lack is downloaded once
+            size = f" ({formatting.size(sum(downloads.values()))})" if any(downloads.values()) else ""
+            sentence += f" · {len(downloads)} to download{size}"
+        if failed:
+            sentence += f" · {failed} can't; the others can"
+        return sentence if self._total is None else f"{sentence}. {self._total(working)}"
+
+
+def _reason(error: PepipError | OSError) -> str:
+    if isinstance(error, PepipError):
+        lines = [line.strip() for line in getattr(error, "output", "").splitlines() if line.strip()]
+        return " ".join(lines)[:600] if lines else error.message
+    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
