@@ -337,7 +337,8 @@ def _sentence(summary: Summary) -> str:
     details = []
     if summary.linked:
         verb, count = ("Would link" if summary.dry_run else "Linked"), len(summary.linked)
-        details += [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
+        if summary.reused or summary.downloaded:  # otherwise uv alone knows
+            details += [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
         if summary.private:
             details.append(f"{len(summary.private)} more as real files")
     elif summary.private:

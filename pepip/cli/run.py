@@ -68,6 +68,7 @@ def run(words: Sequence[str]) -> int:
             probe=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_probe else (),
             name=name,
             links_before_run=bool(has_probe and command and kind == run_discovery.COMMAND),
+            content=(stdin.read_and_keep() or b"").decode("latin-1") if kind == run_discovery.STDIN else "",
         )
     return process.become(as_uv, name=name)
 

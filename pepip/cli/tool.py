@@ -6,6 +6,7 @@ Receipts, launchers and folders are uv's. Any other command of `uv tool` becomes
 from __future__ import annotations
 
 import contextlib
+import time
 
 from pepip.errors import PepipError, UvError
 from pepip.uv import arguments, own_environments, process, writable_cache
@@ -14,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from pepip.operations.own_environments import Run
     from pepip.store.root import Store
 
 _CHANGES = ("install", "upgrade")
@@ -75,6 +77,7 @@ def run_as_uv(
     probe: Sequence[str],
     name: str = "",
     links_before_run: bool = False,
+    content: str = "",
 ) -> int:
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
@@ -82,10 +85,11 @@ def run_as_uv(
     command line, as in `process.become`. `probe` are the words by which uv starts another program in the same
     environment; the words of that program follow them. It is empty if there are no such words. With
     `links_before_run`, uv first makes the environment for an empty program, pepip links it, and then this process
-    becomes uv for the user's command.
+    becomes uv for the user's command. `content` is the script that comes from stdin.
 
-    This process becomes uv at once if there is no store or no cache, or if the same words were run before and uv
-    has made no environment since. Otherwise returns uv's exit code.
+    This process becomes uv at once if there is no store or no cache, or if a command with the same `probe` was
+    run before and uv has made no environment since. If uv then makes one, such as for a new version, the next such
+    command links it. Otherwise returns uv's exit code.
     """
     from pepip.operations import own_environments as environment_links
 
@@ -96,34 +100,37 @@ def run_as_uv(
     store = _store(of_uv, of_tool=of_tool)
     cache = own_environments.cache_of(of_uv, of_tool=of_tool)
     making = [*probe, "python", "-c", ""] if links_before_run else words
-    if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, making):
+    noted = probe or [*words, content]
+    if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, noted):
         return process.become(words, name=name)
-    before = set(own_environments.in_cache(cache))
+    last, began_at_ns = environment_links.last_run(store.root, noted), time.time_ns()
+    before = own_environments.in_cache(cache)
     code = process.run_uv_attached(making, name=name)
-    after = environment_links.state(cache)
-    new = [root for root in own_environments.in_cache(cache) if root not in before]
-    mine = _of_command(probe, new)
+    after, now = environment_links.state(cache), own_environments.in_cache(cache)
+    new = [root for root in now if root not in {*before}]
+    mine = _of_command(probe, new, before, last)
     if mine:
         _link(store, mine, label=label)
-    if code == 0 and store.exists() and (mine or not new):
-        environment_links.note_linked(store.root, making, after)
+    if store.exists() and (mine or (code == 0 and not new)):
+        environment_links.note_linked(store.root, noted, environment_links.Run(began_at_ns, tuple(mine)), after)
     if links_before_run and code == 0:
         return process.become(words, name=name)
     return _as_exit_code(code)
 
 
-def _of_command(probe: Sequence[str], new: Sequence[str]) -> Sequence[str]:
-    """Return those of the new environments in uv's cache that belong to the command with this `probe`.
+def _of_command(probe: Sequence[str], new: Sequence[str], before: Sequence[str], last: Run | None) -> Sequence[str]:
+    """Return the environments in uv's cache that belong to the command with this `probe`, and may lack links.
 
-    Another process may have made the others meanwhile. Without a probe, the command gets the new environment if there
-    is only one.
+    These are `new` ones, although another process may have made some of them, and those that uv made since the `last`
+    run. Without a probe, the command gets the new environment if there is only one, and else that of its last run.
     """
-    if not new:
-        return ()
-    if probe:
-        again = arguments.without(probe, flags=_ANEW, values=_ANEW_BY_NAME)
-        return own_environments.used_by([*again, *own_environments.SHOWS_ITS_PATH], new)
-    return new if len(new) == 1 else ()
+    from pepip.operations import own_environments as environment_links
+
+    if not probe:
+        return new if len(new) == 1 else [root for root in (last.environments if last else ()) if root in before]
+    found = [*new, *(environment_links.made_since(last, before) if last else ())]
+    again = arguments.without(probe, flags=_ANEW, values=_ANEW_BY_NAME)
+    return own_environments.used_by([*again, *own_environments.SHOWS_ITS_PATH], found) if found else ()
 
 
 def _change(words: Sequence[str]) -> int:

@@ -6,10 +6,12 @@ is linked, and the others keep uv's files. uv's receipts and launchers are not t
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from pepip import paths
 from pepip.errors import PepipError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.operations.reporting import Progress
 from pepip.uv import answer_cache, own_environments, program, settings
 from pepip.uv.answer_cache import AnswerCache
@@ -21,9 +23,39 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
+class Run(NamedTuple):
+    """The environments in uv's cache that pepip linked for a command, and the time of its run, in nanoseconds."""
+
+    at_ns: int
+    environments: tuple[str, ...]
+
+
 def is_linked(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether a note says that all environments for these words of a command line are linked."""
+    """Tell whether a note says that uv changes no environment for these words of a command line."""
     return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
+
+
+def last_run(store_root: str, words: Sequence[str]) -> Run | None:
+    """Return the run of these words that was noted last, also if uv's cache has changed since."""
+    try:
+        at_ns, *environments = (AnswerCache(paths.cache(store_root)).recall_last(_key(words)) or "").split("\n")
+        return Run(int(at_ns), tuple(environments))
+    except ValueError:
+        return None
+
+
+def made_since(run: Run, environments: Iterable[str]) -> list[str]:
+    """Return those of the environments that uv has made since a run, and that pepip has not linked.
+
+    Where pepip's process became uv, uv may have made one: the index may have a newer version, for example.
+    """
+    found = []
+    for root in environments:
+        with contextlib.suppress(OSError):
+            is_newer = os.stat(f"{root}/pyvenv.cfg").st_mtime_ns > run.at_ns
+            if is_newer and not os.path.lexists(paths.environment_id(root)):
+                found.append(root)
+    return found
 
 
 def state(cache: str) -> list[tuple[str, str]]:
@@ -31,12 +63,17 @@ def state(cache: str) -> list[tuple[str, str]]:
     return answer_cache.states([program.path(), *settings.places(), *own_environments.folders_in_cache(cache)])
 
 
-def note_linked(store_root: str, words: Sequence[str], evidence: Iterable[tuple[str, str]]) -> None:
+def note_linked(store_root: str, words: Sequence[str], run: Run, evidence: Iterable[tuple[str, str]]) -> None:
     """Note that all environments that uv makes for these words are linked.
 
-    The note is valid while `evidence`, a `state`, is the same.
+    The note is valid while `evidence`, a `state`, is the same, and while uv installs nothing in the environments.
     """
-    AnswerCache(paths.cache(store_root)).remember(_key(words), "", evidence)
+    from pepip.environment import contents
+
+    folders = [f"{folder}/*" for root in run.environments for folder in contents.site_packages_of(root)]
+    AnswerCache(paths.cache(store_root)).remember(
+        _key(words), "\n".join((str(run.at_ns), *run.environments)), [*evidence, *answer_cache.states(folders)]
+    )
 
 
 def _key(words: Sequence[str]) -> str:

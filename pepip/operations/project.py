@@ -141,7 +141,12 @@ def _rehearsed(
             is_there = interpreter.is_environment(planned.environment)
             yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
         job = _job(store, request, _Plan(planned), environment, is_dry_run=True)
-        return apply.preview(store, job, environment)._replace(environment=planned.environment)
+        try:
+            return apply.preview(store, job, environment)._replace(environment=planned.environment)
+        except UvError:
+            if not planned.script:
+                raise
+            return scripts.rehearsed_by_uv(store, request, planned)
 
 
 def _carried_out(
@@ -218,12 +223,7 @@ class _Sync(NamedTuple):
         if plan.known is not None and is_fresh:
             return plan.known
         answers = AnswerCache(paths.cache(self.store.root))
-        try:
-            found = project.locate(self.request, changes.added, self.environment, plan.preview.lock, answers)
-        except UvError:
-            if not (self.is_dry_run and self.request.script):
-                raise
-            found = []  # uv names no files, but its plan is known
+        found = project.locate(self.request, changes.added, self.environment, plan.preview.lock, answers)
         if plan.question and is_fresh:
             plan.question.remember(plan.preview, found)
         return found

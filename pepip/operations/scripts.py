@@ -8,9 +8,12 @@ calls fails, uv syncs the script. Then its distributions are linked as those of 
 
 from __future__ import annotations
 
+import os
+
 from pepip.environment import contents, layout_check, venv_id
 from pepip.operations import venv_creation
 from pepip.operations.reporting import Progress, Summary
+from pepip.store import listing
 from pepip.uv import arguments, project
 
 TYPE_CHECKING = False
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from pepip.store.root import Store
+    from pepip.uv.dry_run_output import Change
     from pepip.uv.project import SyncPreview
     from pepip.uv.request import ProjectRequest
 
@@ -32,6 +36,19 @@ def preview(request: ProjectRequest) -> SyncPreview:
         venv_creation.remove_unfinished([planned.environment])
 
 
+def rehearsed_by_uv(store: Store, request: ProjectRequest, planned: SyncPreview) -> Summary:
+    """Return the summary of `sync_by_uv` without making the sync. It does not say which packages the store has."""
+    changes, is_linked = planned.changes, _links_after(store, request)
+    private = {item.name for item in changes.added if not is_linked or _is_of_folder(item)}
+    return Summary(
+        planned.environment,
+        dry_run=True,
+        linked=tuple((item.name, item.version) for item in changes.added if item.name not in private),
+        removed=tuple((item.name, item.version) for item in changes.removed),
+        private=tuple((item.name, item.version) for item in changes.added if item.name in private),
+    )
+
+
 def sync_by_uv(
     store: Store, request: ProjectRequest, planned: SyncPreview, *, compile_bytecode: bool
 ) -> Generator[Progress, None, Summary]:
@@ -42,24 +59,39 @@ def sync_by_uv(
     from pepip.operations import own_environments
 
     root = planned.environment
-    before = _versions(store, root)
+    before, stored = _versions(store, root), set(listing.stored_ids(store))
     for arrival in project.sync(request, compile_bytecode=compile_bytecode):
         yield Progress("build" if arrival.is_built else "download", arrival.name)
     venv_id.note_script(root, planned.script)
-    may_be_filled = store.is_writable() or not store.exists()
-    if may_be_filled and not _wants_own_files(request):
+    if _links_after(store, request):
         yield from own_environments.link(store, [root])
     after = _versions(store, root)
     added = {name: version for name, (version, _) in after.items() if before.get(name, ("", ""))[0] != version}
+    linked = sorted(name for name in added if after[name][1])
     return Summary(
         root,
         dry_run=False,
-        linked=tuple(sorted((name, version) for name, version in added.items() if after[name][1])),
+        linked=tuple((name, added[name]) for name in linked),
         removed=tuple(
             sorted((name, version) for name, (version, _) in before.items() if name not in after or name in added)
         ),
         private=tuple(sorted((name, version) for name, version in added.items() if not after[name][1])),
+        reused=tuple(name for name in linked if after[name][1] in stored),
+        downloaded=tuple(name for name in linked if after[name][1] not in stored),
     )
+
+
+def _links_after(store: Store, request: ProjectRequest) -> bool:
+    """Tell whether the packages are linked after uv has synced the script."""
+    return (store.is_writable() or not store.exists()) and not _wants_own_files(request)
+
+
+def _is_of_folder(change: Change) -> bool:
+    """Tell whether uv builds a distribution from a folder of this machine, so that it stays real files."""
+    from urllib.request import url2pathname
+
+    path = change.url.partition("#")[0].partition("file://")[2]
+    return bool(path) and os.path.isdir(url2pathname(path))
 
 
 def _wants_own_files(request: ProjectRequest) -> bool:

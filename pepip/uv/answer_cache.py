@@ -40,19 +40,28 @@ class AnswerCache:
 
     def recall(self, key: str) -> str | None:
         """Return the answer, or None if there is none or its evidence has changed."""
-        try:
-            content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
-        except (OSError, ValueError):
-            return None  # missing, or not this user's own: another user's answer could name any distribution
-        title, _, rest = content.partition(b"\n")
-        if title != _first_line(key, rest):
-            return None
-        evidence, _, answer = rest.decode("utf-8", "surrogateescape").partition("\n\n")
+        evidence, answer = self._read(key)
         for line in evidence.split("\n"):
             state, _, place = line.partition("\t")
             if place and state_of(place) != state:
                 return None
         return answer
+
+    def recall_last(self, key: str) -> str | None:
+        """Return the last answer, also if its evidence has changed. None if there is none."""
+        return self._read(key)[1]
+
+    def _read(self, key: str) -> tuple[str, str | None]:
+        """Return the evidence of an answer, and the answer. It is None if there is none."""
+        try:
+            content = user_cache.read(self._folder, key, most_bytes=_MOST_BYTES)
+        except (OSError, ValueError):
+            return "", None  # missing, or not this user's own: another user's answer could name any distribution
+        title, _, rest = content.partition(b"\n")
+        if title != _first_line(key, rest):
+            return "", None
+        evidence, _, answer = rest.decode("utf-8", "surrogateescape").partition("\n\n")
+        return evidence, answer
 
     def remember(self, key: str, answer: str, evidence: Iterable[tuple[str, str]]) -> None:
         """Keep an answer that rests on `evidence`: places, and their states before uv was asked.

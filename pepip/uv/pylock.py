@@ -77,8 +77,13 @@ def write(path: str, packages: Iterable[Mapping[str, Any]]) -> None:
 
 
 def requirement_line(artifact: Artifact) -> str:
-    """Return the requirements file line for a local folder, or for an artifact that no lock describes."""
+    """Return the requirements file line for a local folder, a repository, or an artifact that no lock describes."""
     package = artifact.package
+    repository = package.get("vcs")
+    if repository is not None:
+        subdirectory = repository.get("subdirectory")
+        inside = f"#subdirectory={subdirectory}" if subdirectory else ""
+        return f"{artifact.name} @ {repository['type']}+{repository['url']}{inside}"
     directory = package.get("directory")
     if directory is None:
         return f"{artifact.name} @ {package['url']}" if "url" in package else f"{artifact.name}=={artifact.version}"

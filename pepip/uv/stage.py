@@ -119,8 +119,8 @@ def install_private(
     command = ["pip", "install", "--no-deps", *PLAIN_OUTPUT, "--python", executable, *request.common_options]
     command += ["--prefix", prefix] if prefix else []
     command += [word for name in reinstall for word in ("--reinstall-package", name)]
-    in_lock = [item for item in artifacts if not item.package.keys().isdisjoint(_LOCKABLE)]
-    by_line = [item for item in artifacts if item.package.keys().isdisjoint(_LOCKABLE)]
+    in_lock = list(filter(_may_be_locked, artifacts))
+    by_line = [item for item in artifacts if not _may_be_locked(item)]
     with temp_dirs.folder() as folder:
         if in_lock:
             pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
@@ -131,6 +131,15 @@ def install_private(
             with open(listing, "w", encoding="utf-8") as file:
                 file.writelines(f"{pylock.requirement_line(item)}\n" for item in by_line)
             yield from arrivals([*command, "-r", listing])
+
+
+def _may_be_locked(artifact: Artifact) -> bool:
+    """Tell whether a lock may describe an artifact to uv.
+
+    uv would note the commit of a lock as the requested revision, also if the user requested none.
+    """
+    is_unnamed_revision = "requested-revision" not in artifact.package.get("vcs", {"requested-revision": ""})
+    return not artifact.package.keys().isdisjoint(_LOCKABLE) and not is_unnamed_revision
 
 
 def install_as_given(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:

@@ -443,3 +443,35 @@ def test_an_environment_that_nobody_registered_is_not_removed(twins: Twins) -> N
 
     assert_refused(unknown, "plot.py can't be removed: it is not registered")
     assert (folder / ".venv").is_dir()
+
+
+@pytest.mark.parametrize("is_local", [False, True], ids=["from an index", "local"])
+def test_the_dry_run_of_a_script_that_uv_syncs_agrees_with_the_run(
+    twins: Twins, wheelhouse: Path, is_local: bool
+) -> None:
+    """Both say which packages are linked, and which are real files."""
+    machine, folder = twins.machine, twins.pepip_project
+    replace(NIB, name="pepip-tests-nib").write(wheelhouse)
+    sources = ""
+    if is_local:
+        twins.write("pot/pyproject.toml", '[project]\nname = "pot"\nversion = "1.0"\n')
+        twins.write("pot/pot.py", "")
+        sources = "[tool.uv.sources]\npot = { path = 'pot' }\n"
+    needs = ["pepip-tests-nib", "pepip-tests-no-such-package; python_version < '3.9'", *(["pot"] if is_local else [])]
+    twins.write("plot.py", script(*needs, python=">=3.8", settings=sources))
+    words = ("sync", "--script", "plot.py")
+    variables = {"UV_FIND_LINKS": str(wheelhouse), "UV_PYTHON": str(twins.interpreter)}
+
+    rehearsed, real = (
+        machine.pepip(*words, *more, folder=folder, variables=variables).stderr for more in (("--dry-run",), ())
+    )
+
+    assert "pepip-tests-nib==2.0\n" in rehearsed
+    real = real.replace("pot==1.0", "pot")  # its version is known only when it is built
+    changes = [[line for line in text.splitlines() if line.startswith(" + ")] for text in (rehearsed, real)]
+    assert changes[0] == changes[1]
+    assert rehearsed.splitlines()[-1].startswith("Would link 1 distribution in "), rehearsed
+    assert real.splitlines()[-1].startswith("Linked 1 distribution in "), real
+    more = ": 1 more as real files" if is_local else ""
+    assert rehearsed.endswith(f"s{more}\n")
+    assert is_linked(machine, environment_of(machine, folder, "plot.py"), "nib")

@@ -252,6 +252,45 @@ def test_a_warm_x_becomes_uv(workbench: Workbench) -> None:
     assert [line for line in calls[:first_uv] if "execve(" not in line] == []
 
 
+@pytest.mark.parametrize("words", ["x pen", "run --with pen pen"])
+def test_an_environment_for_a_newer_version_is_linked(workbench: Workbench, words: str) -> None:
+    """It appears in a run in which pepip expects none. The next run links it, also with other words for the tool."""
+    workbench.pepip(*words.split())
+    workbench.supply([PEN[1]])
+
+    outputs = [workbench.pepip(*words.split(), *more, check=False).stdout for more in ("", "a", "b")]
+
+    assert outputs == ["pen 2.0\n", "pen 2.0 a\n", "pen 2.0 b\n"]
+    environments = [Path(str(item["environment"])) for item in workbench.ask("projects", "--kind", "run")]
+    versions = [place.name for root in environments for place in site_packages_of(root).glob("pen-*.dist-info")]
+    assert sorted(versions) == ["pen-1.0.dist-info", "pen-2.0.dist-info"]
+    assert all(is_linked(workbench, root, "pen") for root in environments)
+    assert_whole(workbench)
+
+
+def test_an_environment_that_uv_made_before_stays_as_it_is(workbench: Workbench) -> None:
+    """It may belong to somebody with another store, or with none."""
+    workbench.uv("tool", "run", "pen", variables=variables_of(workbench, "uv"))
+    workbench.pepip("x", "pen")
+    workbench.uv("tool", "run", "--with", "ink<2", "pen", variables=variables_of(workbench, "uv"))
+
+    workbench.pepip("x", "pen")
+
+    assert workbench.ask("projects") == []
+
+
+def test_the_arguments_of_a_tool_make_no_difference(workbench: Workbench) -> None:
+    """After one run, another with other arguments starts uv and nothing else."""
+    workbench.pepip("x", "pen")
+
+    traced = ["strace", "-f", "-qq", "-e", "trace=clone,clone3,vfork,execve", *PEPIP, "x", "pen", "a"]
+    output = workbench.machine.run(traced, folder=workbench.folder, variables=workbench.variables, check=False)
+
+    calls = [line for line in output.stderr.splitlines() if "execve(" in line or "clone" in line or "vfork" in line]
+    first_uv = next(at for at, line in enumerate(calls) if f'"{uv_executable()}"' in line)
+    assert [line for line in calls[:first_uv] if "execve(" not in line] == []
+
+
 def test_with_is_linked(workbench: Workbench) -> None:
     """What `--with` and `--with-requirements` ask for is found, and linked."""
     (workbench.folder / "list.txt").write_text("pen\n")
@@ -343,6 +382,32 @@ def test_a_script_from_stdin_is_linked(workbench: Workbench) -> None:
     assert stdout == "blue\n", stderr
     (found,) = workbench.ask("projects", "--kind", "script")
     assert is_linked(workbench, Path(str(found["environment"])), "ink")
+
+
+def test_each_script_from_stdin_is_linked(workbench: Workbench) -> None:
+    """The words are the same, but another script has another environment."""
+    for needed in ("ink", "pen", "pen"):
+        process = start(workbench, *PEPIP, "run", "-")
+        text = f'# /// script\n# dependencies = ["{needed}"]\n# ///\nimport {needed}\n'
+        assert process.communicate(text, timeout=120)[1] is not None
+        assert process.returncode == 0
+
+    environments = [Path(str(item["environment"])) for item in workbench.ask("projects", "--kind", "script")]
+    assert [is_linked(workbench, root, "ink") for root in environments] == [True, True]
+
+
+def test_a_script_at_a_url_that_changes_stays_linked(workbench: Workbench, tmp_path: Path) -> None:
+    """Its environment stays, and uv adds the new packages. The next run links them."""
+    (tmp_path / "web").mkdir()
+    with counting_server() as server:
+        server.add("own", Index([]), tmp_path / "web")
+        for needed in ("ink", "ink", "pen", "pen"):
+            text = f'# /// script\n# dependencies = ["{needed}"]\n# ///\nimport {needed}\n'
+            (tmp_path / "web" / "script.py").write_text(text)
+            workbench.pepip("run", f"{server.files('own')}/script.py")
+
+    (found,) = workbench.ask("projects", "--kind", "script")
+    assert [is_linked(workbench, Path(str(found["environment"])), name) for name in ("ink", "pen")] == [True, True]
 
 
 @pytest.mark.parametrize("variables", [{"UV_LINK_MODE": "copy"}, {"UV_NO_CACHE": "1"}], ids=str)
