@@ -103,6 +103,8 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
         build = functools.partial(
             _build_metadata, environment=environment, wheel=wheel, entry=entry, own=own, placer=placer
         )
+        for folder, _, _ in os.walk(f"{environment.root}/{info}"):
+            _check_owner(environment, folder)
         swap.prepare(info, build)
     except BaseException:
         swap.give_up()
@@ -121,15 +123,20 @@ def _link(entry: Entry, item: Link, placer: Placer, place: str) -> None:
     placer.place(entry, item.target[len(entry.path) + 1 :], place, is_directory=item.is_directory)
 
 
+def _check_owner(environment: Environment, folder: str) -> None:
+    """Raise OwnFilesError if another user owns a folder: whatever replaces it would be this user's."""
+    if os.lstat(folder).st_uid != files.user_id():
+        raise OwnFilesError(reasons.OF_OTHERS, (folder[len(environment.root) + 1 :],))
+
+
 def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
     """Raise OwnFilesError unless a folder holds only bytecode and unchanged files of `wheel`.
 
-    Raise it also if another user owns the folder or one below it: whatever replaces it would be this user's.
+    Raise it also if another user owns the folder or one below it.
     """
     for folder, folders, names in os.walk(f"{environment.root}/{path}"):
+        _check_owner(environment, folder)
         relative = folder[len(environment.root) + 1 :]
-        if os.lstat(folder).st_uid != files.user_id():
-            raise OwnFilesError(reasons.OF_OTHERS, (relative,))
         for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
             if not _is_cached(f"{relative}/{name}") or f"{relative}/{name}" in wheel.states:
                 _check_file(environment, f"{relative}/{name}", wheel)

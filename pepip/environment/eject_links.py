@@ -151,8 +151,11 @@ class _Copier:
             status = os.stat(source)
             mode = self._program if status.st_mode & stat.S_IXUSR else self._plain
             mode = self._note.modes.get(path, mode) if is_linked else stat.S_IMODE(status.st_mode)
-            self._transfer.file(os.path.realpath(source), target, mode & _MOST_MODE_OF_FILE)
-            attributes.write(target, self._note.attributes.get(path, {}))
+            mode = mode & _MOST_MODE_OF_FILE | stat.S_IRUSR
+            noted = self._note.attributes.get(path)
+            self._transfer.file(os.path.realpath(source), target, mode | (stat.S_IWUSR if noted else 0))
+            if noted:
+                attributes.write_with_mode(target, noted, mode)
 
     def _copy_folder(self, path: str, target: str, *, is_linked: bool) -> None:
         source = f"{self._environment.root}/{path}"
@@ -164,11 +167,10 @@ class _Copier:
                 with contextlib.suppress(FileNotFoundError) if is_bytecode else contextlib.nullcontext():
                     self.copy(f"{path}/{name}", f"{target}/{name}", is_linked=is_linked)
         if is_linked:
-            os.chmod(target, self._note.modes.get(path, self._folder) & _MOST_MODE_OF_FOLDER)
-            attributes.write(target, self._note.attributes.get(path, {}))
+            mode = self._note.modes.get(path, self._folder) & _MOST_MODE_OF_FOLDER | stat.S_IRUSR | stat.S_IXUSR
+            attributes.write_with_mode(target, self._note.attributes.get(path, {}), mode)
         else:
-            os.chmod(target, stat.S_IMODE(os.stat(source).st_mode))
-            attributes.write(target, attributes.read(source))
+            attributes.write_with_mode(target, attributes.read(source), stat.S_IMODE(os.stat(source).st_mode))
 
     def copy_metadata(self, info: str, found: Linked, target: str) -> None:
         """Copy a `.dist-info` folder without the note of modes.
@@ -188,10 +190,9 @@ class _Copier:
             record.without_folders(content, folders, f"{info.removeprefix(base)}/{file_modes.NOTE}"),
         )
         mode = stat.S_IMODE(os.stat(f"{place}/RECORD").st_mode) | 0o600  # the store's ready RECORD is read-only
-        os.chmod(f"{target}/RECORD", self._note.modes.get(f"{info}/RECORD", mode) & _MOST_MODE_OF_FILE)
-        os.chmod(target, stat.S_IMODE(os.stat(place).st_mode))
-        for name in ("RECORD", ""):
-            attributes.write(f"{target}/{name}", attributes.read(f"{place}/{name}"))
+        mode = self._note.modes.get(f"{info}/RECORD", mode) & _MOST_MODE_OF_FILE | stat.S_IRUSR
+        attributes.write_with_mode(f"{target}/RECORD", attributes.read(f"{place}/RECORD"), mode)
+        attributes.write_with_mode(target, attributes.read(place), stat.S_IMODE(os.stat(place).st_mode))
 
     def _is_wanted(self, folder: str, name: str) -> bool:
         """Tell whether to copy a file: False for bytecode of another version of Python."""

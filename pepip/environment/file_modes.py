@@ -74,7 +74,7 @@ def noted(dist_info: str) -> Note:
         return found
     for path, row in rows.items() if isinstance(rows, dict) else ():
         mode = row.get("mode") if isinstance(row, dict) else row
-        if isinstance(mode, int):
+        if type(mode) is int and mode >= 0:  # `true` is an int, too
             found.modes[path] = mode
         if isinstance(row, dict) and isinstance(row.get("attributes"), dict):
             found.attributes[path] = _attributes(row["attributes"])

@@ -17,13 +17,16 @@ _MOST_BYTES = 1 << 16
 
 
 def settings_of(root: str) -> dict[str, str]:
-    """Return the settings in `pyvenv.cfg`, with keys in lower case. Empty if the file can't be read."""
+    """Return the settings in `pyvenv.cfg`, with keys in lower case. Empty if the file can't be read.
+
+    NUL characters, which no path may have, are left out.
+    """
     try:
         content = files.read_regular(f"{root}/pyvenv.cfg", most_bytes=_MOST_BYTES, leaves_no_trace=True)
         text = content.decode("utf-8", "replace")
     except (OSError, ValueError):
         return {}
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
+    pairs = (line.partition("=") for line in text.replace("\0", "").splitlines() if "=" in line)
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 

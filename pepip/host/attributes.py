@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _OF_USERS = "user."
 _ACCESS_LISTS = ("system.posix_acl_access", "system.posix_acl_default")
 _HEADER, _ROW = struct.Struct("<I"), struct.Struct("<HHI")  # the version; the tag, the rights and the id of a row
-_NAMED = (0x02, 0x08)  # the tags of a user and of a group with an id
+_OTHERS = (0x02, 0x08, 0x20)  # the tags of a user with an id, of a group with an id, and of all others
 _WRITE = 2
 
 
@@ -28,7 +28,9 @@ def is_of_user(name: str) -> bool:
 
 
 def lets_others_write(name: str, value: bytes) -> bool:
-    """Tell whether an attribute is an access list that lets named users or groups write. One of wrong length counts.
+    """Tell whether an attribute is an access list that lets more users write than the owner and the owning group.
+
+    A list of wrong length counts.
 
     Source: acl(5); `struct posix_acl_xattr_entry` of Linux.
     """
@@ -37,7 +39,7 @@ def lets_others_write(name: str, value: bytes) -> bool:
     rows, rest = divmod(len(value) - _HEADER.size, _ROW.size)
     if rest or rows < 0:
         return True
-    return any(tag in _NAMED and rights & _WRITE for tag, rights, _ in _ROW.iter_unpack(value[_HEADER.size :]))
+    return any(tag in _OTHERS and rights & _WRITE for tag, rights, _ in _ROW.iter_unpack(value[_HEADER.size :]))
 
 
 def read(path: str) -> dict[str, bytes]:
@@ -49,6 +51,16 @@ def read(path: str) -> dict[str, bytes]:
         return {name: os.getxattr(path, name, follow_symlinks=False) for name in names if is_of_user(name)}
     except OSError:
         return {}
+
+
+def write_with_mode(path: str, attributes: Mapping[str, bytes], mode: int) -> None:
+    """Give a file or folder these attributes and a mode. Its owner must be able to write it now.
+
+    A change of the mode would change an access list, and a note needs the permission to write.
+    """
+    write(path, {name: value for name, value in attributes.items() if name not in _ACCESS_LISTS})
+    os.chmod(path, mode)
+    write(path, {name: value for name, value in attributes.items() if name in _ACCESS_LISTS})
 
 
 def write(path: str, attributes: Mapping[str, bytes]) -> None:

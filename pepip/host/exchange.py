@@ -36,10 +36,10 @@ def exchange(one: str, other: str) -> None:
     try:
         overlays.move(other, one + _LEFT)
         os.rename(one, other)
-    except OSError:
-        overlays.join(one + _LEFT, other)
+        os.rename(one + _LEFT, one)
+    except BaseException:
+        restore(one, other)
         raise
-    os.rename(one + _LEFT, one)
 
 
 def restore(one: str, other: str) -> None:

@@ -71,7 +71,7 @@ def note(
         python, others = _split_python(asked.words)
         answers = AnswerCache(paths.cache(store.root))
         answers.remember(up_to_date.key(asked.words), named, [*evidence, *states(_places_of_python(python))])
-        if python and not venvs.environment_of(python):
+        if python and not (venvs.environment_of(python) or os.environ.get("UV_PYTHON")):
             answers.remember(up_to_date.key(others), named, evidence)
 
 

@@ -332,10 +332,11 @@ class ProjectsPane(FilteredPane):
         self._ask(pane_requests.CopyEnvironmentCommand)
 
     def action_upgrade(self) -> None:
-        """Ask to upgrade the chosen packages, or all packages of the chosen environments."""
-        roots = self.chosen
-        if roots:
-            self.post_message(pane_requests.UpgradePackages(roots, self.detail.chosen if len(roots) == 1 else ()))
+        """Ask to upgrade the chosen packages of this environment, or all packages of the chosen environments."""
+        roots, target = self.chosen, self.target
+        if target is not None:
+            packages = self.detail.chosen if roots == [target.known.environment] else ()
+            self.post_message(pane_requests.UpgradePackages(roots, packages))
 
     def action_uninstall(self) -> None:
         """Ask to uninstall the chosen packages."""

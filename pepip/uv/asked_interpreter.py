@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from pepip.host import files
 from pepip.uv import settings
 
 TYPE_CHECKING = False
@@ -43,13 +44,43 @@ def builds_in_environment(request: Request) -> bool:
     )
 
 
-_MODULES_OF_FACTS = ("_manylinux.py", "sitecustomize.py")
+_MODULES_OF_FACTS = ("_manylinux", "sitecustomize")
 """Modules that are imported while uv asks an interpreter for its facts. Source: PEP 600; the module `site`."""
+
+_HARMLESS = ("__editable__", "_virtualenv.pth", "distutils-precedence.pth", "a1_coverage.pth")
+"""The names of `.pth` files whose code is known to change no fact begin so. It is that of widespread tools."""
+
+_MOST_BYTES = 1 << 20
 
 
 def _may_change_facts(environment: Environment) -> bool:
-    """Tell whether a module in the environment may give its interpreter other facts than its base has."""
-    return any(os.path.lexists(f"{environment.site_packages}/{name}") for name in _MODULES_OF_FACTS)
+    """Tell whether code in the environment may give its interpreter other facts than its base has."""
+    folder = environment.site_packages
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    return any(
+        name.partition(".")[0] in _MODULES_OF_FACTS
+        or (name.endswith(".pth") and not name.startswith(_HARMLESS) and _path_file_may_change_facts(folder, name))
+        for name in names
+    )
+
+
+def _path_file_may_change_facts(folder: str, name: str) -> bool:
+    """Tell whether a `.pth` file has code, or names a folder with a module of facts. Source: the module `site`."""
+    try:
+        content = files.read_regular(f"{folder}/{name}", most_bytes=_MOST_BYTES, follows=True)
+    except (OSError, ValueError):
+        return True
+    for line in content.decode("utf-8", "surrogateescape").splitlines():
+        if line.startswith(("import ", "import\t")):
+            return True
+        place = os.path.join(folder, line.strip())
+        modules = (f"{place}/{module}{suffix}" for module in _MODULES_OF_FACTS for suffix in ("", ".py"))
+        if line.strip() and "\0" not in line and not line.startswith("#") and any(map(os.path.lexists, modules)):
+            return True
+    return False
 
 
 def _base(environment: Environment) -> str:

@@ -175,9 +175,10 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 
 
 def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
-    """Return a RECORD without the rows for linked folders, and without the next row if that names the file `note`.
+    """Return a RECORD without the rows for linked folders, and without the row that names the file `note`.
 
-    If the head of RECORD is as pepip wrote it, all other rows keep their exact bytes.
+    That row is the next one; older pepips wrote it last. If the head of RECORD is as pepip wrote it, all other rows
+    keep their exact bytes.
     """
     head = of_environment(folders, b"", ())[0]
     if content.startswith(head):
@@ -187,7 +188,11 @@ def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
         rows = parse(content.decode("utf-8", "surrogateescape"))
         kept = [row for row in rows if row.hash_value or row.path not in gone]
         rest = render(kept).encode("utf-8", "surrogateescape")
-    return rest.partition(b"\n")[2] if rest.startswith(note.encode("utf-8", "surrogateescape") + b",") else rest
+    start = note.encode("utf-8", "surrogateescape") + b","
+    if rest.startswith(start):
+        return rest.partition(b"\n")[2]
+    lines = rest.splitlines(keepends=True)
+    return b"".join(lines[:-1]) if lines and lines[-1].startswith(start) else rest
 
 
 def of_installer(wheel_rows: bytes, own_rows: Iterable[Row]) -> bytes:

@@ -22,6 +22,7 @@ from tests.support.shelf import with_script_alone
 from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -569,3 +570,19 @@ def test_options_before_the_command_count(desk: Desk) -> None:
     desk.assert_equal()
     assert quiet.stderr == ""
     assert "\x1b[" in coloured.stderr
+
+
+def test_a_note_for_one_python_does_not_answer_for_a_variable(workbench: Workbench) -> None:
+    """`UV_PYTHON` names another environment. What is met in this one for `--python` is not met there."""
+    other = workbench.at("other")
+    for project in (workbench, other):
+        project.project.mkdir(exist_ok=True)
+        project.uv("venv", "--python", workbench.interpreter, project.environment)
+    version = workbench.python("-c", "import platform; print(platform.python_version())")
+    named = {"UV_PYTHON": str(other.environment)}
+    for _ in range(2):
+        workbench.pepip("install", "iniconfig", "--python", version, variables=named)
+
+    workbench.pepip("install", "iniconfig", variables=named)
+
+    other.python("-c", "import iniconfig")

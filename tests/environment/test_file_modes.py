@@ -35,7 +35,18 @@ def test_attributes_are_read(tmp_path: Path) -> None:
     assert noted(tmp_path, {name: base64.b64encode(value).decode() for name, value in found.items()}) == found
 
 
-@pytest.mark.parametrize("value", [access_list(WRITES), access_list(READS)[:-1], b"", b"\x02\x00\x00"])
+FOR_ALL = access_list(READS) + struct.pack("<HHI", 0x20, 2, 0xFFFFFFFF)
+
+
+@pytest.mark.parametrize("mode", ["true", "-1", "0.5", "[]"])
+def test_a_malformed_mode_is_left_out(tmp_path: Path, mode: str) -> None:
+    """No mode is made of it."""
+    (tmp_path / file_modes.NOTE).write_text(f'{{"drum.py": {mode}, "horn.py": 420}}')
+
+    assert file_modes.noted(str(tmp_path)).modes == {"horn.py": 420}
+
+
+@pytest.mark.parametrize("value", [access_list(WRITES), FOR_ALL, access_list(READS)[:-1], b"", b"\x02\x00\x00"])
 def test_an_access_list_that_lets_others_write_is_left_out(tmp_path: Path, value: bytes) -> None:
     """So is a list of a wrong length."""
     assert noted(tmp_path, {"system.posix_acl_access": base64.b64encode(value).decode()}) == {}

@@ -53,6 +53,31 @@ def test_several_runs_try_at_once_whether_names_can_be_exchanged(tmp_path: Path)
     assert os.listdir(tmp_path) == [".exchange-1"]
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_an_exchange_that_is_interrupted_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """Ctrl-C comes before one of the three renames that stand for an exchange where the system has none."""
+    names = ["one", "other"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    usual, calls = os.rename, []
+
+    def rename(source: str, target: str) -> None:
+        calls.append(target)
+        if len(calls) == step:
+            raise KeyboardInterrupt
+        usual(source, target)
+
+    monkeypatch.setattr(exchange, "_in_one_step", lambda *_: False)
+    monkeypatch.setattr(os, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+        exchange.exchange(*(os.fspath(tmp_path / name) for name in names))
+
+    assert {path.name: os.listdir(path) for path in tmp_path.iterdir()} == {name: [name] for name in names}
+
+
 def test_a_temporary_folder_always_has_a_lock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Another run removes the user's folder before this run makes its lock, and a third makes it before the `mkdir`.
 

@@ -81,7 +81,7 @@ def test_no_interpreter_of_an_environment_is_started(workbench: Workbench, tmp_p
     other.install("drum")  # pepip now has the facts of the base
     workbench.uv("venv", "--python", os.path.realpath(other.environment / "bin/python"), workbench.environment)
     mark = tmp_path / "started"
-    (workbench.site_packages / "tell.pth").write_text(f"import os; os.mkdir({str(mark)!r})\n")
+    (workbench.site_packages / "__editable__tell.pth").write_text(f"import os; os.mkdir({str(mark)!r})\n")
 
     workbench.install("horn")
     workbench.install("drum")
@@ -101,6 +101,35 @@ def test_an_exact_request_needs_the_environments_own_interpreter(workbench: Work
     workbench.pepip("pip", "sync", "exact.txt", *workbench.from_wheelhouse)
 
     assert sorted(path.name for path in workbench.site_packages.glob("*.dist-info")) == ["drum-1.0.dist-info"]
+
+
+@pytest.mark.unit
+@pytest.mark.parametrize(
+    ("name", "content", "is_own"),
+    [
+        pytest.param("_manylinux/__init__.py", "", True, id="a package that refuses wheels for Linux"),
+        pytest.param("sitecustomize.py", "", True, id="a module that site imports"),
+        pytest.param("cross.pth", "import platform; platform.machine = lambda: 'armv7l'\n", True, id="code"),
+        pytest.param("cross.pth", "# more\nelsewhere\n", True, id="a folder with a module that site imports"),
+        pytest.param("cross.pth", "elsewhere/below\n\n", False, id="a folder"),
+        pytest.param(
+            "__editable___drum_finder.pth", "import drum_finder; drum_finder.install()\n", False, id="setuptools"
+        ),
+        pytest.param("_virtualenv.pth", "import _virtualenv\n", False, id="uv's own file"),
+    ],
+)
+def test_code_that_may_change_facts_runs_in_the_environments_own_interpreter(
+    tmp_path: Path, name: str, content: str, is_own: bool
+) -> None:
+    """Python runs lines of `.pth` files that begin with `import`, and takes their other lines for folders."""
+    environment = environment_at(tmp_path)
+    place = tmp_path / FOLDER / name
+    place.parent.mkdir(parents=True)
+    place.write_text(content)
+    (tmp_path / FOLDER / "elsewhere").mkdir()
+    (tmp_path / FOLDER / "elsewhere" / "sitecustomize.py").touch()
+
+    assert (asked_interpreter.for_facts(Request(), environment) == environment.executable) is is_own
 
 
 def test_a_module_that_changes_facts_is_heard(workbench: Workbench) -> None:

@@ -266,3 +266,16 @@ def test_files_of_an_installer_are_told_from_files_of_the_wheel() -> None:
 def test_a_path_of_record_is_found_in_the_environment(path: str, place: str) -> None:
     """A path that is absolute or leads out has no place there."""
     assert record.in_environment(path, "lib") == place
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["as now", "as older pepips wrote it"])
+def test_the_row_of_the_note_goes_with_the_rows_of_folders(is_first: bool) -> None:
+    """The wheel's rows keep their bytes."""
+    note, wheel = (
+        b"drum.dist-info/pepip-modes.json,sha256=b,2\n",
+        b"drum/__init__.py,sha256=a,1\ndrum.dist-info/RECORD,,\n",
+    )
+    head, _, _ = record.of_environment(["drum"], b"", ())
+    content = head + (note + wheel if is_first else wheel + note)
+
+    assert record.without_folders(content, ["drum"], "drum.dist-info/pepip-modes.json") == wheel

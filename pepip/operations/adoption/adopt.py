@@ -142,6 +142,7 @@ class _Run:
             if entry.id not in linked:
                 with contextlib.suppress(OSError, PepipError):
                     from_installed.separate(self._store, entry, {state[0] for state in wheel.states.values()})
+                    recover.replace_outdated_hard_links(self._store, [entry])
 
     def _open(self, root: str) -> Environment:
         """Return the environment, after recovery from a killed run or from lost entries."""

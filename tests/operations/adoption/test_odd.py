@@ -398,6 +398,19 @@ def test_file_that_may_not_be_replaced_keeps_its_distribution_alone(attic: Attic
         subprocess.run(["chattr", "-i", fixed], check=True)
 
 
+def test_metadata_of_another_user_stays(attic: Attic) -> None:
+    """Root adopts. A folder that replaced the other user's would be root's."""
+    environment = attic.make("one", "uv copy", "camera", "single")
+    metadata = site_packages_of(environment) / "single-1.0.dist-info"
+    shutil.chown(metadata, user=PLAIN_USER_ID)
+
+    output = attic.adopt("--json")
+
+    assert [item["name"] for item in attic.kept(output).values()] == ["single"]
+    assert attic.linked(environment) == {"camera"}
+    assert metadata.stat().st_uid == PLAIN_USER_ID
+
+
 def test_package_that_stays_shares_no_file_with_the_store(attic: Attic) -> None:
     """Its files were to become the entry. The user edits one in place, and no other environment sees that."""
     environment, other = (attic.make(name, "uv copy", "camera", "single") for name in ("one", "two"))
@@ -411,6 +424,9 @@ def test_package_that_stays_shares_no_file_with_the_store(attic: Attic) -> None:
         assert attic.linked(environment) == {"single"}
         assert attic.linked(other) == {"camera", "single"}
         assert (fixed / "glass.txt").stat().st_nlink == 1
+        single = [site_packages_of(item) / "camera_module.py" for item in (environment, other)]
+        assert single[1].samefile(attic.entry("camera-1.0") / "camera_module.py")
+        assert not single[0].samefile(single[1])
         with (fixed / "glass.txt").open("a") as file:
             file.write("edited\n")
     finally:
