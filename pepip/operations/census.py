@@ -164,11 +164,13 @@ def _look(
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
         return KnownVenv(root, registration.project, "", state, reason, (), linked, registration, purpose)
-    for _ in range(_LOOKS):
+    for look in range(_LOOKS):
         try:
             packages = _packages(store, root, memory)
             every = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
         except OSError as error:
+            if isinstance(error, FileNotFoundError) and look + 1 < _LOOKS:
+                continue  # a change removes folders at this moment
             reason = f"{error.filename or root}: {error.strerror}"
             return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
         reason = _defect(root, _loss(store, every, stored_ids), packages)
