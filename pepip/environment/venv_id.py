@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import files, filesystems
+from pepip.host import files, filesystems, links
 
 _MOST_BYTES = 1 << 14
 _LONGEST_LABEL = 120
@@ -28,13 +29,19 @@ class ScriptNote(NamedTuple):
 def ensure(root: str) -> None:
     """Give the environment at `root` an id if it has none. If the id can't be written, the environment has none."""
     path = paths.environment_id(root)
-    if os.path.lexists(path):
-        if files.read_id(path):
-            return
-        with contextlib.suppress(OSError):
-            os.unlink(path)  # the file holds no id, so another program made it
+    if files.read_id(path):
+        return
+    new = f"{path}.{os.getpid()}-{time.monotonic_ns()}"
     with contextlib.suppress(OSError):
-        files.create(path, _new(), mode=0o644)
+        files.create(new, _new(), mode=0o644)
+        try:
+            if not links.share_inode(new, path):
+                os.replace(new, path)
+        except FileExistsError:
+            if not files.read_id(path):  # another program made it. The id of another process stays.
+                os.replace(new, path)
+        finally:
+            links.unlink(new)
 
 
 def note_script(root: str, script: str) -> None:

@@ -53,9 +53,7 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None:
-            if (
-                not paths.is_layered(entry.id) and os.stat(entry.path).st_mode & 0o200
-            ):  # a killed run published it, but did not seal it
+            if not paths.is_layered(entry.id) and os.stat(entry.path).st_mode & 0o200:
                 from pepip.store import publish
 
                 publish.complete(store, entry)

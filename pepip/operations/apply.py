@@ -80,8 +80,7 @@ def carry_out(
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.repair_written(store)  # before `make`, which may remove the traces of another tool
     was_there = interpreter.is_environment(root)
-    made = make()
-    with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
+    with _made(root, make) as made:
         if made:
             store.create()
         environment = opened or venvs.open_environment(root, store, is_new=made)
@@ -107,6 +106,24 @@ def carry_out(
         if compile_bytecode:
             yield from _compile(environment)
     return summary
+
+
+@contextlib.contextmanager
+def _made(root: str, make: Callable[[], bool]) -> Iterator[bool]:
+    """Let `make` make the environment at `root` if it is missing, and yield whether it did. Mark it as in use.
+
+    If the body fails, an environment that this run made is removed again.
+    """
+    for attempt in range(1, _MOST_MAKES + 1):
+        made = make()
+        with _unmade_on_failure(root) if made else contextlib.nullcontext(), folder_use.in_use(root):
+            # The run that made it may have failed and removed it before it was marked.
+            if made or interpreter.is_environment(root) or attempt == _MOST_MAKES:
+                yield made
+                return
+
+
+_MOST_MAKES = 3
 
 
 @contextlib.contextmanager

@@ -164,20 +164,30 @@ def _look(
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
         return KnownVenv(root, registration.project, "", state, reason, (), linked, registration, purpose)
-    try:
-        packages = _packages(store, root, memory)
-        linked = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
-    except OSError as error:
-        reason = f"{error.filename or root}: {error.strerror}"
-        return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
-    reason = _defect(root, _loss(store, linked, stored_ids), packages)
-    state = BROKEN if reason else OK
-    if reason and journal.is_under_way(root):
-        state, reason = CHANGING, "a change to it is under way"
+    for look in range(_LOOKS):
+        try:
+            packages = _packages(store, root, memory)
+            every = frozenset(item.entry_id for item in packages if item.entry_id) | _links(store, root, memory)
+        except OSError as error:
+            if isinstance(error, FileNotFoundError) and look + 1 < _LOOKS:
+                continue  # a change removes folders at this moment
+            reason = f"{error.filename or root}: {error.strerror}"
+            return KnownVenv(root, registration.project, "", UNREACHABLE, reason, (), recorded, registration, purpose)
+        reason = _defect(root, _loss(store, every, stored_ids), packages)
+        if reason and journal.is_under_way(root):
+            state, reason = CHANGING, "a change to it is under way"
+        if not reason or state == CHANGING:
+            break
+    else:
+        state = BROKEN
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = python_of(root)
-    every = linked | made
+    every |= made
     return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
+
+
+_LOOKS = 2
+"""A change may end between the look at an environment and the question whether it is under way. So look once more."""
 
 
 def _abandoned(registered: Iterable[tuple[Registration, Purpose]]) -> set[str]:
@@ -321,8 +331,8 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
     lost: dict[str, list[str]] = {}
     for entry_id in linked:
         home = store.home_of(entry_id)
-        is_there = os.path.isdir(entry_id) if paths.is_layered(entry_id) else entry_id in stored_ids
-        if home is None or not is_there:
+        # An entry that is not among the listed ones may have been stored since.
+        if home is None or not (entry_id in stored_ids or _is_there(store.path_of(entry_id))):
             lost.setdefault(paths.layer_of(entry_id), []).append(paths.entry_name(entry_id))
     away = store.layers_away() if lost else {}
     for root, found in sorted(lost.items()):
@@ -333,6 +343,11 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
             return f"{root} is no longer a layer, but the environment links {names} from there"
         return f"it links {names}, which the {f'layer {root}' if root else 'store'} has lost"
     return ""
+
+
+def _is_there(path: str) -> bool:
+    """Tell whether an entry is at a path. A link is none: another user may have made it."""
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _defect(root: str, loss: str, packages: Sequence[Installed]) -> str:

@@ -246,7 +246,7 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     leased = leases.users(store).keys() - users if policy else frozenset()
     chosen = _choose(options, seen, {*users, *leased})
     orphans = [orphan for orphan in chosen if rights.may_remove(orphan.stored.path)]
-    refused = [orphan for orphan in chosen if orphan not in orphans]
+    refused = [item for item in chosen if item not in orphans and os.path.lexists(item.stored.path)]
     freed, shared, trashed = measure(store, orphans, gone, options)
     kept_until = int(time.time() + options.keep_seconds) if options.keep_seconds and trashed else 0
     graves = trash.contents(store, kept=not options.keep_seconds)

@@ -129,9 +129,10 @@ def take_bytecode(prepared: Prepared, sources: Mapping[str, str], transfer: Tran
         try:
             found = os.listdir(source) if folder and os.path.isdir(target) and not os.path.islink(source) else []
             for name in found:
+                if not name.endswith(".pyc") or name.split(".")[0] not in names:
+                    continue  # it may be bytecode that Python has not finished, and be gone by now
                 status = os.lstat(f"{source}/{name}")
-                is_of_modules = name.endswith(".pyc") and name.split(".")[0] in names
-                if is_of_modules and stat.S_ISREG(status.st_mode) and status.st_uid == host_files.user_id():
+                if stat.S_ISREG(status.st_mode) and status.st_uid == host_files.user_id():
                     transfer.file(f"{source}/{name}", f"{target}/{name}", stat.S_IMODE(status.st_mode))
         except OSError:
             continue

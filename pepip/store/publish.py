@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import stat
 import sys
 import time
 
@@ -341,6 +342,11 @@ def _existing(store: Store, entry_id: str) -> Entry | None:
 
 
 def complete(store: Store, entry: Entry) -> None:
-    """Seal an entry that a killed run published but did not seal."""
-    with contextlib.suppress(PermissionError):  # another user's entry: that user's next run seals it
-        permissions.seal_directory(entry.path, like=store.like)
+    """Seal an entry that a killed run published but did not seal.
+
+    A run that moves an entry opens it for a moment, and would fail if another run sealed it meanwhile.
+    """
+    if os.stat(entry.path).st_mode & stat.S_IWUSR:
+        with staging.changing(store, entry.path), contextlib.suppress(PermissionError, FileNotFoundError):
+            # A PermissionError: it is another user's entry, and that user's next run seals it.
+            permissions.seal_directory(entry.path, like=store.like)

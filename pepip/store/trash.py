@@ -18,7 +18,7 @@ from pepip import paths
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, folders, locks, permissions, rights, run_dirs
-from pepip.store import buried
+from pepip.store import buried, staging
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,6 +94,7 @@ def discard(store: Store, place: str, own: str = "") -> None:
     try:
         try:
             with (
+                staging.changing(store, place),
                 permissions.writable(store.root, place),
                 contextlib.nullcontext(own) if own else grave(store) as folder,
             ):

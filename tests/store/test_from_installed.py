@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from pepip.host.transfer import Transfer
 from pepip.operations import foreign_writes
-from pepip.store import check, entries, from_installed
+from pepip.store import check, entries, from_installed, publish
 from pepip.store.root import Store
 from tests.support.meanwhile import after_listing
 from tests.support.shelf import camera
@@ -70,3 +72,27 @@ def test_bytecode_that_python_is_writing_is_left_out_of_a_separated_entry(
     assert (folder / "camera" / "__init__.py").stat().st_ino != inode
     assert [path.name for path in bytecode.glob("*-399*")] == ["lens.cpython-399.pyc"]
     assert problems_of(workbench.store) == []
+
+
+def test_bytecode_of_an_environment_is_taken_although_python_is_writing_some(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The finished bytecode becomes part of the entry, wherever the unfinished file is in the list."""
+    source, workshop = tmp_path / "environment" / "pen", tmp_path / "entry"
+    cache = source / "__pycache__"
+    for folder in (cache, workshop / "pen" / "__pycache__"):
+        folder.mkdir(parents=True)
+    (source / "ink.py").touch()
+    for number in range(9):
+        (cache / f"ink.cpython-399.opt-{number}.pyc").write_bytes(b"bytecode")
+        (cache / f"ink.cpython-399.opt-{number}.pyc.{number}").touch()
+
+    def finish() -> None:
+        for path in cache.glob("*.pyc.*"):
+            path.unlink()
+
+    after_listing(monkeypatch, cache, finish)
+    prepared = publish.Prepared(os.fspath(workshop), None)  # type: ignore[arg-type]
+    from_installed.take_bytecode(prepared, {"pen/ink.py": f"{source}/ink.py"}, Transfer())
+
+    assert len(list((workshop / "pen" / "__pycache__").iterdir())) == 9

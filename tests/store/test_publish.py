@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
+from pepip.host import permissions
 from pepip.operations import foreign_writes
-from pepip.store import check, prelinks, promotion, publish, staging
+from pepip.store import check, entries, prelinks, promotion, publish, staging
 from pepip.store.document import Document
 from pepip.store.publish import Prepared
 from pepip.store.root import Store
@@ -68,3 +69,22 @@ def test_one_of_two_runs_replaces_a_damaged_entry(workbench: Workbench, monkeypa
         assert os.path.isdir(mine.workshop)
     assert problems_of(workbench.store) == []
     assert workbench.leftovers() == []
+
+
+def test_an_entry_that_another_run_moves_is_not_sealed_under_its_hands(workbench: Workbench) -> None:
+    """A user who is not root can't move a folder that is read-only. So the seal waits for the move."""
+    workbench.supply([camera()])
+    workbench.install("camera")
+    store, folder = Store(os.fspath(workbench.store)), workbench.entry("camera-1.0")
+    entry = entries.read(store, f"{folder.parent.name}/{folder.name}")
+
+    with ThreadPoolExecutor(1) as sealing:
+        with staging.changing(store, entry.path), permissions.writable(store.root, entry.path):
+            job = sealing.submit(publish.complete, store, entry)
+            early = wait([job], timeout=0.2).done
+            mode_meanwhile = folder.stat().st_mode
+        job.result()
+
+    assert not early
+    assert mode_meanwhile & 0o200
+    assert not folder.stat().st_mode & 0o200

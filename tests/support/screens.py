@@ -75,9 +75,9 @@ class Person:
         await self.pilot.pause()
 
     async def sees(self, *words: str) -> None:
-        """Wait until all `words` are on the screen, with any line breaks in them."""
+        """Wait until all `words` are on the screen, with any line breaks in them: a long path is broken anywhere."""
         for word in words:
-            await self.until(lambda word=word: word in re.sub(r"[\s│▏]+", " ", self.screen), repr(word))  # type: ignore[misc]
+            await self.until(lambda word=word: _unbroken(word) in _unbroken(self.screen), repr(word))  # type: ignore[misc]
 
     async def has_looked(self) -> None:
         """Wait until the app has read the store from disk."""
@@ -165,3 +165,8 @@ def normalized(svg: str) -> str:
 def words_of(svg: str) -> str:
     """Return the letters of an SVG picture, without positions, colours and blanks."""
     return re.sub(r"\s|&#160;", "", "".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
+
+
+def _unbroken(text: str) -> str:
+    """Return a text without blanks, line breaks and the borders of boxes."""
+    return re.sub(r"[\s│▏]+", "", text)

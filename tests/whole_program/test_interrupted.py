@@ -266,17 +266,19 @@ def arm(*arguments, **named):
     is_armed = True
     return prepare(*arguments, **named)
 
-def look(path):
+def look(path, **named):
     global is_armed
-    found = isdir(path)
-    if is_armed and not found and os.path.basename(path) == "camera-1.0":
-        is_armed = False
-        subprocess.run(other, cwd="../other", check=True, stdout=sys.stderr)
-        print("the other was first")
-    return found
+    try:
+        return lstat(path, **named)
+    except FileNotFoundError:
+        if is_armed and os.path.basename(path) == "camera-1.0":
+            is_armed = False
+            subprocess.run(other, cwd="../other", check=True, stdout=sys.stderr)
+            print("the other was first")
+        raise
 
-is_armed, prepare, isdir = False, publish.prepare, os.path.isdir
-publish.prepare, os.path.isdir = arm, look
+is_armed, prepare, lstat = False, publish.prepare, os.lstat
+publish.prepare, os.lstat = arm, look
 other = [sys.executable, "-m", "pepip", *sys.argv[1:]]
 from pepip.__main__ import main
 sys.exit(main())

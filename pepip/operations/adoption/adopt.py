@@ -167,7 +167,7 @@ class _Run:
         freed = self._make_entries(environment, wheels, kept)
         coming = {wheel.name: (wheel, entry) for wheel in wheels if (entry := self._entries.get(wheel.identity))}
         if not coming:
-            return _Result(freed, is_complete=True)
+            return _Result(freed, is_complete=contents.fingerprint(environment) == before)
         with venvs.locked(self._store, environment.root):
             if contents.fingerprint(environment) != before:
                 return _Result(freed, is_complete=False)

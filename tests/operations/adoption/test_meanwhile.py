@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import urllib.request
@@ -9,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pepip.operations import reporting
+from pepip.operations.adoption import adopt, preview
+from pepip.store.root import Store
 from tests.operations.adoption.test_adopt import NAMES, Attic, attic
 from tests.support.machines import Machine, interpreter_of
 from tests.support.snapshots import changes, snapshot
@@ -52,6 +56,22 @@ def test_adopting_while_pip_installs(attic: Attic, packages: tuple[str, ...]) ->
     assert attic.linked(environment) == set(NAMES)
     assert problems_of(attic.machine.store, sealed=False) == []
     attic.machine.pepip("store", "verify", folder=attic.folder)
+
+
+def test_adopting_what_another_run_adopts_meanwhile(attic: Attic) -> None:
+    """The other run links everything while this one reads. This one finds that, and reports no file of another."""
+    environment = attic.make("one", "uv copy", "single")
+    store = Store(os.fspath(attic.machine.store))
+    seen = reporting.follow(preview.preview(store, [os.fspath(environment)]), lambda _: None)
+    adopting = adopt.adopt(store, seen)
+
+    reads = [next(adopting) for _ in range(2)]  # to make the entry, and to link it
+    attic.adopt()
+    (found,) = reporting.follow(adopting, lambda _: None)
+
+    assert {step.detail for step in reads} == {f"single in {environment}"}
+    assert attic.linked(environment) == {"single"}
+    assert (found.linked, found.kept, found.failure) == ((), (), "")
 
 
 _PIP_THAT_WAITS = """
