@@ -181,7 +181,7 @@ class ActionApp(App[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a note in one line above the keys, in place of an earlier note."""
+        """Show a note in one line in place of the keys, and of an earlier note."""
         self.clear_notifications()
         words = f"{title}: {message}" if title else message
         words = formatting.printable(" ".join(words.split()))

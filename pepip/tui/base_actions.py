@@ -99,7 +99,7 @@ class BaseActions:
         form = InstallForm(shares, self.session.folder, place=place, line=line)
 
         def asked(answer: str | None) -> None:
-            if form.line:
+            if form.line or form.place != place:
                 drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(

@@ -6,6 +6,7 @@ from typing import Any
 
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.operations import upgrades
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
 from pepip.tui.job_queue import Job, entered
@@ -64,7 +65,7 @@ class CombinedAction:
                 with entered(part.action.preview.folder):
                     seen = yield from part.action.preview.make()
             except (PepipError, OSError) as error:
-                reason = _reason(error)
+                reason = upgrades.sentence_of(error)
                 changes.append(Change(previews.IS_LOST, part.place, f"fails: {reason}"))
                 words.append(f"{part.place}: {reason}")
                 continue
@@ -90,10 +91,3 @@ class CombinedAction:
         if failed:
             sentence += f" · {failed} can't; the others can"
         return sentence if self._total is None else f"{sentence}. {self._total(working)}"
-
-
-def _reason(error: PepipError | OSError) -> str:
-    if isinstance(error, PepipError):
-        lines = [line.strip() for line in getattr(error, "output", "").splitlines() if line.strip()]
-        return " ".join(lines)[:600] if lines else error.message
-    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

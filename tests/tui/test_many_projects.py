@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.widgets import Static
 
 from pepip.operations import install as installing
 from pepip.operations.adoption import eject as ejecting
@@ -187,7 +188,9 @@ def test_a_plan_for_many_projects_shows_its_buttons_and_its_texts(
     async def script(person: Person) -> None:
         await person.press("a", "S")
         await person.sees("Nothing to sync.")
-        await person.sees("stays as it is: no pyproject.toml with a [project] table is beside it")
+        line = person.app.screen.query_one("#preview-row", Static)
+        await person.until(lambda: "[project] table is beside it" in str(line.content), "the whole row")
+        assert line.region.height <= 4
         await person.press("G", "k") if size[0] > 50 else await person.press("j")
         frame, cancel = person.app.screen.query_one(".dialog"), person.app.screen.query_one("#answer-")
         assert cancel.region.bottom == frame.region.bottom - 1
