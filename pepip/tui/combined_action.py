@@ -69,7 +69,7 @@ class CombinedAction:
                 changes.append(Change(previews.IS_LOST, part.place, f"fails: {reason}"))
                 words.append(f"{part.place}: {reason}")
                 continue
-            sign = seen.changes[0].sign if len(seen.changes) == 1 else previews.STAYS
+            sign = previews.GOES if part.action.is_destructive else previews.COMES
             changes.append(Change(sign if seen.has_work else previews.STAYS, part.place, seen.sentence))
             changes += [change._replace(name=f"  {change.name}") for change in seen.changes]
             downloads |= {

@@ -7,7 +7,7 @@ import shlex
 from pepip.environment import purposes
 from pepip.operations import reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
-from pepip.operations.census import READABLE
+from pepip.operations.census import MISSING, READABLE
 from pepip.tui import (
     adoption_jobs,
     commands,
@@ -152,7 +152,7 @@ class ManyProjectActions(BaseActions):
         An entry that several of them link goes with the last of these.
         """
         store = self.session.store
-        projects = [known for known in chosen if known.purpose.kind != purposes.TOOL]
+        projects = [known for known in chosen if known.purpose.kind != purposes.TOOL and known.state in READABLE]
         left = reclaim.linked_only_by(census, {known.environment for known in projects})
         ids: dict[str, frozenset[str]] = {}
         for known in reversed(projects):
@@ -160,6 +160,8 @@ class ManyProjectActions(BaseActions):
             left -= ids[known.environment]
 
         def remove(known: KnownVenv) -> PreviewedAction:
+            if known.state == MISSING:
+                return self._forget(known)  # only its registration is left
             if known.purpose.kind == purposes.TOOL:
                 job = environment_jobs.uninstall_tool(store, known.environment)
                 sentence = "uv uninstalls the tool with its launchers"
@@ -171,7 +173,12 @@ class ManyProjectActions(BaseActions):
             going = [known for known in projects if name_of(known) in places]
             return removal.gain_of(store, census, going, ids)
 
-        self._begin("remove", "Remove", [self._part(known, remove, is_there=True) for known in chosen], total=total)
+        self._begin(
+            "remove",
+            "Remove",
+            [self._part(known, remove, is_there=known.state != MISSING) for known in chosen],
+            total=total,
+        )
 
 
 def _place(known: KnownVenv) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -222,3 +223,30 @@ def test_no_line_of_the_help_is_cut(player: Workbench, store: Path, pane: str) -
         assert not person.table("#help").is_cutting
 
     use(store, script, size=(80, 24), pane=pane)
+
+
+def test_a_deleted_environment_leaves_only_its_registration(player: Workbench, store: Path) -> None:
+    """There is nothing to upgrade or eject. Removing it means to forget it, alone or with others."""
+    folder = player.folder
+    for name in ("one", "two"):
+        shutil.rmtree(folder / name)
+
+    async def script(person: Person) -> None:
+        person.table("#environments").put_cursor(f"{folder}/one/.venv")
+        await person.press("U")
+        await person.sees("nothing to upgrade: it was deleted or moved")
+        await person.press("E")
+        await person.sees("nothing to eject: it was deleted or moved")
+        await person.press("d")
+        await person.sees("Forget this environment")
+        await person.answers("go")
+        await person.has_done()
+        await person.press("escape", "a", "d")
+        await person.sees("2 environments would change", "leaves the registry", "The environment goes")
+        await person.answers("go")
+        await person.has_done(3)
+        assert not person.table("#environments").keys
+
+    use(store, script, pane="projects")
+
+    assert not (folder / "three" / ".venv").exists()
