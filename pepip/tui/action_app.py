@@ -168,6 +168,10 @@ class ActionApp(App[None]):
         else:
             self.exit()
 
+    def action_help_quit(self) -> None:
+        """Say how to quit. Textual calls this for ctrl+c, where no text is selected."""
+        self.notify("q quits", timeout=3)
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return Textual's filters, and one that lets no control character reach the terminal."""
         return [*super().get_line_filters(), self._printable]

@@ -187,7 +187,7 @@ class PepipApp(ActionApp):
 
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
-        status = root if not self.is_reading or self.is_still else "reading the store …"
+        status = root if not self.is_reading or self.is_still else "reading …"
         self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
 
     def _check(self) -> None:

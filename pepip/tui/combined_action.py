@@ -60,7 +60,7 @@ class CombinedAction:
             if part.action is None:
                 changes.append(Change(previews.STAYS, part.place, f"stays as it is: {part.reason}"))
                 continue
-            yield Progress("resolve", part.place, number, len(self._parts))
+            yield Progress("scan", part.place, number, len(self._parts))
             try:
                 with entered(part.action.preview.folder):
                     seen = yield from part.action.preview.make()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 
 from pepip.environment import purposes
+from pepip.host import running_processes
 from pepip.operations import reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.census import MISSING, READABLE
@@ -27,9 +29,10 @@ from pepip.tui.previews import Preview, PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from pepip.host.running_processes import Process
     from pepip.operations.census import Census, KnownVenv
     from pepip.tui.pane_requests import EnvironmentRequest
 
@@ -159,6 +162,10 @@ class ManyProjectActions(BaseActions):
             ids[known.environment] = left & frozenset(known.entries or ())
             left -= ids[known.environment]
 
+        @functools.cache  # listing all processes takes long, so do it once
+        def processes() -> Mapping[str, Sequence[Process]]:
+            return running_processes.users_of(ids)
+
         def remove(known: KnownVenv) -> PreviewedAction:
             if known.state == MISSING:
                 return self._forget(known)  # only its registration is left
@@ -166,7 +173,7 @@ class ManyProjectActions(BaseActions):
                 job = environment_jobs.uninstall_tool(store, known.environment)
                 sentence = "uv uninstalls the tool with its launchers"
                 return _with_preview(job, "Remove", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
-            return removal.remove(store, census, known, ids=ids[known.environment])
+            return removal.remove(store, census, known, removal.OneOfMany(ids[known.environment], processes))
 
         def total(working: list[Part]) -> str:
             places = {part.place for part in working}

@@ -137,6 +137,9 @@ def test_cancelling_ends_all_operations_of_one_request(
         await person.press("a", "E")
         await person.answers("go")
         await person.sees("(+2 waiting)")
+        await person.press("4")
+        assert person.table("#jobs").keys == [str(job.number) for job in person.app.session.queue.jobs]
+        await person.press("2")
         await person.press("x")
         await person.until(lambda: not person.app.session.queue.busy, "the end")
         await person.sees("eject 3 environments: 3 cancelled")
