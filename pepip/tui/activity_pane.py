@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from pepip.tui import formatting
 from pepip.tui.bars import current_step
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from pepip.tui.job import CANCELLED, DONE, FAILED, RUNNING, WAITING
 from pepip.tui.messages import RunAgain
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
 
 _PROBLEM = "!"
 """The glyph of a job that did its work and found a problem, or did only a part."""

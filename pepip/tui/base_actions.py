@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
     from pepip.tui.previews import PreviewedAction
     from pepip.tui.session import Session
 

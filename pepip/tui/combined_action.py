@@ -9,7 +9,8 @@ from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import upgrades
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
-from pepip.tui.job_queue import Job, entered
+from pepip.tui.job import Job
+from pepip.tui.job_queue import entered
 from pepip.tui.previews import Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False

@@ -23,7 +23,7 @@ from pepip.tui.base_actions import BaseActions
 from pepip.tui.catalog import name_of
 from pepip.tui.combined_action import CombinedAction, Part
 from pepip.tui.dialogs import Question
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.preview_dialog import PreviewDialog
 from pepip.tui.previews import Preview, PreviewedAction
 

@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
 from pepip.tui.dialogs import Choice, Dialog
-from pepip.tui.job_queue import CANCELLED, FAILED, Failure
+from pepip.tui.job import CANCELLED, FAILED, Failure
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
 

@@ -11,7 +11,7 @@ from pepip.operations import idle, prune, reclaim, undo
 from pepip.store import registry
 from pepip.tui import commands, formatting, jobs
 from pepip.tui.catalog import name_of
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.previews import GOES, Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False

@@ -14,7 +14,7 @@ from pepip.tui.audit_dialog import AuditDialog
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.compare_dialog import CompareDialog, CompareWhich
 from pepip.tui.dialogs import Question
-from pepip.tui.job_queue import Job, Report, once
+from pepip.tui.job import Job, Report, once
 from pepip.tui.messages import EntryWanted
 from pepip.tui.projects_pane import ProjectsPane
 from pepip.tui.settings_dialog import SettingsDialog

@@ -16,7 +16,7 @@ from pepip.operations import install as installing
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.adoption.eject import Ejected
 from pepip.operations.reporting import Progress
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED
+from pepip.tui.job import CANCELLED, DONE, FAILED
 from pepip.tui.projects_pane import ProjectsPane
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
