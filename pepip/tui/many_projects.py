@@ -63,7 +63,7 @@ class ManyProjectActions(BaseActions):
             case pane_requests.RemoveEnvironment():
                 self._remove(catalog.overview.census, chosen)
             case pane_requests.CopyEnvironmentCommand():
-                self.copy("; ".join(commands.of("projects", known.environment) for known in chosen))
+                self.copy(commands.of("projects", *(known.environment for known in chosen)))
 
     def _begin(
         self,

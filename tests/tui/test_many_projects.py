@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import threading
 from collections.abc import Generator
@@ -74,8 +75,9 @@ def test_marks_act_on_the_listed_projects_alone(player: Workbench, store: Path) 
     assert "horn" in links_of(folder, "three")
 
 
-def test_a_filter_lists_the_marked_projects(player: Workbench, store: Path) -> None:
-    """The facet `marked:` works as it does for entries. A click on its count types it."""
+def test_the_marked_projects_are_listed_and_written(player: Workbench, store: Path) -> None:
+    """The facet `marked:` works as it does for entries. The command for the list names the marked projects."""
+    path = player.folder / "list.csv"
 
     async def script(person: Person) -> None:
         table = person.table("#environments")
@@ -83,8 +85,20 @@ def test_a_filter_lists_the_marked_projects(player: Workbench, store: Path) -> N
         await person.click_on("marked 2")
         assert set(table.keys) == table.marks
         assert len(table.keys) == 2
+        await person.press("e")
+        await person.write("#line", str(path))
+        assert person.dialog is not None
+        commands.append(person.dialog.command)
+        await person.answers("go")
+        await person.has_done()
 
+    commands: list[str] = []
     use(store, script, pane="projects")
+    written = path.read_text()
+    path.unlink()
+    player.pepip(*shlex.split(commands[0])[1:])
+    assert path.read_text() == written
+    assert len(written.splitlines()) == 3
 
 
 def test_one_project_that_fails_does_not_stop_the_rest(
@@ -253,3 +267,28 @@ def test_a_deleted_environment_leaves_only_its_registration(player: Workbench, s
     use(store, script, pane="projects")
 
     assert not (folder / "three" / ".venv").exists()
+
+
+def test_a_plan_names_the_project_that_fails_and_syncs_the_others(player: Workbench, store: Path) -> None:
+    """The reason begins with the telling words of uv, and is there once. Projects without a lock are left alone."""
+    text = '[project]\nname = "{0}"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["{1}"]\n'
+    for name, dependency in (("one", "drum"), ("two", "nosuch")):
+        (player.folder / name / "pyproject.toml").write_text(text.format(name, dependency))
+
+    async def script(person: Person) -> None:
+        await person.press("a", "S")
+        await person.sees("1 environment would change", "1 can't; the others can")
+        await person.sees("fails: No solution found", "no pyproject.toml")
+        table = person.table("#preview")
+        table.put_cursor(next(key for key in table.keys if "/two/" in key))
+        words, line = (person.app.screen.query_one(name, Static) for name in ("#preview-words", "#preview-row"))
+        await person.until(lambda: "nosuch was not found" not in str(line.content), "the line")
+        assert str(words.content).count("nosuch was not found") == 1
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+
+    use(store, script, pane="projects")
+
+    assert player.at("one").python("-c", "import drum; print(drum.V)") == "2.0"
+    assert player.at("two").python("-c", "import drum; print(drum.V)") == "1.0"
