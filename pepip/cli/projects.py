@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _SORTS = ("alone", "own", "name", "packages", "used", "state", "path", "python")
 
 _DESCRIPTION = """\
-List the environments of projects, scripts and tools that link the store, or show one of them.
+List the environments of projects, scripts and tools that link the store, or show some of them.
 
 `pepip projects scan DIR…` registers environments that were moved, copied or restored. `pepip projects forget PATH`
 takes an environment out of the registry.
@@ -41,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     from pepip.store.scan_cache import ScanCache
 
     parser = options.Parser("pepip projects", description=_DESCRIPTION)
-    parser.add_argument("path", metavar="PATH", nargs="?", help="an environment, its project, a script or a tool")
+    parser.add_argument("places", metavar="PATH", nargs="*", help="environments, projects, scripts or tools")
     parser.add_argument("--kind", choices=purposes.KINDS, help="only the environments of this kind")
     parser.add_argument("--sort", choices=_SORTS, help="the order; by path if none is given")
     lists.add_options(parser)
@@ -52,14 +52,8 @@ def run(words: Sequence[str]) -> int:
     memory = ScanCache(paths.cache(store.root))
     shares = savings.shares(store, memory)
     memory.save()
-    if arguments.path:
-        path = os.path.abspath(arguments.path)
-        shares = [item for item in shares if item.known.is_called(arguments.path, os.getcwd())]
-        if not shares:
-            raise StoreError(
-                f"no environment at {path} links the store",
-                hint="`pepip projects scan DIR` finds environments that were moved",
-            )
+    if arguments.places:
+        shares = _called(shares, arguments.places)
     if arguments.kind:
         shares = [item for item in shares if item.known.purpose.kind == arguments.kind]
     if arguments.filter is not None or arguments.sort or arguments.reverse:
@@ -69,12 +63,26 @@ def run(words: Sequence[str]) -> int:
         return 0
     if lists.write(inventory.sheet_of_environments(shares), arguments):
         return 0
-    if arguments.path:
+    if arguments.places:
         for item in shares:
             _describe(item)
         return 0
     _show(shares)
     return 0
+
+
+def _called(shares: Sequence[VenvShare], places: Sequence[str]) -> list[VenvShare]:
+    """Return the environments that have these names. Raises StoreError if none has one of the names."""
+    chosen: dict[str, VenvShare] = {}
+    for place in places:
+        found = {item.known.environment: item for item in shares if item.known.is_called(place, os.getcwd())}
+        if not found:
+            raise StoreError(
+                f"no environment at {os.path.abspath(place)} links the store",
+                hint="`pepip projects scan DIR` finds environments that were moved",
+            )
+        chosen |= found
+    return list(chosen.values())
 
 
 def _show(shares: Sequence[VenvShare]) -> None:

@@ -176,7 +176,7 @@ def preview(store: Store, meant: Targets) -> Generator[Progress, None, UpgradePl
         try:
             summary = yield from _look(store, target)
         except (PepipError, OSError) as error:
-            found.append(Preview(target, None, _sentence_of(error)))
+            found.append(Preview(target, None, sentence_of(error)))
             continue
         found.append(Preview(target, summary, "", _broken(store, target, summary)))
     return UpgradePlan(tuple(found), meant.skipped)
@@ -214,7 +214,7 @@ def upgrade_all(
         except PepipError as error:
             result = Result(target, None, error)
         except OSError as error:
-            result = Result(target, None, VenvError(_sentence_of(error)))
+            result = Result(target, None, VenvError(sentence_of(error)))
         results.append(result)
         if tell:
             tell(result)
@@ -326,9 +326,10 @@ def _name_of(text: str) -> str:
         raise UsageError(f"{text!r} is no requirement", hint="a name, maybe with a specifier: 'numpy<3'") from error
 
 
-def _sentence_of(error: PepipError | OSError) -> str:
+def sentence_of(error: PepipError | OSError) -> str:
+    """Return an error in one line: uv's own explanation if there is one, without the lines before its `error:`."""
     if isinstance(error, PepipError):
-        output = getattr(error, "output", "")
-        lines = [line.strip() for line in output.splitlines() if line.strip()]
-        return " ".join(lines)[:600] if lines else error.message
+        lines = [line.strip() for line in getattr(error, "output", "").splitlines() if line.strip()]
+        first = next((number for number, line in enumerate(lines) if line.startswith("error:")), 0)
+        return " ".join(lines[first:])[:600].removeprefix("error: ") if lines else error.message
     return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

@@ -168,6 +168,10 @@ class ActionApp(App[None]):
         else:
             self.exit()
 
+    def action_help_quit(self) -> None:
+        """Say how to quit. Textual calls this for ctrl+c, where no text is selected."""
+        self.notify("q quits", timeout=3)
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Return Textual's filters, and one that lets no control character reach the terminal."""
         return [*super().get_line_filters(), self._printable]
@@ -181,7 +185,7 @@ class ActionApp(App[None]):
         timeout: float | None = None,
         markup: bool = True,
     ) -> None:
-        """Show a note in one line above the keys, in place of an earlier note."""
+        """Show a note in one line in place of the keys, and of an earlier note."""
         self.clear_notifications()
         words = f"{title}: {message}" if title else message
         words = formatting.printable(" ".join(words.split()))

@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from pepip.tui import formatting
 from pepip.tui.bars import current_step
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from pepip.tui.job import CANCELLED, DONE, FAILED, RUNNING, WAITING
 from pepip.tui.messages import RunAgain
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
 
 _PROBLEM = "!"
 """The glyph of a job that did its work and found a problem, or did only a part."""
@@ -41,7 +41,10 @@ COLUMNS = (
 
 
 class ActivityPane(Vertical):
-    """The list of operations, newest first, and the log of the operation under the cursor."""
+    """The list of operations, and the log of the operation under the cursor.
+
+    Unfinished operations come first, in their order, then the others, newest first.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("x", "app.cancel_job", "Cancel", tooltip="Cancel this operation"),
@@ -84,7 +87,7 @@ class ActivityPane(Vertical):
                 ),
                 (_tone_of(job), "name", "muted", _tone_of(job), "muted", "muted", "muted"),
             )
-            for key, job in reversed(self._jobs.items())
+            for key, job in sorted(self._jobs.items(), key=lambda item: _place_of(item[1]))
         ]
         table = self.query_one("#jobs", Table)
         table.empty_text = "no operation yet: I installs, P prunes, V verifies"
@@ -125,6 +128,13 @@ class ActivityPane(Vertical):
         if self.current is not None:
             self.app.copy_to_clipboard(self.current.command)
             self.app.notify(formatting.printable(self.current.command), title="Copied", markup=False)
+
+
+def _place_of(job: Job[object]) -> tuple[int, int]:
+    """Return a sort key: the running job comes first, then the waiting ones, the next one first."""
+    if job.is_over:
+        return (2, -job.number)
+    return (1, job.number) if job.state == WAITING else (0, job.number)
 
 
 def _tone_of(job: Job[object]) -> str:

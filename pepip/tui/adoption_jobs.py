@@ -9,7 +9,7 @@ from pepip.operations.adoption import eject as ejecting
 from pepip.operations.adoption import preview as previewing
 from pepip.operations.adoption import survey_cache
 from pepip.tui import commands, formatting, previews, reports
-from pepip.tui.job_queue import Job
+from pepip.tui.job import Job
 from pepip.tui.previews import PreviewedAction
 
 TYPE_CHECKING = False

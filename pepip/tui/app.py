@@ -11,7 +11,6 @@ import os
 from textual.app import ComposeResult
 
 from pepip import paths
-from pepip.operations import census
 from pepip.tui import bell, formatting, job_history
 from pepip.tui import catalog as catalogs
 from pepip.tui.action_app import ActionApp
@@ -144,10 +143,8 @@ class PepipApp(ActionApp):
             self.query_one(Panes).fill_unshared()
 
     def on_scanner_stamped(self, event: Scanner.Stamped) -> None:
-        """Read the store again if it or an environment has changed on disk, or if a change was under way there."""
-        shares = self.session.catalog.shares.values() if self.session.catalog else ()
-        is_changing = any(share.known.state == census.CHANGING for share in shares)
-        if (self._scanner.is_outdated(event) or is_changing) and self.is_running and not self.is_reading:
+        """Read the store again if it or an environment has changed on disk."""
+        if self._scanner.is_outdated(event) and self.is_running:
             self.read_again()
 
     def on_scanner_listed(self, event: Scanner.Listed) -> None:
@@ -190,7 +187,7 @@ class PepipApp(ActionApp):
 
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
-        status = root if not self.is_reading or self.is_still else "reading the store …"
+        status = root if not self.is_reading or self.is_still else "reading …"
         self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
 
     def _check(self) -> None:

@@ -12,7 +12,7 @@ from pepip.tui import commands, formatting, jobs, styles
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED, Job
+from pepip.tui.job import CANCELLED, DONE, FAILED, Job
 from pepip.tui.messages import Explained
 from pepip.tui.preview_dialog import printable_lines
 from pepip.tui.project_actions import ProjectActions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.notifications import SeverityLevel
 
-    from pepip.tui.job_queue import JobGroup
+    from pepip.tui.job import JobGroup
     from pepip.tui.session import Session
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.widget import Widget
 
 from pepip.tui import formatting, styles
-from pepip.tui.job_queue import WAITING
+from pepip.tui.job import WAITING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PrunePreview
     from pepip.operations.savings import Savings
     from pepip.tui.catalog import Catalog, Trouble
-    from pepip.tui.job_queue import Job, JobQueue
+    from pepip.tui.job import Job
+    from pepip.tui.job_queue import JobQueue
 
 
 class ClickTarget(NamedTuple):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
     from pepip.tui.previews import PreviewedAction
     from pepip.tui.session import Session
 
@@ -99,7 +99,7 @@ class BaseActions:
         form = InstallForm(shares, self.session.folder, place=place, line=line)
 
         def asked(answer: str | None) -> None:
-            if form.line:
+            if form.line or form.place != place:
                 drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(

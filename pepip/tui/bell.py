@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from textual.app import App
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
 
 SECONDS = 10
 """The bell rings after a job that took at least this time."""

@@ -6,9 +6,11 @@ from typing import Any
 
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.operations import upgrades
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
-from pepip.tui.job_queue import Job, entered
+from pepip.tui.job import Job
+from pepip.tui.job_queue import entered
 from pepip.tui.previews import Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False
@@ -59,16 +61,16 @@ class CombinedAction:
             if part.action is None:
                 changes.append(Change(previews.STAYS, part.place, f"stays as it is: {part.reason}"))
                 continue
-            yield Progress("resolve", part.place, number, len(self._parts))
+            yield Progress("scan", part.place, number, len(self._parts))
             try:
                 with entered(part.action.preview.folder):
                     seen = yield from part.action.preview.make()
             except (PepipError, OSError) as error:
-                reason = _reason(error)
+                reason = upgrades.sentence_of(error)
                 changes.append(Change(previews.IS_LOST, part.place, f"fails: {reason}"))
                 words.append(f"{part.place}: {reason}")
                 continue
-            sign = seen.changes[0].sign if len(seen.changes) == 1 else previews.STAYS
+            sign = previews.GOES if part.action.is_destructive else previews.COMES
             changes.append(Change(sign if seen.has_work else previews.STAYS, part.place, seen.sentence))
             changes += [change._replace(name=f"  {change.name}") for change in seen.changes]
             downloads |= {
@@ -90,10 +92,3 @@ class CombinedAction:
         if failed:
             sentence += f" · {failed} can't; the others can"
         return sentence if self._total is None else f"{sentence}. {self._total(working)}"
-
-
-def _reason(error: PepipError | OSError) -> str:
-    if isinstance(error, PepipError):
-        lines = [line.strip() for line in getattr(error, "output", "").splitlines() if line.strip()]
-        return " ".join(lines)[:600] if lines else error.message
-    return f"{error.strerror or error}: {error.filename}" if error.filename else str(error)

@@ -13,7 +13,7 @@ from pepip.operations import census, compare
 from pepip.tui import commands, formatting
 from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
-from pepip.tui.job_queue import FAILED, Job
+from pepip.tui.job import FAILED, Job
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False

@@ -8,12 +8,13 @@ from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal, Vertical
+from textual.containers import Horizontal
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
 from pepip.tui import formatting, key_bindings
 from pepip.tui.bars import label_of
+from pepip.tui.dialog_box import DialogBox
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
 
@@ -110,7 +111,7 @@ class Dialog(ModalScreen[str]):
 
     def compose(self) -> ComposeResult:
         """Make the frame, with the widgets of `body` and the buttons of `choices`."""
-        with Vertical(classes="dialog"):
+        with DialogBox(classes="dialog"):
             yield Static(Text(self.title_text, no_wrap=True, overflow="ellipsis"), classes="dialog--title")
             yield from self.body()
             yield CommandLine(classes="dialog--command")

@@ -14,7 +14,7 @@ from pepip.operations import scan as scanning
 from pepip.operations import uninstall as uninstalling
 from pepip.operations.project import syncs_by_lock as syncs_by_lock
 from pepip.tui import commands, previews, reports, user_input
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.previews import PreviewedAction
 from pepip.uv.request import ProjectRequest, Request
 

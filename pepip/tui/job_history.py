@@ -6,7 +6,7 @@ import time
 
 from pepip.store import activity_log
 from pepip.tui import formatting
-from pepip.tui.job_queue import Job, Report, once
+from pepip.tui.job import Job, Report, once
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from pepip.operations import store_add as filling
 from pepip.operations import undo as undoing
 from pepip.operations import verify as verifying
 from pepip.tui import commands, formatting, reports, user_input
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.uv import process
 from pepip.uv.request import Request
 

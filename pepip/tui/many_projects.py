@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import shlex
 
 from pepip.environment import purposes
+from pepip.host import running_processes
 from pepip.operations import reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
-from pepip.operations.census import READABLE
+from pepip.operations.census import MISSING, READABLE
 from pepip.tui import (
     adoption_jobs,
     commands,
@@ -21,15 +23,16 @@ from pepip.tui.base_actions import BaseActions
 from pepip.tui.catalog import name_of
 from pepip.tui.combined_action import CombinedAction, Part
 from pepip.tui.dialogs import Question
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.preview_dialog import PreviewDialog
 from pepip.tui.previews import Preview, PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from pepip.host.running_processes import Process
     from pepip.operations.census import Census, KnownVenv
     from pepip.tui.pane_requests import EnvironmentRequest
 
@@ -60,7 +63,7 @@ class ManyProjectActions(BaseActions):
             case pane_requests.RemoveEnvironment():
                 self._remove(catalog.overview.census, chosen)
             case pane_requests.CopyEnvironmentCommand():
-                self.copy("; ".join(commands.of("projects", known.environment) for known in chosen))
+                self.copy(commands.of("projects", *(known.environment for known in chosen)))
 
     def _begin(
         self,
@@ -152,26 +155,37 @@ class ManyProjectActions(BaseActions):
         An entry that several of them link goes with the last of these.
         """
         store = self.session.store
-        projects = [known for known in chosen if known.purpose.kind != purposes.TOOL]
+        projects = [known for known in chosen if known.purpose.kind != purposes.TOOL and known.state in READABLE]
         left = reclaim.linked_only_by(census, {known.environment for known in projects})
         ids: dict[str, frozenset[str]] = {}
         for known in reversed(projects):
             ids[known.environment] = left & frozenset(known.entries or ())
             left -= ids[known.environment]
 
+        @functools.cache  # listing all processes takes long, so do it once
+        def processes() -> Mapping[str, Sequence[Process]]:
+            return running_processes.users_of(ids)
+
         def remove(known: KnownVenv) -> PreviewedAction:
+            if known.state == MISSING:
+                return self._forget(known)  # only its registration is left
             if known.purpose.kind == purposes.TOOL:
                 job = environment_jobs.uninstall_tool(store, known.environment)
                 sentence = "uv uninstalls the tool with its launchers"
                 return _with_preview(job, "Remove", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
-            return removal.remove(store, census, known, ids=ids[known.environment])
+            return removal.remove(store, census, known, removal.OneOfMany(ids[known.environment], processes))
 
         def total(working: list[Part]) -> str:
             places = {part.place for part in working}
             going = [known for known in projects if name_of(known) in places]
             return removal.gain_of(store, census, going, ids)
 
-        self._begin("remove", "Remove", [self._part(known, remove, is_there=True) for known in chosen], total=total)
+        self._begin(
+            "remove",
+            "Remove",
+            [self._part(known, remove, is_there=known.state != MISSING) for known in chosen],
+            total=total,
+        )
 
 
 def _place(known: KnownVenv) -> str:

@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
 
 
 class JobChanged(Message):

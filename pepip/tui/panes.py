@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from pepip.tui.activity_pane import ActivityPane
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
     from pepip.tui.projects_pane import ProjectsPane
     from pepip.tui.savings_pane import SavingsPane
     from pepip.tui.session import Session

@@ -12,7 +12,7 @@ from textual.widgets import Button, Static
 from pepip.operations.reporting import Progress
 from pepip.tui import formatting, previews
 from pepip.tui.dialogs import Choice, Dialog
-from pepip.tui.job_queue import CANCELLED, FAILED, Failure
+from pepip.tui.job import CANCELLED, FAILED, Failure
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
 
@@ -40,13 +40,13 @@ class PreviewDialog(Dialog):
         self.action = action
         self._queue = queue
         self._can_go_back = can_go_back
-        self._shown = ""
+        self._shown = self._words = ""
         self.is_ready = False
 
     def body(self) -> ComposeResult:
         """Make the sentence, the table of changes, and the text for the output of uv."""
         yield Static(Text("Looking for the changes …"), id="preview-sentence")
-        columns = (Column("sign", "", 1), Column("name", "Package", 0, keeps_end=True), Column("effect", "Effect", 0))
+        columns = (Column("sign", "", 1), Column("name", "Change", 0, keeps_end=True), Column("effect", "Effect", 0))
         yield Table(columns, id="preview")
         yield Static("", id="preview-row")
         with ScrollText(id="preview-error", classes="dialog--scroll"):
@@ -80,7 +80,7 @@ class PreviewDialog(Dialog):
         self.dismiss("back" if self._can_go_back else "")
 
     def on_table_moved(self, event: Table.Moved) -> None:
-        """Show the cut texts of the row under the cursor in full."""
+        """Show the cut texts of the row under the cursor in full, unless the text below has them."""
         event.stop()
         self._describe()
 
@@ -91,7 +91,8 @@ class PreviewDialog(Dialog):
     def _describe(self) -> None:
         table, line = self.query_one("#preview", Table), self.query_one("#preview-row", Static)
         line.display = table.display and table.is_cutting
-        line.update(Text(" · ".join(text.strip() for text in table.cut_here)))
+        cut = [text.strip() for text in table.cut_here if text.removeprefix("fails: ") not in self._words]
+        line.update(Text(" · ".join(cut)))
 
     def _look(self) -> None:
         job = self.action.preview
@@ -126,6 +127,7 @@ class PreviewDialog(Dialog):
         if self.action.note:
             text.append(f"\n{self.action.note}", "italic")
         self.query_one("#preview-sentence", Static).update(text)
+        self._words = preview.words
         self.query_one("#preview-error").display = bool(preview.words)
         self.query_one("#preview-words", Static).update(Text(printable_lines(preview.words)))
         self.set_class(bool(preview.words), "-with-words")

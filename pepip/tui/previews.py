@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pepip.operations.project import Outcome
     from pepip.operations.reporting import Progress, Summary
     from pepip.operations.uninstall import Removal
-    from pepip.tui.job_queue import Job
+    from pepip.tui.job import Job
 
     T = TypeVar("T")
 

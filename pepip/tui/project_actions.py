@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.environment import purposes
+from pepip.operations import census as census_of
 from pepip.operations import upgrades
 from pepip.tui import (
     adoption_jobs,
@@ -23,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pepip.operations.census import KnownVenv
     from pepip.tui.pane_requests import EnvironmentRequest
 
 
@@ -72,6 +74,9 @@ class ProjectActions(BaseActions):
 
     def _ask_to_eject(self, environment: str) -> None:
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
+        if share is not None and share.known.state not in census_of.READABLE:
+            self._say_there_is_nothing_to("eject", share.known)
+            return
         text = Text(f"{formatting.printable(formatting.short_path(environment))}\n", "bold")
         text.append(
             "\nReal files replace all links. Afterwards the environment needs neither the store nor pepip. "
@@ -93,6 +98,9 @@ class ProjectActions(BaseActions):
         catalog = self.session.catalog
         share = catalog.shares.get(environment) if catalog else None
         if catalog is None or catalog.overview is None or share is None:
+            return
+        if share.known.state == census_of.MISSING:
+            self._ask_to_forget(environment)  # only its registration is left
             return
         if share.known.purpose.kind != purposes.TOOL:
             census, known = catalog.overview.census, share.known
@@ -140,7 +148,14 @@ class ProjectActions(BaseActions):
             return
         if not names and not environment_jobs.syncs_by_lock(place):
             names = sorted(package.name for package in share.known.packages) if share else ()
+            if share is not None and not names:
+                self._say_there_is_nothing_to("upgrade", share.known)
+                return
         self.begin(lambda: environment_jobs.upgrade(self.session.store, place, names))
+
+    def _say_there_is_nothing_to(self, verb: str, known: KnownVenv) -> None:
+        reason = known.reason or "it has no packages"
+        self.app.notify(f"nothing to {verb}: {reason}", severity="warning", timeout=4, markup=False)
 
     def _ask_to_repair(self) -> None:
         text = Text(

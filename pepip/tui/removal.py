@@ -4,32 +4,43 @@ from __future__ import annotations
 
 import os
 
+from pepip.errors import StoreError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.host import freed_space
-from pepip.operations import prune, reclaim, undo
+from pepip.operations import idle, prune, reclaim, undo
 from pepip.store import registry
 from pepip.tui import commands, formatting, jobs
 from pepip.tui.catalog import name_of
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.previews import GOES, Change, Preview, PreviewedAction
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
+    from pepip.host.running_processes import Process
     from pepip.operations.census import Census, KnownVenv
     from pepip.store.root import Store
 
 
-def remove(store: Store, census: Census, known: KnownVenv, *, ids: frozenset[str] | None = None) -> PreviewedAction:
+class OneOfMany(NamedTuple):
+    """The part of one environment in the removal of several.
+
+    `ids` are the entries that go with this one. If another environment links one of them when the job runs, the entry
+    stays. `processes` returns the processes that run from each of the environments.
+    """
+
+    ids: frozenset[str]
+    processes: Callable[[], Mapping[str, Sequence[Process]]]
+
+
+def remove(store: Store, census: Census, known: KnownVenv, part: OneOfMany | None = None) -> PreviewedAction:
     """Return the action that removes an environment. An undo brings it back as long as the trash keeps it.
 
-    `ids` are the entries that go, too. By default these are the entries that only this environment links. If an
-    environment outside links one of them when the job runs, the entry stays.
+    Without a `part`, the entries that only this environment links go, too.
     """
     root = known.environment
-    is_alone = ids is None
-    if ids is None:
-        ids = reclaim.linked_only_by(census, {root})
+    ids = reclaim.linked_only_by(census, {root}) if part is None else part.ids
     entries = [item for item in census.stored if item.id in ids]
     options = prune.PruneOptions(
         only=ids, environments=(root,), keep_seconds=undo.default_trash_seconds(store, os.environ)
@@ -41,15 +52,18 @@ def remove(store: Store, census: Census, known: KnownVenv, *, ids: frozenset[str
         environments=[root],
     )
     title = f"remove the environment of {name_of(known).removesuffix('/.venv')}"
-    whose = "only it links" if is_alone else "no other environment links"
+    whose = "only it links" if part is None else "no other environment links"
 
     def look() -> Preview:
-        prune.preview(store, options, census)  # refuses an environment in use
+        if part is None:
+            prune.preview(store, options, census)  # refuses an environment in use
+        elif reason := idle.obstacle(known, part.processes().get(root, ())):
+            raise StoreError(reason)
         only = f", with {formatting.count(len(entries), 'entry', 'entries')} that {whose}" if entries else ""
         changes = [Change(GOES, f"{item.name} {item.version}", f"{whose} this entry") for item in entries]
-        if is_alone:
+        if part is None:
             changes.insert(0, Change(GOES, formatting.short_path(root), "the environment"))
-        how = f": {gain_of(store, census, [known], {root: ids})}" if is_alone else "."
+        how = f": {gain_of(store, census, [known], {root: ids})}" if part is None else "."
         return Preview(f"The environment goes{only}{how}", changes, has_work=True)
 
     preview = Job(title, command, once(look), is_listed=False)

@@ -14,7 +14,7 @@ from pepip.tui.audit_dialog import AuditDialog
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.compare_dialog import CompareDialog, CompareWhich
 from pepip.tui.dialogs import Question
-from pepip.tui.job_queue import Job, Report, once
+from pepip.tui.job import Job, Report, once
 from pepip.tui.messages import EntryWanted
 from pepip.tui.projects_pane import ProjectsPane
 from pepip.tui.settings_dialog import SettingsDialog
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 _OF_THE_APP_ALONE = frozenset({"marked", "damaged", "busy"})
-"""States that only the filter of the app knows. For them, the shown command names each entry instead."""
+"""States that only the filter of the app knows. For them, the shown command names each row instead."""
 
 
 class ReportActions(BaseActions):
@@ -165,7 +165,12 @@ class ReportActions(BaseActions):
         assert catalog is not None
         chosen = [catalog.shares[key] for key in pane.table.keys if key in catalog.shares]
         line = self.session.preferences.expanded(pane.filter_text)
-        words = ["projects", *([f"--filter={line}"] if line else []), "--sort", pane.sort_key]
+        words = ["projects"]
+        if _OF_THE_APP_ALONE & set(filtering.parse(line).states):
+            words += [item.known.environment for item in chosen]
+        elif line:
+            words.append(f"--filter={line}")
+        words += ["--sort", pane.sort_key]
         is_reversed = pane.is_descending != (pane.sort_key in filtered_lists.DESCENDING)
         return inventory.sheet_of_environments(chosen), [*words, *(["--reverse"] if is_reversed else [])]
 

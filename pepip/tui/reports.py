@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pepip.tui import formatting
-from pepip.tui.job_queue import Report
+from pepip.tui.job import Report
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 
 from textual.message import Message
 from textual.worker import get_current_worker
 
 from pepip import paths
+from pepip.environment import journal
+from pepip.operations import census
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import catalog as catalogs
 from pepip.tui import entries
@@ -29,6 +32,9 @@ if TYPE_CHECKING:
 
 _MOST_SECONDS_FOR_PAINT = 2.0
 
+_REST, _MOST_SECONDS_OF_REST = 20, 30.0
+"""The app does not look for changes again before so many times the duration of the last reading, 30 s at most."""
+
 
 class Scanner:
     """Reads the store.
@@ -47,22 +53,32 @@ class Scanner:
         """A reading has ended. `number` counts the readings.
 
         `stamp` is the stamp of the store before the reading. `places` has the folders of each registered environment
-        with the times that they had when they were read.
+        with the times that they had when they were read. `seconds` is the duration of the reading.
         """
 
         def __init__(
-            self, number: int, stamp: tuple[int, ...], catalog: Catalog, listing: Listing, places: Places
+            self,
+            number: int,
+            stamp: tuple[int, ...],
+            catalog: Catalog,
+            listing: Listing,
+            places: Places,
+            *,
+            seconds: float,
         ) -> None:
             super().__init__()
             self.number, self.stamp, self.catalog, self.listing = number, stamp, catalog, listing
-            self.places = places
+            self.places, self.seconds = places, seconds
 
     class Stamped(Message):
-        """The current stamp of the store, and the current times of the folders of the registered environments."""
+        """The current stamp of the store, and the current times of the folders of the registered environments.
 
-        def __init__(self, stamp: tuple[int, ...], places: Places) -> None:
+        `has_ended` tells whether a change to an environment has ended that was under way when it was read.
+        """
+
+        def __init__(self, stamp: tuple[int, ...], places: Places, *, has_ended: bool) -> None:
             super().__init__()
-            self.stamp, self.places = stamp, places
+            self.stamp, self.places, self.has_ended = stamp, places, has_ended
 
     class Listed(Message):
         """A new listing of the same catalog: the entries that jobs work on have changed."""
@@ -81,6 +97,7 @@ class Scanner:
         self._was_there = session.store.exists()
         self.is_reading = False
         self._is_checking = False
+        self._rests_until = 0.0
 
     def begin(self) -> None:
         """Post the catalog in the scan cache, then read the store."""
@@ -93,22 +110,28 @@ class Scanner:
     def check(self) -> None:
         """Find out in a thread whether another program has changed the store or an environment since it was read.
 
-        A network disk may hang, and the app must not wait for it.
+        A network disk may hang, and the app must not wait for it. After a long reading, this does nothing for a
+        while: a run that changes an environment for minutes must not keep the app reading all the time.
         """
-        if self.is_reading or self._is_checking:
+        if self.is_reading or self._is_checking or time.monotonic() < self._rests_until:
             return
         self._is_checking = True
         folders = {root: list(times) for root, times in self._places.items()}
+        shares = self._session.catalog.shares if self._session.catalog else {}
+        changing = [root for root, share in shares.items() if share.known.state == census.CHANGING]
 
         def work() -> None:
-            self._app.post_message(self.Stamped(catalogs.stamp(self._store), _places_now(folders)))
+            has_ended = not all(map(journal.is_under_way, changing))
+            now = self.Stamped(catalogs.stamp(self._store), _places_now(folders), has_ended=has_ended)
+            self._app.post_message(now)
 
         threading.Thread(target=work, daemon=True).start()  # daemon: the app exits without waiting for it
 
     def is_outdated(self, event: Stamped) -> bool:
         """Take the result of a check. Return whether the store or an environment has changed since it was read."""
         self._is_checking = False
-        return not self.is_reading and (event.stamp != self._stamp or event.places != self._places)
+        is_changed = event.has_ended or event.stamp != self._stamp or event.places != self._places
+        return is_changed and not self.is_reading
 
     def is_last(self, event: Read) -> bool:
         """Take the result of a reading. Return whether no later reading was started."""
@@ -116,6 +139,7 @@ class Scanner:
             return False
         self.is_reading = False
         self._stamp, self._places = event.stamp, event.places
+        self._rests_until = time.monotonic() + min(_MOST_SECONDS_OF_REST, _REST * event.seconds)
         catalog = event.catalog
         self._was_there = self._was_there or (catalog.trouble is None and catalog.overview is not None)
         return True
@@ -141,6 +165,7 @@ class Scanner:
             remembered = catalogs.recall(self._store, memory) if remembers else None
             if remembered is not None:
                 self._show_first(remembered)
+            began = time.monotonic()
             stamp = catalogs.stamp(self._store)
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             places = _places_read(catalog.shares, memory.in_use("packages"))
@@ -148,7 +173,8 @@ class Scanner:
             earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
             self._session.verified = {**self._session.verified, **earlier}
             listing = entries.listing(catalog, self._session.damaged, self._session.touched)
-            self._app.post_message(self.Read(number, stamp, catalog, listing, places))
+            seconds = time.monotonic() - began
+            self._app.post_message(self.Read(number, stamp, catalog, listing, places, seconds=seconds))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 

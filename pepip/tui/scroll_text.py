@@ -27,9 +27,5 @@ class ScrollText(VerticalScroll, can_focus=True, inherit_bindings=False):
     ]
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of the text, at most `max-height` and the room in its dialog."""
-        return capped(self, self.whole_height(container, viewport, width), container, viewport, width)
-
-    def whole_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of the whole text."""
-        return super().get_content_height(container, viewport, width)
+        """Return the height of the text, at most `max-height`."""
+        return capped(self, super().get_content_height(container, viewport, width), container, viewport)

@@ -52,12 +52,8 @@ class ScrolledRows(ScrollView, can_focus=True, inherit_bindings=False):
         self._styles: dict[str, Style] = {}
 
     def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of all rows and the titles, at most `max-height` and the room in the dialog."""
-        return capped(self, self.whole_height(container, viewport, width), container, viewport, width)
-
-    def whole_height(self, container: Size, viewport: Size, width: int) -> int:
-        """Return the height of all rows and the titles."""
-        return super().get_content_height(container, viewport, width)
+        """Return the height of all rows and the titles, at most `max-height`."""
+        return capped(self, super().get_content_height(container, viewport, width), container, viewport)
 
     @property
     def width(self) -> int:

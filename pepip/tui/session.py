@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.store.scan_cache import ScanCache
     from pepip.tui.catalog import Catalog
-    from pepip.tui.job_queue import Job, JobQueue
+    from pepip.tui.job import Job
+    from pepip.tui.job_queue import JobQueue
 
 
 class Session:

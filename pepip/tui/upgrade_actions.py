@@ -6,7 +6,7 @@ from pepip.operations import upgrades
 from pepip.tui import commands, formatting, previews, reports
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.catalog import name_of
-from pepip.tui.job_queue import Job
+from pepip.tui.job import Job
 from pepip.tui.preview_dialog import PreviewDialog
 from pepip.tui.previews import Change, Preview, PreviewedAction
 

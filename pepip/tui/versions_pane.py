@@ -52,7 +52,7 @@ class VersionsPane(FilteredPane):
     def compose(self) -> ComposeResult:
         """Make the filter, the matrix and the line of facts."""
         yield FilterLine("#matrix", placeholder="/ filter   numpy  -rich  project:api", id="versions-filter")
-        matrix = Matrix("Several versions", verb="In the store", id="matrix")
+        matrix = Matrix("Several versions in use", verb="In the store", id="matrix")
         matrix.empty_text = "reading the store …"
         yield matrix
         yield Static("", id="versions-facts")
@@ -95,7 +95,7 @@ class VersionsPane(FilteredPane):
                         behind[known.environment] += version != row.newest
         shown = {name for name, _ in cells}
         columns = sorted(behind, key=lambda root: (-behind[root], self._titles[root], root))
-        self.matrix.empty_text = f"nothing matches {line}" if line else "no package has several versions"
+        self.matrix.empty_text = f"nothing matches {line}" if line else "no package is in use in several versions"
         self.matrix.show(
             Grid(
                 [(row.name, formatting.printable(row.name)) for row in rows if row.name in shown],

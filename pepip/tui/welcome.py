@@ -28,8 +28,8 @@ HELP = {
     "projects": (
         "Every environment that links the store. Without: its size without pepip. Now: its size in addition to the "
         "store. 40+2: forty linked packages, two private copies. Others: the number of other projects that link the "
-        "same version. Enter goes to the packages, Escape goes back. d removes an environment. The filter also takes "
-        "idle:>90d kind:tool >100MB."
+        "same version. Enter goes to the packages, Escape goes back. Actions work on all marked projects that the "
+        "filter shows. The filter also takes marked: idle:>90d kind:tool >100MB."
     ),
     "savings": (
         "Savings, measured on disk. Each inode counts once. The plot has one sample a day. A notch ╵ is a prune. "
@@ -41,8 +41,8 @@ HELP = {
         "versions of the package. U previews the upgrade of all marked cells."
     ),
     "activity": (
-        "Running and finished operations with their output, the newest first, also those of earlier runs. ✓=done  "
-        "!=done, but a problem remains  ✗=failed  ○=cancelled. Bytes: "
+        "The running operation, the waiting ones, then the finished ones, newest first, also of earlier runs. "
+        "✓=done  !=done, but a problem remains  ✗=failed  ○=cancelled. Bytes: "
         "+ fetched, - freed. Cancel ends an operation at its next safe point: nothing is left half done."
     ),
 }

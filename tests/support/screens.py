@@ -19,7 +19,7 @@ from textual.widgets import Input
 from pepip.store.root import Store
 from pepip.tui.app import PepipApp
 from pepip.tui.dialogs import Dialog
-from pepip.tui.job_queue import Job
+from pepip.tui.job import Job
 from pepip.tui.table import Table
 
 PATIENCE_SECONDS = 60

@@ -16,7 +16,7 @@ from pepip.store.listing import stored
 from pepip.store.root import Store
 from pepip.tui import bell as terminal_bell
 from pepip.tui import formatting
-from pepip.tui.job_queue import DONE, Job, Report, once
+from pepip.tui.job import DONE, Job, Report, once
 from tests.support.indexes import Index, counting_server
 from tests.support.screens import Person, use
 from tests.support.stores import entries_of

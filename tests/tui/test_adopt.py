@@ -14,7 +14,7 @@ from pepip.environment import swap
 from pepip.operations.adoption import find_venvs
 from pepip.operations.adoption.find_venvs import VenvSearch
 from pepip.operations.reporting import Progress
-from pepip.tui.job_queue import DONE
+from pepip.tui.job import DONE
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.snapshots import snapshot

@@ -10,7 +10,7 @@ import pytest
 from textual.app import App, ComposeResult
 
 from pepip.tui.files_view import FilesView
-from pepip.tui.job_queue import DONE
+from pepip.tui.job import DONE
 from pepip.tui.map_view import MapView, TreeMap
 from pepip.tui.matrix import Cell, Grid, Matrix
 from pepip.tui.reasons_view import ReasonsView

@@ -17,7 +17,7 @@ from pepip.operations.reporting import Progress, Summary
 from pepip.store.root import Store
 from pepip.tui import jobs as jobs_of
 from pepip.tui.bars import Drawer
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED
+from pepip.tui.job import CANCELLED, DONE, FAILED
 from tests.support.machines import site_packages_of, version_in
 from tests.support.screens import PATIENCE_SECONDS, Person, use
 from tests.support.snapshots import changes, snapshot

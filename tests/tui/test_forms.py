@@ -12,7 +12,7 @@ from textual.widgets import Input
 
 from pepip.operations.reporting import Progress
 from pepip.tui.bars import Drawer
-from pepip.tui.job_queue import DONE, Job
+from pepip.tui.job import DONE, Job
 from pepip.tui.path_input import suggestion_for
 from tests.support.machines import Machine
 from tests.support.screens import Person, use

@@ -244,3 +244,15 @@ def test_entries_that_differ_from_their_record_are_counted_and_shown(
         await person.sees("✗", "unproven: 1 problem", "RECORD differs", "clock/face.txt")
 
     use(store, script)
+
+
+def test_ctrl_c_says_how_to_quit(keeper: Workbench, store: Path) -> None:
+    """It quits nothing, as it copies selected text elsewhere."""
+    assert keeper
+
+    async def script(person: Person) -> None:
+        await person.press("ctrl+c")
+        await person.sees("q quits")
+        assert "[b]" not in person.screen
+
+    use(store, script)

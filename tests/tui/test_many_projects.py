@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -9,12 +11,13 @@ from typing import Any
 
 import pytest
 from textual import events
+from textual.widgets import Static
 
 from pepip.operations import install as installing
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.adoption.eject import Ejected
 from pepip.operations.reporting import Progress
-from pepip.tui.job_queue import CANCELLED, DONE, FAILED
+from pepip.tui.job import CANCELLED, DONE, FAILED
 from pepip.tui.projects_pane import ProjectsPane
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
@@ -72,8 +75,9 @@ def test_marks_act_on_the_listed_projects_alone(player: Workbench, store: Path) 
     assert "horn" in links_of(folder, "three")
 
 
-def test_a_filter_lists_the_marked_projects(player: Workbench, store: Path) -> None:
-    """The facet `marked:` works as it does for entries. A click on its count types it."""
+def test_the_marked_projects_are_listed_and_written(player: Workbench, store: Path) -> None:
+    """The facet `marked:` works as it does for entries. The command for the list names the marked projects."""
+    path = player.folder / "list.csv"
 
     async def script(person: Person) -> None:
         table = person.table("#environments")
@@ -81,8 +85,20 @@ def test_a_filter_lists_the_marked_projects(player: Workbench, store: Path) -> N
         await person.click_on("marked 2")
         assert set(table.keys) == table.marks
         assert len(table.keys) == 2
+        await person.press("e")
+        await person.write("#line", str(path))
+        assert person.dialog is not None
+        commands.append(person.dialog.command)
+        await person.answers("go")
+        await person.has_done()
 
+    commands: list[str] = []
     use(store, script, pane="projects")
+    written = path.read_text()
+    path.unlink()
+    player.pepip(*shlex.split(commands[0])[1:])
+    assert path.read_text() == written
+    assert len(written.splitlines()) == 3
 
 
 def test_one_project_that_fails_does_not_stop_the_rest(
@@ -135,6 +151,9 @@ def test_cancelling_ends_all_operations_of_one_request(
         await person.press("a", "E")
         await person.answers("go")
         await person.sees("(+2 waiting)")
+        await person.press("4")
+        assert person.table("#jobs").keys == [str(job.number) for job in person.app.session.queue.jobs]
+        await person.press("2")
         await person.press("x")
         await person.until(lambda: not person.app.session.queue.busy, "the end")
         await person.sees("eject 3 environments: 3 cancelled")
@@ -187,7 +206,9 @@ def test_a_plan_for_many_projects_shows_its_buttons_and_its_texts(
     async def script(person: Person) -> None:
         await person.press("a", "S")
         await person.sees("Nothing to sync.")
-        await person.sees("stays as it is: no pyproject.toml with a [project] table is beside it")
+        line = person.app.screen.query_one("#preview-row", Static)
+        await person.until(lambda: "[project] table is beside it" in str(line.content), "the whole row")
+        assert line.region.height <= 4
         await person.press("G", "k") if size[0] > 50 else await person.press("j")
         frame, cancel = person.app.screen.query_one(".dialog"), person.app.screen.query_one("#answer-")
         assert cancel.region.bottom == frame.region.bottom - 1
@@ -219,3 +240,55 @@ def test_no_line_of_the_help_is_cut(player: Workbench, store: Path, pane: str) -
         assert not person.table("#help").is_cutting
 
     use(store, script, size=(80, 24), pane=pane)
+
+
+def test_a_deleted_environment_leaves_only_its_registration(player: Workbench, store: Path) -> None:
+    """There is nothing to upgrade or eject. Removing it means to forget it, alone or with others."""
+    folder = player.folder
+    for name in ("one", "two"):
+        shutil.rmtree(folder / name)
+
+    async def script(person: Person) -> None:
+        person.table("#environments").put_cursor(f"{folder}/one/.venv")
+        await person.press("U")
+        await person.sees("nothing to upgrade: it was deleted or moved")
+        await person.press("E")
+        await person.sees("nothing to eject: it was deleted or moved")
+        await person.press("d")
+        await person.sees("Forget this environment")
+        await person.answers("go")
+        await person.has_done()
+        await person.press("escape", "a", "d")
+        await person.sees("2 environments would change", "leaves the registry", "The environment goes")
+        await person.answers("go")
+        await person.has_done(3)
+        assert not person.table("#environments").keys
+
+    use(store, script, pane="projects")
+
+    assert not (folder / "three" / ".venv").exists()
+
+
+def test_a_plan_names_the_project_that_fails_and_syncs_the_others(player: Workbench, store: Path) -> None:
+    """The reason begins with the telling words of uv, and is there once. Projects without a lock are left alone."""
+    text = '[project]\nname = "{0}"\nversion = "1"\nrequires-python = ">=3.10"\ndependencies = ["{1}"]\n'
+    for name, dependency in (("one", "drum"), ("two", "nosuch")):
+        (player.folder / name / "pyproject.toml").write_text(text.format(name, dependency))
+
+    async def script(person: Person) -> None:
+        await person.press("a", "S")
+        await person.sees("1 environment would change", "1 can't; the others can")
+        await person.sees("fails: No solution found", "no pyproject.toml")
+        table = person.table("#preview")
+        table.put_cursor(next(key for key in table.keys if "/two/" in key))
+        words, line = (person.app.screen.query_one(name, Static) for name in ("#preview-words", "#preview-row"))
+        await person.until(lambda: "nosuch was not found" not in str(line.content), "the line")
+        assert str(words.content).count("nosuch was not found") == 1
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE, job.log
+
+    use(store, script, pane="projects")
+
+    assert player.at("one").python("-c", "import drum; print(drum.V)") == "2.0"
+    assert player.at("two").python("-c", "import drum; print(drum.V)") == "1.0"

@@ -12,7 +12,7 @@ from textual.widgets import Input
 from pepip.store import growth_log, trash
 from pepip.tui.bars import Keys
 from pepip.tui.growth_plot import GrowthPlot
-from pepip.tui.job_queue import DONE
+from pepip.tui.job import DONE
 from pepip.tui.map_view import TreeMap
 from pepip.tui.matrix import Matrix
 from pepip.tui.reclaim_dialog import Switches

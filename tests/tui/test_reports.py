@@ -22,7 +22,7 @@ from pepip.tui import bell
 from pepip.tui.compare_dialog import CompareDialog
 from pepip.tui.facets import Facets
 from pepip.tui.growth_plot import GrowthPlot
-from pepip.tui.job_queue import DONE
+from pepip.tui.job import DONE
 from tests.support.advisories import Service, record, service
 from tests.support.machines import Output
 from tests.support.screens import Person, use

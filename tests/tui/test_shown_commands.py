@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pepip.tui.job_queue import DONE
+from pepip.tui.job import DONE
 from pepip.tui.matrix import Matrix
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use

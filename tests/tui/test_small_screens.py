@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from functools import partial
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
+from textual.widget import Widget
 from textual.widgets import Button
 
 from pepip.tui.columns import shared
@@ -52,6 +55,28 @@ def test_a_dialog_is_as_high_as_its_lists_and_shows_the_end_of_its_command(
         assert size[0] > 50 or "…" in str(person.app.screen.query_one(CommandLine).content)
 
     use(store, script, size=size, pane="projects")
+
+
+def _is_last(button: Widget, frame: Widget, height: int) -> bool:
+    return button.region.bottom == frame.region.bottom - 1 < height
+
+
+@pytest.mark.parametrize("size", [(50, 20), (80, 24)])
+def test_the_buttons_of_a_prune_with_notes_are_in_sight(
+    reader: Machine, store: Path, tmp_path: Path, size: tuple[int, int]
+) -> None:
+    """Lists and notes become lower. The last line of the dialog has the buttons, also after a change of the size."""
+    shutil.rmtree(tmp_path / "a-rather-long-name-of-a-folder" / "band")
+
+    async def script(person: Person) -> None:
+        await person.press("P")
+        await person.sees("24 entries to remove:")
+        for width, height in ((size[0], size[1] - 4), size):
+            await person.pilot.resize_terminal(width, height)
+            frame, cancel = person.app.screen.query_one(".dialog"), person.app.screen.query_one("#answer-")
+            await person.until(partial(_is_last, cancel, frame, height), "the buttons")
+
+    use(store, script, size=size)
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "M", "Z"]), min_size=60), st.integers(8, 30))

@@ -24,7 +24,7 @@ from pepip.tui import adoption_jobs, previews, reports, screenshot
 from pepip.tui import catalog as catalogs
 from pepip.tui.app import PepipApp
 from pepip.tui.catalog import Catalog, Trouble
-from pepip.tui.job_queue import Job, once
+from pepip.tui.job import Job, once
 from pepip.tui.previews import Preview, PreviewedAction
 from pepip.tui.unshared_search import UnsharedSearch
 from pepip.tui.upgrade_actions import preview_of

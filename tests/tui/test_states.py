@@ -13,7 +13,7 @@ import pytest
 
 from pepip.operations.reporting import Progress
 from pepip.tui.dialogs import MessageDialog
-from pepip.tui.job_queue import CANCELLED, DONE, Job, once
+from pepip.tui.job import CANCELLED, DONE, Job, once
 from pepip.uv import program
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
