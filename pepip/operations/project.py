@@ -331,7 +331,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
             project.make_environment(request, elsewhere=root if is_redirected else "")
 
     def make() -> None:
-        store.create()  # its cache keeps the answers for other folders with the same project
+        store.create_unless_layered()  # its cache keeps the answers for other folders with the same project
         words = project.words_of_environment(request)
         if not words or os.path.lexists(root):
             make_by_uv()
