@@ -48,8 +48,8 @@ class Store:
     """
 
     __slots__ = (
-        *("_known_roots", "_like", "_obstacle", "_trust", "known_entries", "layers", "recalled_entries", "registered"),
-        *("root", "unusable"),
+        *("_known_roots", "_like", "_obstacle", "_trust", "known_entries", "layers", "recalled_entries"),
+        *("registered", "root", "unusable"),
     )
 
     def __init__(self, root: str, layer_roots: Iterable[str] = (), obstacle: PepipError | None = None) -> None:
