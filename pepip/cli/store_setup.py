@@ -63,8 +63,9 @@ def run_init(words: Sequence[str]) -> int:
         output.say(f"It is a layer that others may link: {said}")
     if made.open_entries:
         listed = humanized.listed(list(made.open_entries), most=5)
+        sentence = f"other users can still write files of {listed}"
         output.Reporter(verbosity=arguments.verbosity).warn(
-            f"other users can still write files of {listed}: `pepip store repair`, by their owner or root, replaces them"
+            f"{sentence}: `pepip store repair`, by their owner or root, replaces them"
         )
     return code
 
