@@ -108,12 +108,12 @@ def _close_entries(store: Store) -> tuple[str, ...]:
     left = []
     for item in listing.stored(store):
         with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
-            flaws = check.open_files(item.path)
+            flaws = check.open_files_of(item.path)
             if flaws and store.owns_entry(item.path):
                 with contextlib.suppress(OSError, ValueError, StoreError):  # a damaged entry
                     if entries.is_whole(entries.read(store, item.id)):
                         check.correct(item.path, flaws, "", like=store.like)
-                flaws = check.open_files(item.path)
+                flaws = check.open_files_of(item.path)
             left += [item.id] if flaws else []
     return tuple(left)
 

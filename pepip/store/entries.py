@@ -131,9 +131,9 @@ def _is_open(layer: Store, entry: Entry) -> bool:
     """
     if layer.serves_others:
         return False
-    from pepip.store import check
+    from pepip.store import open_files
 
-    return bool(check.open_files(entry.path, serves_others=True))
+    return any(open_files.below(entry.path, serves_others=True))
 
 
 def _find_adopted(store: Store, name: str, identity: str) -> Entry | None:
