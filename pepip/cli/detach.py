@@ -30,7 +30,7 @@ def run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip detach", description=_DETACH)
     parser.add_argument("names", metavar="NAME", nargs="*")
     parser.add_argument("--all", action="store_true", help="all packages, as `pepip eject` does")
-    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active or nearest one)")
     arguments = parser.read(words)
     options.apply_general_options(arguments)
     if bool(arguments.names) == arguments.all:
@@ -53,7 +53,7 @@ def run_attach(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip attach", description=_ATTACH)
     parser.add_argument("names", metavar="NAME", nargs="+")
-    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active or nearest one)")
     parser.add_argument(
         "--force", action="store_true", help="also link packages with changed files: the changes are lost"
     )

@@ -126,6 +126,7 @@ def carry_out(store: Store, roots: Sequence[str], arguments: argparse.Namespace)
             tell = output.fail(error) if isinstance(error, PepipError) else output.fail_in_system(error)
             exit_code = exit_code or tell
             continue
+        exit_code = exit_code or (1 if done[-1].lost else 0)
         if not arguments.json:
             _tell(done[-1])
     if arguments.json:
@@ -137,10 +138,19 @@ def _tell(item: Ejected) -> None:
     if item.distributions:
         count = humanized.count(len(item.distributions), "package")
         output.say(f"{item.environment} has real files now: {count}")
-    else:
+    if item.lost:
+        names = humanized.listed([name for name, _ in item.lost], most=5)
+        output.fail(
+            PepipError(
+                f"{names} left {item.environment}: the store has lost the files, and they can't be fetched",
+                hint="install what is missing from its original source",
+            )
+        )
+    elif not item.distributions:
         output.say(f"Nothing to do: {item.environment} links nothing")
 
 
 def _outcome(item: Ejected) -> dict[str, object]:
     distributions = [{"name": name, "version": version} for name, version in item.distributions]
-    return {"environment": item.environment, "distributions": distributions}
+    lost = [{"name": name, "version": version} for name, version in item.lost]
+    return {"environment": item.environment, "distributions": distributions, "lost": lost}

@@ -63,7 +63,11 @@ def _build(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip image build", description=_BUILD, examples=_BUILD_EXAMPLES)
     parser.add_argument(
-        "environment", metavar="ENVIRONMENT", nargs="?", default="", help="the environment (the active one, or .venv)"
+        "environment",
+        metavar="ENVIRONMENT",
+        nargs="?",
+        default="",
+        help="the environment (the active or nearest one)",
     )
     parser.add_argument(
         "-o",

@@ -26,7 +26,7 @@ downloaded again. Other versions are stored once, for every project.
 
 _INSTALL_EXAMPLES = """\
 examples:
-  pepip install requests 'numpy<2'          into .venv here, made if it is missing
+  pepip install requests 'numpy<2'          into the active environment, the nearest .venv, or a new .venv here
   pepip install -r requirements.txt         also pyproject.toml and pylock.toml
   pepip install -e .                        this project itself, editable
   pepip install -U black --python 3.12      newest version, in an environment on Python 3.12
@@ -114,7 +114,7 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument(
         "-c", "--constraints", "--constraint", metavar="FILE", action="append", default=[], help=constraints
     )
-    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active or nearest one)")
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the environment must have")
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")

@@ -218,12 +218,12 @@ _UPDATING = ("install", "sync", "run")
 
 def _note_of(command: str, words: Sequence[str]) -> str | None:
     """Return an earlier run's note, which says that the command has nothing to do. Without a note, return None."""
-    from pepip.paths import default_store_root
+    from pepip.paths import known_store_root
     from pepip.uv import up_to_date
 
-    if not _current_folder_exists():
-        return None  # notes are kept per folder
-    store_root = default_store_root(os.environ)
+    store_root = known_store_root(os.environ)
+    if not store_root or not _current_folder_exists():
+        return None  # notes are kept in the store, per folder
     if command != "run":
         return up_to_date.note_of(store_root, [command, *words])
     if not words or words[0].startswith("-"):

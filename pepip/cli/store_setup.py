@@ -49,9 +49,10 @@ def run_init(words: Sequence[str]) -> int:
     days = arguments.lease_days
     policy = leases.Policy(takes_leases=days > 0, days=days or leases.DAYS) if arguments.layer else None
     made = store_init.initialize(open_store(), group=arguments.shared, trusted=arguments.trust, layer=policy)
+    code = 1 if made.open_entries else 0
     if arguments.json:
         output.write_json(made._asdict())
-        return 0
+        return code
     if made.group:
         output.say(f"{made.home} is shared by {made.group}: members link {made.trust}")
     else:
@@ -60,7 +61,13 @@ def run_init(words: Sequence[str]) -> int:
         days = humanized.count(made.lease_days, "day")
         said = f"leases count for {days}" if made.lease_days else "it takes no leases"
         output.say(f"It is a layer that others may link: {said}")
-    return 0
+    if made.open_entries:
+        listed = humanized.listed(list(made.open_entries), most=5)
+        sentence = f"other users can still write files of {listed}"
+        output.Reporter(verbosity=arguments.verbosity).warn(
+            f"{sentence}: `pepip store repair`, by their owner or root, replaces them"
+        )
+    return code
 
 
 def run_publish(words: Sequence[str]) -> int:

@@ -6,14 +6,16 @@ Receipts, launchers and folders are uv's. Any other command of `uv tool` becomes
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 
+from pepip import names
 from pepip.errors import PepipError, UvError
 from pepip.uv import arguments, own_environments, process, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pepip.operations.own_environments import Run
     from pepip.store.root import Store
@@ -29,7 +31,7 @@ _VALUES_OF_RUN = frozenset(
         *("--from", "-w", "--with", "--with-editable", "--with-requirements", "--env-file", "-p", "--python"),
         *("-c", "--constraints", "--constraint", "--build-constraints", "--build-constraint", "-b"),
         *("--overrides", "--override", "--python-platform", "--torch-backend", "--reinstall-package"),
-        *("--no-build-package", "--no-binary-package"),
+        *("--no-build-package", "--no-binary-package", "--with-executables-from", "--excludes"),
     )
 )
 """The options of `uv tool run` that take a value, beside those that many commands share."""
@@ -134,7 +136,7 @@ def _of_command(probe: Sequence[str], new: Sequence[str], before: Sequence[str],
 
 
 def _change(words: Sequence[str]) -> int:
-    """Let uv install or upgrade tools, and link the tools that it has changed."""
+    """Let uv install or upgrade tools, and link the tools that it has changed. Others may change meanwhile, too."""
     store = _store(words, of_tool=True)
     try:
         folder = _folder_of_tools()
@@ -145,9 +147,36 @@ def _change(words: Sequence[str]) -> int:
     before = own_environments.tools(folder)
     code = process.run_uv_attached(["tool", *words])
     changed = [root for root, state in own_environments.tools(folder).items() if before.get(root) != state]
-    if changed:
-        _link(store, changed)
+    mine = _meant(words, changed, before)
+    if mine:
+        _link(store, mine)
     return _as_exit_code(code)
+
+
+def _meant(words: Sequence[str], changed: Sequence[str], before: Collection[str]) -> Sequence[str]:
+    """Return those of the `changed` tools that the words of `uv tool install` or `upgrade` mean.
+
+    A path or a URL may mean the only tool that has changed. `upgrade --all` means every tool that was there `before`.
+    """
+    (command, *rest), given = _split(words)[1], []
+    while rest:
+        rest = _split(rest)[1]
+        given += [word for word in rest[:1] if word != "--"]
+        rest = rest[1:]
+    if not given and command == "upgrade":
+        return [root for root in changed if root in before]
+    named = {_name_of_tool(word) for word in given}
+    mine = [root for root in changed if os.path.basename(root) in named]
+    return changed if "" in named and len(changed) == 1 else mine
+
+
+def _name_of_tool(requirement: str) -> str:
+    """Return the name of the tool that a requirement names, empty if it is a path or a URL."""
+    import re
+
+    match = re.match(r"([A-Za-z0-9._-]+)\s*($|[\[<>=!~@;])", requirement)
+    is_file = requirement.endswith((".whl", ".zip", ".gz"))
+    return names.normalize_name(match[1]) if match and not is_file else ""
 
 
 def _folder_of_tools() -> str:

@@ -40,7 +40,7 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names of packages")
     parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
     parser.add_argument("-y", "--yes", action="store_true", help="don't ask")
-    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active one, or .venv)")
+    parser.add_argument("--venv", metavar="PATH", default="", help="the environment (the active or nearest one)")
     parser.add_argument("-p", "--python", metavar="X", default="", help="an environment, its interpreter or version")
     parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")

@@ -23,6 +23,7 @@ _REFUSALS = frozenset(
     if hasattr(errno, name)
 )
 _BLOCK_BYTES = 1 << 20
+_UNIT_OF_BLOCKS = 512  # of `st_blocks`, on all systems
 CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
@@ -163,10 +164,8 @@ def _copy(source: str, target: str, mode: int, *, keeps_times: bool = True) -> N
         writing = os.open(target, flags, mode | 0o200)
         try:
             _set_mode(writing, mode)
-            while block := os.read(reading, _BLOCK_BYTES):
-                rest = memoryview(block)
-                while rest:
-                    rest = rest[os.write(writing, rest) :]
+            if not _copy_around_holes(reading, writing):
+                _copy_content(reading, writing, sys.maxsize)
             if keeps_times:
                 _take_times(source, writing)
         except OSError as error:
@@ -176,6 +175,43 @@ def _copy(source: str, target: str, mode: int, *, keeps_times: bool = True) -> N
             os.close(writing)
     finally:
         os.close(reading)
+
+
+def _copy_content(reading: int, writing: int, most_bytes: int) -> None:
+    """Copy from one open file to another, at their positions, to the end or `most_bytes`."""
+    while block := os.read(reading, min(_BLOCK_BYTES, most_bytes)):
+        most_bytes -= len(block)
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(writing, rest) :]
+
+
+def _copy_around_holes(reading: int, writing: int) -> bool:
+    """Copy a file with holes to a new one with the same holes.
+
+    Returns False, and copies nothing, if the file has no holes, or if the system does not name them.
+    """
+    if sys.platform == "win32" or not hasattr(os, "SEEK_DATA"):
+        return False
+    status = os.fstat(reading)
+    if status.st_blocks * _UNIT_OF_BLOCKS >= status.st_size:
+        return False
+    end = 0
+    while end < status.st_size:
+        try:
+            start = os.lseek(reading, end, os.SEEK_DATA)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                if end:
+                    raise
+                return False  # an old file system
+            break  # the rest is a hole
+        end = os.lseek(reading, start, os.SEEK_HOLE)
+        os.lseek(reading, start, os.SEEK_SET)
+        os.lseek(writing, start, os.SEEK_SET)
+        _copy_content(reading, writing, end - start)
+    os.ftruncate(writing, status.st_size)
+    return True
 
 
 def _set_mode(descriptor: int, mode: int) -> None:

@@ -94,6 +94,7 @@ def acquire(
     missing = [artifact for artifact in artifacts if artifact.name not in have]
     if not missing:
         return Acquired(have, indexes=resolve.indexes(request, private, environment) if private else None)
+    store.create()
     for root, reason in store.layers_away().items():
         yield Progress("warning", f"the layer {root} {reason}: its packages are stored in {store.root} instead")
     if not store.is_writable():
@@ -120,14 +121,13 @@ def folders_of_private(
 
     Folders are relative to site-packages. They must be real: uv must never write through a link to an entry. To find
     them, `lay_out` lets uv install the distributions into a scratch folder, where they lie in `site_packages`
-    (relative). The result is empty if this user may not write the store. Raises UvError if a distribution can't be
-    built: nothing has changed then, except that uv keeps the wheels that it has built.
+    (relative). Raises UvError if a distribution can't be built: nothing has changed then, except that uv keeps the
+    wheels that it has built.
     """
-    if not store.is_writable():
-        return set()
+    from pepip.host import temp_dirs
     from pepip.store import staging
 
-    with staging.area(store) as area:
+    with staging.area(store) if store.is_writable() else temp_dirs.folder() as area:
         for _ in lay_out(f"{area}/private"):
             pass
         return _folders_of(f"{area}/private/{site_packages}", names)

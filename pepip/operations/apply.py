@@ -82,7 +82,7 @@ def carry_out(
     was_there = interpreter.is_environment(root)
     with _made(root, make) as made:
         if made:
-            store.create()
+            store.create_unless_layered()
         environment = opened or venvs.open_environment(root, store, is_new=made)
         if made and is_shown:
             yield venvs.of_making(root, environment, "remake" if was_there else "make")
@@ -152,7 +152,7 @@ def _change_nothing(store: Store, decision: Decision, asked: Question | None) ->
 
 def _prepare(store: Store, environment: Environment) -> None:
     """Make the store ready to take entries. Raises PepipError if this user may not write the environment."""
-    store.create()
+    store.create_unless_layered()
     if store.is_writable() and os.listdir(paths.staging(store.root)):
         from pepip.store import staging
 
@@ -167,7 +167,7 @@ def load_modules() -> None:
 
 def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Progress]:
     """Warn root if other users can reach a new environment, but not the store that its links lead to."""
-    if files.user_id() or not hasattr(os, "geteuid"):
+    if files.user_id() or not hasattr(os, "geteuid") or not store.exists():
         return
     closed = rights.closed_to_others(store.root)
     is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
@@ -281,7 +281,7 @@ def _link(
             from pepip.operations import settling
 
             settling.note(store, asked, environment, present, entries.values(), is_locked=True)
-    yield from _warn_of_linking(environment, supply, present, is_registered=is_registered)
+    yield from _warn_of_linking(store, environment, supply, present, is_registered=is_registered)
     return _Linked(present, unfinished)
 
 
@@ -311,7 +311,7 @@ def _link_after_private(
             if not (is_alone and _are_there(supply)):
                 return None
             present = relinking.relink(store, environment, present, additions, (), installed=private)
-    yield from _warn_of_linking(environment, supply, present, is_registered=is_registered)
+    yield from _warn_of_linking(store, environment, supply, present, is_registered=is_registered)
     return _Linked(present, None)
 
 
@@ -354,12 +354,12 @@ def _installations(supply: Supply) -> list[Installation]:
 
 
 def _warn_of_linking(
-    environment: Environment, supply: Supply, present: Sequence[Installed], *, is_registered: bool
+    store: Store, environment: Environment, supply: Supply, present: Sequence[Installed], *, is_registered: bool
 ) -> Iterator[Progress]:
     used = {item.mode for item in present if item.name in supply.acquired.entries}
     if supply.mode not in {"", COPY} and COPY in used:
         yield Progress("warning", _FELL_BACK)
-    if supply.acquired.entries and not is_registered:
+    if supply.acquired.entries and store.exists() and not is_registered:
         yield Progress("warning", f"{environment.root} could not be registered in the read-only store")
 
 

@@ -92,12 +92,12 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
     def install_private(work: Work) -> Generator[Progress, None, None]:
         from pepip.uv import stage
 
-        again = deciding.private_to_reinstall(work, request.installer_options)
+        stage.uninstall(executable, deciding.private_to_reinstall(work, request.installer_options))
         is_of_lock = any(map(arguments.is_lock, request.requirement_files))
         if work.needs_whole_request or is_of_lock or files_name_index():
-            arrivals = stage.install_as_given(request, executable, reinstall=again)
+            arrivals = stage.install_as_given(request, executable)
         else:
-            arrivals = stage.install_private(request, work.private, executable, reinstall=again, indexes=work.indexes)
+            arrivals = stage.install_private(request, work.private, executable, indexes=work.indexes)
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
@@ -109,7 +109,10 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
             return stage.check(request, executable, prefix=folder, site_packages=site_packages)
         options = arguments.without(request.common_options, {"--no-build"}, {"--no-binary", "--only-binary"})
         anything = request._replace(common_options=(*options, "--no-binary", ":none:"))
-        return stage.install_private(anything, work.private, executable, prefix=folder, indexes=work.indexes)
+        again = deciding.private_to_reinstall(work, request.installer_options)
+        return stage.install_private(
+            anything, work.private, executable, reinstall=again, prefix=folder, indexes=work.indexes
+        )
 
     return ChangeJob(request, decide, install_private, lay_out_private)
 

@@ -164,7 +164,8 @@ class Preparer:
     def _small_downloads(self, batch: Batch, wheels: Iterable[StagedWheel]) -> Iterator[Progress]:
         """Report downloads that uv does not report, since they are small: the wheels that are new in uv's cache."""
         for item in wheels:
-            size_bytes = batch.artifacts[item.name].size_bytes
+            artifact = batch.artifacts[item.name]
+            size_bytes = 0 if artifact.local_path else artifact.size_bytes
             if size_bytes and item.name not in self.arrived:
                 with contextlib.suppress(FileNotFoundError):
                     if _was_made_since(item.wheel, self._need.began_at_ns):

@@ -230,8 +230,11 @@ class _Sync(NamedTuple):
 
     def install_private(self, work: Work) -> Generator[Progress, None, None]:
         """Let uv install the private distributions, and the project itself."""
+        from pepip.uv import stage
+
         again = deciding.private_to_reinstall(work, self.request.reinstall_options)
-        for arrival in project.install_private(self.request, reinstall=again):
+        stage.uninstall(self.environment.executable, again)
+        for arrival in project.install_private(self.request):
             yield Progress("build", arrival.name)
 
     def install_private_first(self, work: Work) -> Iterator[Progress]:
@@ -244,12 +247,14 @@ class _Sync(NamedTuple):
         from pepip.uv import stage
 
         staging = project.staging_request(self.request)
+        again = deciding.private_to_reinstall(work, self.request.reinstall_options)
+        executable = self.environment.executable
         if self.builds_with_others:
-            return stage.install_private(staging, work.private, self.environment.executable, prefix=folder)
+            return stage.install_private(staging, work.private, executable, reinstall=again, prefix=folder)
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
         others.update(item.name for item in contents.installed(self.environment, self.store.known_roots))
-        return project.lay_out(self.request, self.environment.executable, folder, without=sorted(others - private))
+        return project.lay_out(self.request, executable, folder, reinstall=again, without=sorted(others - private))
 
     @property
     def builds_with_others(self) -> bool:
@@ -326,7 +331,7 @@ def _make(store: Store, request: ProjectRequest, root: str) -> bool:
             project.make_environment(request, elsewhere=root if is_redirected else "")
 
     def make() -> None:
-        store.create()  # its cache keeps the answers for other folders with the same project
+        store.create_unless_layered()  # its cache keeps the answers for other folders with the same project
         words = project.words_of_environment(request)
         if not words or os.path.lexists(root):
             make_by_uv()

@@ -81,7 +81,7 @@ def complete_interrupted(store: Store, root: str) -> str:
         return ""
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
-    store.create()
+    store.create_unless_layered()
     with folder_use.in_use(root), _undisturbed(store, root):
         return complete(store, environment)
 

@@ -25,13 +25,17 @@ _LARGEST_ID = (1 << 32) - 2
 
 
 class InitializedStore(NamedTuple):
-    """A store as it is now. `group` is empty for a store of one user; `trust` says whose entries its users link."""
+    """A store as it is now. `group` is empty for a store of one user; `trust` says whose entries its users link.
+
+    `open_entries` are the ids of entries of which other users can still write a file.
+    """
 
     home: str
     group: str
     trust: str
     is_layer: bool = False
     lease_days: int = 0
+    open_entries: tuple[str, ...] = ()
 
 
 def initialize(
@@ -69,11 +73,11 @@ def initialize(
             leases.set_policy(store.root, layer)
         except OSError as error:
             raise store.refusal(store.root, error) from error
-    _close_entries(fresh)
+    left = _close_entries(fresh)
     said = trust.in_words(fresh.trust, fresh.like) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
-    return InitializedStore(store.root, group, said, policy is not None, days)
+    return InitializedStore(store.root, group, said, policy is not None, days, left)
 
 
 def _correct_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) -> None:
@@ -95,17 +99,23 @@ def _correct_buckets(packages: str, *, mode: int, owner_id: int, group_id: int) 
             )
 
 
-def _close_entries(store: Store) -> None:
+def _close_entries(store: Store) -> tuple[str, ...]:
     """Let only this user write the files of this user's entries. Before, the user's group may have been able to.
 
     The correction seals the entry, so a changed entry is left as it is: `store verify` names it, and nobody links it.
+    Returns the ids of the entries, also of other users, that were left so.
     """
+    left = []
     for item in listing.stored(store):
-        if store.owns_entry(item.path):
-            with contextlib.suppress(OSError, ValueError, StoreError):  # a damaged entry
-                flaws = check.open_files(item.path)
-                if flaws and entries.is_whole(entries.read(store, item.id)):
-                    check.correct(item.path, flaws, "", like=store.like)
+        with contextlib.suppress(FileNotFoundError):  # pruned meanwhile
+            flaws = check.open_files_of(item.path)
+            if flaws and store.owns_entry(item.path):
+                with contextlib.suppress(OSError, ValueError, StoreError):  # a damaged entry
+                    if entries.is_whole(entries.read(store, item.id)):
+                        check.correct(item.path, flaws, "", like=store.like)
+                flaws = check.open_files_of(item.path)
+            left += [item.id] if flaws else []
+    return tuple(left)
 
 
 def _user_id(name: str) -> int:

@@ -155,6 +155,8 @@ class _Run:
         own_cache = f"{place}.cache" if batch.is_fresh or arguments.wants_no_cache(request) else ""
         cache = own_cache or cacheable.cache_folder(request.common_options)
         sizes = {artifact.name: artifact.size_bytes for artifact in batch.artifacts.values()}
+        remote = [artifact for artifact in self._need.artifacts if not artifact.local_path]
+        phase = "download" if remote else "store"
         known, seen = self._preparer.archives, self._preparer.seen
         if cache not in known:
             known[cache] = archives.Archives(cache)
@@ -172,13 +174,13 @@ class _Run:
             ):
                 if not arrival.name:
                     if self._number == 1:
-                        wanted = count(len(self._need.artifacts), "distribution")
-                        yield Progress("download", wanted, 0, self._need.download_bytes)
+                        wanted = count(len(remote or self._need.artifacts), "distribution")
+                        yield Progress(phase, wanted, 0, self._need.download_bytes)
                     self._need.meanwhile()
                     continue
                 self._preparer.arrived.add(arrival.name)
                 name = f"{arrival.name} (built)" if arrival.is_built else arrival.name
-                yield Progress("download", name, sizes.get(arrival.name, 0), self._need.download_bytes)
+                yield Progress(phase, name, sizes.get(arrival.name, 0), self._need.download_bytes)
 
 
 def _has_hash(artifact: Artifact) -> bool:

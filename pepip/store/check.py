@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, links, permissions
 from pepip.store import document as documents
-from pepip.store import entries, prelinks, trust
+from pepip.store import entries, open_files, prelinks, trust
 from pepip.store.entries import SEALED_AT_NS
 from pepip.wheel import footprint, module_folders, record
 
@@ -125,7 +125,8 @@ def _flaws(path: str) -> list[Flaw]:
             present.add(shown)
             if is_bytecode and paths.is_bytecode_name(name):
                 # An import may compile the module anew, even if the wheel ships the bytecode: only the mode counts.
-                found += _open_file(status, shown, serves_others=serves_others)
+                if open_files.is_open(f"{current}/{name}", serves_others=serves_others):
+                    found.append(Flaw("mode", shown))
                 continue
             found += _flaws_of_file(
                 f"{current}/{name}",
@@ -146,25 +147,11 @@ def _flaws(path: str) -> list[Flaw]:
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
-def open_files(path: str) -> list[Flaw]:
-    """Return a flaw for each file of the entry at `path` that users can write who must not: see `too_writable`.
-
-    Bytecode counts, too. Reads no file.
-    """
+def open_files_of(path: str) -> list[Flaw]:
+    """Return a flaw for each file of the entry at `path` that users can write who must not: see `open_files`."""
     store_root = f"{path}/../../.."
     serves_others = trust.serves_others(store_root, os.stat(store_root))
-    found = []
-    for folder, _, names in os.walk(path):
-        for place in (f"{folder}/{name}" for name in names):
-            with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
-                found += _open_file(os.lstat(place), place[len(path) + 1 :], serves_others=serves_others)
-    return found
-
-
-def _open_file(status: os.stat_result, shown: str, *, serves_others: bool) -> list[Flaw]:
-    mode = status.st_mode
-    is_open = stat.S_ISREG(mode) and permissions.too_writable(mode, serves_others=serves_others)
-    return [Flaw("mode", shown)] if is_open else []
+    return [Flaw("mode", shown) for shown in open_files.below(path, serves_others=serves_others)]
 
 
 def _document_or_flaw(path: str) -> Document | Flaw:

@@ -108,7 +108,8 @@ def _find_in_layers(
 ) -> Entry | None:
     """Return the undamaged entry of this identity in the first layer that has one.
 
-    A layer that can't be read counts as one that lacks the entry.
+    A layer that can't be read counts as one that lacks the entry, and so does a layer in which users other than the
+    owner may write a file of the entry.
     """
     for layer in store.layers:
         with contextlib.suppress(OSError):
@@ -118,9 +119,21 @@ def _find_in_layers(
                         entry = read(store, f"{paths.packages(layer.root)}/{bucket}/{folder}")
                         is_meant = entry.identity == identity and entry.name == name
                         is_fit = entry.id not in store.unusable and layer.trusts_entry(entry.path)
-                        if is_meant and is_fit and is_whole(entry):
+                        if is_meant and is_fit and is_whole(entry) and not _is_open(layer, entry):
                             return entry
     return None
+
+
+def _is_open(layer: Store, entry: Entry) -> bool:
+    """Tell whether somebody else than its owner may write a file of an entry in a layer.
+
+    Only the store of one user keeps such modes of uv's cache. Its owner may not know that others link it as a layer.
+    """
+    if layer.serves_others:
+        return False
+    from pepip.store import open_files
+
+    return any(open_files.below(entry.path, serves_others=True))
 
 
 def _find_adopted(store: Store, name: str, identity: str) -> Entry | None:

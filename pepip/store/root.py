@@ -7,7 +7,7 @@ import os
 import stat
 
 from pepip import paths
-from pepip.errors import StoreError
+from pepip.errors import PepipError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files, filesystems, locks, permissions, rights
 from pepip.model import StoreRoots
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from pepip.model import Entry
 
     Item = TypeVar("Item")
+
+
+_NOWHERE = "/nonexistent/.pepip"
 
 
 class CachedEntry(NamedTuple):
@@ -41,16 +44,17 @@ class Store:
     `known_entries` are the entries that this run has read, by id: see `entries.read`. `recalled_entries` are those
     that a cache has supplied, by environment: see `linked_entries`. `registered` maps the path of each environment
     that this run has registered to its file in the registry. `unusable` are the ids of damaged entries that this run
-    can't repair: they count as lost.
+    can't repair: they count as lost. An `obstacle` is the reason why the store can't exist.
     """
 
     __slots__ = (
-        *("_known_roots", "_like", "_trust", "known_entries", "layers", "recalled_entries", "registered", "root"),
-        "unusable",
+        *("_known_roots", "_like", "_obstacle", "_trust", "known_entries", "layers", "recalled_entries"),
+        *("registered", "root", "unusable"),
     )
 
-    def __init__(self, root: str, layer_roots: Iterable[str] = ()) -> None:
+    def __init__(self, root: str, layer_roots: Iterable[str] = (), obstacle: PepipError | None = None) -> None:
         self.root = root
+        self._obstacle = obstacle
         self.layers = tuple(Store(layer) for layer in layer_roots)
         self._known_roots: StoreRoots | None = None
         self._like: os.stat_result | None = None
@@ -101,8 +105,12 @@ class Store:
 
     @property
     def is_remote(self) -> bool:
-        """Whether other machines may see the store. Then each call on a file may wait for one of them."""
-        return filesystems.may_be_remote(self.root, self.like.st_dev)  # the status is known already
+        """Whether other machines may see the store. Then each call on a file may wait for one of them.
+
+        False if the store does not exist.
+        """
+        is_there = self._like is not None or self.exists()
+        return is_there and filesystems.may_be_remote(self.root, self.like.st_dev)  # the status is known already
 
     def each(self, do: Callable[[Item], object], items: Iterable[Item]) -> None:
         """Run `do` on each of `items`: one after the other, or in several threads if the store is remote.
@@ -120,7 +128,7 @@ class Store:
     @property
     def has_remote(self) -> bool:
         """Whether the store or one of its layers is remote."""
-        return any(home.exists() and home.is_remote for home in (self, *self.layers))
+        return any(home.is_remote for home in (self, *self.layers))
 
     @property
     def is_shared(self) -> bool:
@@ -200,7 +208,7 @@ class Store:
 
     def reread(self) -> Store:
         """Return the same store with its status read anew, for use after its mode or group was changed."""
-        return Store(self.root, [layer.root for layer in self.layers])
+        return Store(self.root, [layer.root for layer in self.layers], self._obstacle)
 
     def exists(self) -> bool:
         """Tell whether the store's root folder exists."""
@@ -222,11 +230,24 @@ class Store:
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.root))
 
+    def create_unless_layered(self) -> None:
+        """Make the missing folders of the store, if this user may. Raises StoreError if not, and if it has no layers.
+
+        Without the store, entries of layers can be linked all the same.
+        """
+        try:
+            self.create()
+        except PepipError:
+            if not self.layers or self.exists():
+                raise
+
     def make_root(self) -> None:
-        """Make the root folder if it is missing. Raises StoreError if this user may not.
+        """Make the root folder if it is missing. Raises StoreError if this user may not, and the store's obstacle.
 
         Raises StoreError also if it would lie among the entries of another store, which would count it as damage.
         """
+        if self._obstacle:
+            raise self._obstacle
         if os.path.isdir(self.root):
             return
         outer = layers.store_above(self.root)
@@ -284,7 +305,9 @@ class Store:
         the lock of this store was taken.
         """
         with contextlib.ExitStack() as held:
-            is_held = held.enter_context(locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode))
+            is_held = self.exists() and held.enter_context(
+                locks.held(f"{self.root}/.lock", shared=True, mode=self.lock_mode)
+            )
             for layer in self.layers:
                 held.enter_context(locks.held(f"{layer.root}/.lock", shared=True, writes=False))
             yield is_held
@@ -318,11 +341,18 @@ def configured(variables: Mapping[str, str]) -> Store:
     """Return the store that `PEPIP_HOME` names, or the user's default store, with its layers.
 
     Raises UsageError if a path begins with `~` and there is no home folder, if a layer has no absolute path, or if
-    one of the stores lies among the entries of another. Raises StoreError if another user made a link in the place of
-    a folder of the store.
+    one of the stores lies among the entries of another. Without a home folder, a user who names layers has a store
+    that can't exist. Raises StoreError if another user made a link in the place of a folder of the store.
     """
-    root = paths.default_store_root(variables)
-    store = Store(root, layers.named(variables, root))
+    obstacle = None
+    try:
+        root = paths.default_store_root(variables)
+    except UsageError as error:
+        root, obstacle = _NOWHERE, error
+    layer_roots = layers.named(variables, root)
+    if obstacle and not layer_roots:
+        raise obstacle
+    store = Store(root, layer_roots, obstacle)
     with contextlib.suppress(OSError):  # there may be no store yet
         trust.refuse_foreign_links(root, store.like)
     return store

@@ -169,6 +169,9 @@ def of_adoption(done: list[Adopted]) -> Report:
 
 def of_ejecting(done: Ejected) -> Report:
     """Describe an ejection."""
+    if done.lost:
+        names = ", ".join(name for name, _ in done.lost)
+        return Report(f"{names} left {done.environment}: the store has lost the files", problem=IN_PART)
     if not done.distributions:
         return Report(f"nothing to do: {done.environment} links nothing")
     count = formatting.count(len(done.distributions), "package")

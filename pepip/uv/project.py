@@ -209,14 +209,18 @@ def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: En
     return resolve.artifacts_of_lock(staging_request(request), result.stdout, wanted, environment)
 
 
-def lay_out(request: ProjectRequest, executable: str, root: str, *, without: Sequence[str]) -> Iterator[Arrival]:
+def lay_out(
+    request: ProjectRequest, executable: str, root: str, *, reinstall: Sequence[str], without: Sequence[str]
+) -> Iterator[Arrival]:
     """Let `uv sync` make an environment at `root` from the lock, `without` these distributions.
 
-    `executable` is the interpreter of the project's environment. Raises UvError.
+    `reinstall` names distributions that uv must fetch or build anew. `executable` is the interpreter of the project's
+    environment. Raises UvError.
     """
     from pepip.uv import stage
 
     left_out = [word for name in without for word in ("--no-install-package", name)]
+    left_out += [word for name in reinstall for word in ("--reinstall-package", name)]
     options = [*request.common_options, *request.build_options, *request.selection_options]
     options += arguments.without(request.sync_options, {"--active", "--inexact"})
     command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT, *options, "--python", executable]
@@ -224,21 +228,17 @@ def lay_out(request: ProjectRequest, executable: str, root: str, *, without: Seq
     yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
 
 
-def install_private(
-    request: ProjectRequest, *, reinstall: Sequence[str] = (), without: Sequence[str] = ()
-) -> Iterator[Arrival]:
+def install_private(request: ProjectRequest, *, without: Sequence[str] = ()) -> Iterator[Arrival]:
     """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    `reinstall` names distributions among them that are installed already and must be replaced. Those in `without` are
-    neither installed nor removed.
+    Those in `without` are neither installed nor removed.
     """
     from pepip.uv import stage
 
-    replaced = [word for name in reinstall for word in ("--reinstall-package", name)]
     left_out = [word for name in without for word in ("--no-install-package", name)]
     left_out += ["--inexact"] if without and "--inexact" not in request.sync_options else []
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
-    options = [*_common(request), *request.selection_options, *request.sync_options, *replaced, *left_out]
+    options = [*_common(request), *request.selection_options, *request.sync_options, *left_out]
     yield from stage.arrivals([*command, *options], **_variables())
 
 

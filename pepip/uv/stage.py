@@ -111,8 +111,8 @@ def install_private(
 ) -> Iterator[Arrival]:
     """Let uv install artifacts that are not shared, as real files, into the environment or into `prefix`.
 
-    `indexes` are as in `stage`. `reinstall` names the artifacts that are installed already and must be replaced. The
-    dependencies of the artifacts must be in the environment already.
+    `indexes` are as in `stage`. `reinstall` names the artifacts that uv must fetch or build anew. The dependencies of
+    the artifacts must be in the environment already.
     """
     from pepip.host import temp_dirs
 
@@ -142,17 +142,22 @@ def _may_be_locked(artifact: Artifact) -> bool:
     return not artifact.package.keys().isdisjoint(_LOCKABLE) and not is_unnamed_revision
 
 
-def install_as_given(request: Request, executable: str, *, reinstall: Sequence[str]) -> Iterator[Arrival]:
-    """Let uv read the request itself, and install the missing distributions into the environment.
-
-    `reinstall` names distributions that are installed already and must be replaced.
-    """
+def install_as_given(request: Request, executable: str) -> Iterator[Arrival]:
+    """Let uv read the request itself, and install the missing distributions into the environment."""
     installer_words = arguments.without(request.installer_options, arguments.REINSTALL, {"--reinstall-package"})
     resolver_words = arguments.without(request.resolver_options, {"--upgrade", "-U"})
     rest = request._replace(installer_options=tuple(installer_words), resolver_options=tuple(resolver_words))
-    again = [word for name in reinstall for word in ("--reinstall-package", name)]
-    command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT, "--python", executable, *again]
+    command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT, "--python", executable]
     yield from arrivals([*command, *arguments.as_given(rest)])
+
+
+def uninstall(executable: str, names: Sequence[str]) -> None:
+    """Let uv remove distributions that it then installs again. Raises UvError.
+
+    If uv were told to reinstall them, it would build them once more, although they were built to learn their files.
+    """
+    if names:
+        process.run(["pip", "uninstall", *PLAIN_OUTPUT, "--python", executable, "--", *names])
 
 
 def uninstall_from(folder: str, executable: str, names: Sequence[str]) -> None:

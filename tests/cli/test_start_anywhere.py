@@ -333,3 +333,22 @@ def test_a_home_that_may_not_be_written_is_one_clear_error(
 
     assert_refused(refused, f"cannot make the store {closed}/.pepip", "hint: set PEPIP_HOME")
     assert list(closed.iterdir()) == []
+
+
+def test_the_example_of_install_names_the_environment(
+    machine: Machine, tmp_path: Path, source: tuple[str | Path, ...]
+) -> None:
+    """In a folder below a project, the nearest environment is the project's. Only without one, a new one is made."""
+    inner = machine.make_folder(tmp_path / "project" / "inner")
+
+    text = machine.pepip("install", "--help", folder=inner).stdout
+    machine.pepip("install", "lamp", *source, folder=inner.parent)
+    machine.pepip("install", "lamp", *source, folder=inner)
+    active = machine.make_folder(tmp_path / "other") / ".venv"
+    machine.uv("venv", active, *source[-2:], folder=active.parent)
+    machine.pepip("install", "lamp", *source, folder=inner, variables={"VIRTUAL_ENV": str(active)})
+
+    assert "into the active environment, the nearest .venv, or a new .venv here" in text
+    assert (site_packages_of(inner.parent / ".venv") / "lamp.py").exists()
+    assert (site_packages_of(active) / "lamp.py").exists()
+    assert not (inner / ".venv").exists()

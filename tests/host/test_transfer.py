@@ -129,3 +129,21 @@ def test_a_tree_has_all_files_and_says_which_are_its_own(tmp_path: Path, way: st
     assert own == (set(names) if way == COPY else set())
     with pytest.raises(FileExistsError):
         Transfer(way).tree(str(source), str(target), found, in_turn=in_turn)
+
+
+@pytest.mark.parametrize("pieces", [[(0, b"a")], [(1 << 20, b"b")], [(0, b"a"), (3 << 20, b"c" * 5000)], []], ids=len)
+def test_a_copy_keeps_holes(tmp_path: Path, pieces: list[tuple[int, bytes]]) -> None:
+    """Content and size are the same, and holes occupy no blocks."""
+    source, target = tmp_path / "source", tmp_path / "target"
+    with source.open("wb") as file:
+        for start, text in pieces:
+            file.seek(start)
+            file.write(text)
+        file.truncate(8 << 20)
+    if source.stat().st_blocks * 512 >= source.stat().st_size:
+        pytest.skip("this file system has no holes")
+
+    Transfer(COPY).file(str(source), str(target), 0o644)
+
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_blocks <= source.stat().st_blocks

@@ -22,6 +22,7 @@ from tests.support.shelf import with_script_alone
 from tests.support.snapshots import changes, sha256_of, snapshot
 from tests.support.stores import entries_of, problems_of
 from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
 
 pytestmark = pytest.mark.every(2)
 
@@ -513,3 +514,38 @@ pepip-tests-only-here = {{ index = "own" }}
 
     assert (machine.store / "packages/py3-none-any/pepip-tests-only-here-1.0").is_dir()
     machine.python(desk.twins.pepip_environment, "-c", "import only_here")
+
+
+BACKEND = """import os, zipfile
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    with open({log!r}, "a") as file:
+        file.write("built\\n")
+    about = "pot-1.0.dist-info/"
+    files = {{"pot.py": "", about + "METADATA": "Metadata-Version: 2.1\\nName: pot\\nVersion: 1.0\\n"}}
+    files[about + "WHEEL"] = "Wheel-Version: 1.0\\nGenerator: x\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n"
+    files[about + "RECORD"] = "".join(name + ",,\\n" for name in [*files, about + "RECORD"])
+    with zipfile.ZipFile(os.path.join(folder, "pot-1.0-py3-none-any.whl"), "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name, text)
+    return "pot-1.0-py3-none-any.whl"
+"""
+
+
+@pytest.mark.parametrize(
+    "words", ["install --reinstall .", "install --reinstall-package pot .", "sync --no-editable --reinstall"]
+)
+def test_a_folder_that_is_reinstalled_is_built_once(workbench: Workbench, words: str) -> None:
+    """As by uv, also if uv has no built wheel of it."""
+    log = workbench.project / "log.txt"
+    system = '[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n'
+    project = f'[project]\nname = "pot"\nversion = "1.0"\nrequires-python = ">=3.8"\n{system}'
+    (workbench.project / "pyproject.toml").write_text(project)
+    (workbench.project / "back.py").write_text(BACKEND.format(log=str(log)))
+    workbench.pepip("install", ".")
+    workbench.uv("cache", "clean", "pot")
+    log.unlink()
+
+    workbench.pepip(*words.split())
+
+    assert log.read_text().splitlines() == ["built"]
+    workbench.python("-c", "import pot")

@@ -464,13 +464,21 @@ def test_a_store_that_was_removed_is_filled_again_at_once(workbench: Workbench) 
     workbench.install("chime==1.0", "bell-core", "bell-extra")
     workbench.store.rename(workbench.folder / "lost")
 
-    output = workbench.pepip("install", "chime==1.0", *workbench.from_wheelhouse)
+    output = workbench.pepip("install", "-v", "chime==1.0", *workbench.from_wheelhouse)
 
     sentence = "the store has lost bell-core, bell-extra, chime, or somebody else may have changed them there"
     assert f"warning: {sentence}: fetching them again" in output.stderr
-    assert output.stderr.count("Downloading") == 1
-    assert "Downloading 3 distributions" in output.stderr
+    assert output.stderr.count("Storing 3 distributions") == 1
     workbench.python("-c", "import chime, bell.core, bell.extra")
+
+
+def test_files_of_this_machine_are_not_said_to_be_downloaded(workbench: Workbench) -> None:
+    """Only files of an index are."""
+    of_folder = workbench.pepip("install", "chime==1.0", *workbench.from_wheelhouse)
+    of_index = workbench.pepip("install", "--no-deps", "iniconfig")
+
+    assert "Downloading" not in of_folder.stderr
+    assert "Downloading 1 distribution" in of_index.stderr
 
 
 def test_a_run_says_that_the_store_has_lost_an_entry(workbench: Workbench) -> None:

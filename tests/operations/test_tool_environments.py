@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +150,44 @@ def test_a_linked_tool_is_upgraded_and_removed_by_uv(workbench: Workbench) -> No
     assert_whole(workbench)
     workbench.pepip("prune", "--yes")
     assert workbench.ask("store", "list") == []
+
+
+BACKEND = """import shutil, subprocess, sys
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    shutil.copytree({source!r}, {target!r}, symlinks=True)
+    shutil.copy({wheel!r}, folder)
+    return {wheel!r}.rpartition("/")[2]
+"""
+
+
+def test_a_tool_that_another_process_installs_meanwhile_is_left_alone(workbench: Workbench) -> None:
+    """It may belong to somebody with another store, or with none."""
+    cap = replace(INK, name="cap", entry_points={"console_scripts": {"cap": "ink:COLOR"}})
+    workbench.supply([cap])
+    workbench.uv("tool", "install", "cap", variables=variables_of(workbench, "uv"))
+    side = workbench.machine.make_folder(workbench.folder / "side")
+    system = '[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n'
+    (side / "pyproject.toml").write_text(f'[project]\nname = "ink"\nversion = "1.0"\n{system}')
+    other = tool_of(workbench, name="cap")
+    places = {"source": str(tool_of(workbench, "uv", "cap")), "target": str(other)}
+    (side / "back.py").write_text(BACKEND.format(**places, wheel=str(workbench.wheelhouse / INK.filename)))
+
+    workbench.pepip("tool", "install", "--with", "./side", "Pen>=1")
+
+    assert is_linked(workbench, tool_of(workbench), "pen")
+    assert (other / "uv-receipt.toml").exists()
+    assert not is_linked(workbench, other, "ink")
+
+
+@pytest.mark.parametrize("word", ["pen", "pen==1.0", "pen[x]", "pen@1.0", "pen @ <url>", "<wheel>", "./<wheel>"])
+def test_a_tool_is_linked_however_it_is_named(workbench: Workbench, word: str) -> None:
+    """As a requirement, as a path, as a URL."""
+    wheel = workbench.wheelhouse / PEN[0].filename
+    shutil.copy(wheel, workbench.folder)
+
+    workbench.pepip("tool", "install", "-q", word.replace("<url>", wheel.as_uri()).replace("<wheel>", wheel.name))
+
+    assert is_linked(workbench, tool_of(workbench), "pen")
 
 
 def test_an_installed_tool_is_never_pruned(workbench: Workbench) -> None:

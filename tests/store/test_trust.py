@@ -283,10 +283,18 @@ def test_init_seals_no_entry_that_somebody_has_changed(workbench: Workbench) -> 
     changed.write_text("SOUND = 'bang'\n")
     changed.chmod(0o664)
 
-    workbench.pepip("store", "init", "--layer")
+    said = workbench.pepip("store", "init", "--layer", check=False)
 
+    assert said.returncode == 1
+    sentence = (
+        f"other users can still write files of {entry.parent.name}/drum-1.0: `pepip store repair`, by their owner"
+    )
+    assert f"warning: {sentence}" in said.stderr
+    assert workbench.pepip("store", "init", "--json", check=False).returncode == 1
     verdict = workbench.pepip("store", "verify", check=False)
     assert verdict.returncode == 1
     shutil.rmtree(workbench.environment)
     workbench.install("drum")
     assert workbench.python("-c", "import drum; print(drum.SOUND)") == "boom"
+    workbench.pepip("store", "repair")
+    assert "warning" not in workbench.pepip("store", "init").stderr

@@ -128,6 +128,21 @@ def test_no_group_can_write_a_layer(workbench: Workbench, tmp_path: Path) -> Non
     assert list(published.glob("packages/*/drum-1.0/drum/__pycache__/*.pyc")) != []
 
 
+@pytest.mark.parametrize("umask", [0o002, 0o022], ids="{:03o}".format, indirect=True)
+def test_a_reader_links_no_file_that_a_group_can_write(workbench: Workbench, tmp_path: Path, umask: int) -> None:
+    """Somebody's store is named as a layer, but its owner did not make it one. The package is stored once more."""
+    theirs = tmp_path / "theirs"
+    owner = replace(workbench, machine=replace(workbench.machine, store=theirs))
+    owner.pepip("store", "add", "drum==1.0", *owner.source)
+
+    workbench.pepip("install", "drum==1.0", *workbench.source, variables={"PEPIP_LAYERS": str(theirs)})
+
+    is_open = bool(umask & 0o020) is False
+    assert bool(writable(next(theirs.glob("packages/*/drum-1.0")), stat.S_IWGRP)) == is_open
+    assert (workbench.entries() == ["drum-1.0"]) == is_open
+    assert workbench.python("-c", "import drum; print(drum.VERSION)") == "1.0"
+
+
 @pytest.mark.parametrize("umask", [0o002], indirect=True)
 @pytest.mark.usefixtures("umask")
 def test_a_store_that_becomes_a_layer_is_closed_to_the_group(workbench: Workbench) -> None:

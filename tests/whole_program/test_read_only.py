@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,13 @@ requires-python = ">=3.9"
 dependencies = ["iniconfig", "click"]
 """
 INTO = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && cd "$1" && shift && exec "$@"'
+WITHOUT_HOME = """\
+for file in /etc/passwd /etc/nsswitch.conf; do mount --bind /dev/null $file || exit; done
+unset HOME
+"$0" -c 'import os, pwd; pwd.getpwuid(os.getuid())' 2>/dev/null && exit 99
+exec "$@"
+"""
+"""Runs a command for a user whose home neither HOME nor the system names."""
 
 
 @dataclass(frozen=True)
@@ -64,13 +72,24 @@ class Sandbox:
         """Run uv or pepip where everything may be written."""
         return self.machine.run([*self._program(program), *words], folder=folder, variables=self.variables())
 
-    def inside(self, program: str, *words: str, folder: Path, traced: str = "") -> Output:
+    def layer(self, *names: str) -> Path:
+        """Return a store of another user that has these packages, by default all that are stored."""
+        folder = self.folder / "layer"
+        self.outside("pepip", "store", "publish", *(names or ["*"]), "--to", str(folder), folder=self.folder)
+        return folder
+
+    def inside(
+        self, program: str, *words: str, folder: Path, traced: str = "", layers: str = "", has_home: bool = True
+    ) -> Output:
         """Run uv or pepip in the sandbox. With `traced`, write its system calls into that file."""
         command = [*self._program(program), *words]
         if traced:
             command = ["strace", "-f", "-qq", "-y", "-e", "trace=file", "-o", traced, *command]
+        if not has_home:
+            command = ["sh", "-c", WITHOUT_HOME, sys.executable, *command]
         words_in = ["unshare", "-mn", "sh", "-c", INTO, str(self.home), str(folder), *command]
-        return self.machine.run(words_in, folder=folder, check=False, variables=self.variables())
+        variables = {**self.variables(), "PEPIP_LAYERS": layers}
+        return self.machine.run(words_in, folder=folder, check=False, variables=variables)
 
     def _program(self, name: str) -> list[str]:
         return {"uv": [str(uv_executable())], "pepip": [sys.executable, "-m", "pepip"]}.get(name, [name])
@@ -130,6 +149,51 @@ def test_nothing_is_written_elsewhere(sandbox: Sandbox, words: tuple[str, ...]) 
     assert output.returncode == 0, output.stderr
     allowed = (str(project), str(sandbox.folder / "tmp"), "/dev/", "/proc/self")
     assert [line for line in log.read_text().splitlines() if _writes(line) and not _is_below(line, allowed)] == []
+
+
+@pytest.mark.every(2)
+@pytest.mark.parametrize("home", ["read-only", "none"])
+@pytest.mark.parametrize(
+    "words", [*ROWS[:3], ("run", "--frozen", "--with", "click", "python", "-c", "import click")], ids=" ".join
+)
+def test_a_layer_is_enough_where_no_store_can_be_made(sandbox: Sandbox, words: tuple[str, ...], home: str) -> None:
+    """All packages are linked from the layer. Nothing is written but the project and temporary files."""
+    project = sandbox.project("second")
+    layer = sandbox.layer()
+    shutil.rmtree(sandbox.home / ".pepip", onerror=_open_and_retry)
+    log = sandbox.folder / "tmp" / "calls"
+    outputs = [
+        sandbox.inside(
+            "pepip", *words, folder=project, traced=str(log), layers=str(layer), has_home=home == "read-only"
+        )
+        for _ in range(2)
+    ]
+
+    if outputs[0].returncode == 99:
+        pytest.skip("the system's record of its users can't be hidden")
+    for output in outputs:
+        assert output.returncode == 0, output.stderr
+        assert "registered" not in output.stderr
+    if "--with" not in words:
+        assert (site_packages_of(project / ".venv") / "click").resolve().is_relative_to(layer)
+    allowed = (str(project), str(sandbox.folder / "tmp"), "/dev/", "/proc/self")
+    assert [line for line in log.read_text().splitlines() if _writes(line) and not _is_below(line, allowed)] == []
+    left = sandbox.inside("pepip", "list", folder=project, layers=str(layer), has_home=home == "read-only")
+    assert left.returncode == 0, left.stderr
+
+
+def test_a_package_that_no_layer_has_needs_a_store(sandbox: Sandbox) -> None:
+    """The error names the store that can't be made. The environment stays as it is."""
+    project = sandbox.project("second")
+    layer = sandbox.layer("iniconfig")
+    shutil.rmtree(sandbox.home / ".pepip", onerror=_open_and_retry)
+
+    output = sandbox.inside("pepip", "sync", "--frozen", folder=project, layers=str(layer))
+
+    assert output.returncode == 1
+    assert f"error: cannot make the store {sandbox.home}/.pepip: Read-only file system" in output.stderr
+    assert "hint: set PEPIP_HOME to a folder that you may write" in output.stderr
+    assert not (project / ".venv").exists()
 
 
 def test_the_environment_is_registered_by_the_first_command_that_may(sandbox: Sandbox) -> None:
@@ -193,6 +257,12 @@ def test_a_user_without_a_home_gets_an_environment_or_a_sentence(
     assert "Traceback" not in without.stderr + with_store.stderr
     assert without.returncode == 0 or without.stderr.count("error:") == 1, without.stderr
     assert with_store.returncode == 0, with_store.stderr
+
+
+def _open_and_retry(remove: Callable[[str], object], path: str, _: object) -> None:
+    """Remove a file of a read-only folder."""
+    Path(path).parent.chmod(0o755)
+    remove(path)
 
 
 def _listing(folder: Path) -> list[tuple[str, int]]:

@@ -25,10 +25,14 @@ if TYPE_CHECKING:
 
 
 class Ejected(NamedTuple):
-    """The result for an environment: names and versions of the distributions that now have real files."""
+    """The result for an environment: names and versions of the distributions that now have real files.
+
+    `lost` are those that the environment no longer has: their entries were lost, and could not be fetched again.
+    """
 
     environment: str
     distributions: tuple[tuple[str, str], ...]
+    lost: tuple[tuple[str, str], ...] = ()
 
 
 class Linking(NamedTuple):
@@ -66,16 +70,21 @@ def _size_bytes(store: Store, entry_id: str) -> int:
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    First, a change of a killed run is completed or taken back, and lost entries are stored again. If the environment
-    still links a lost entry then, VenvError is raised, and no link is replaced. Raises OSError if the disk is full:
-    then each distribution either is linked or has real files, and the next run continues.
+    First, a change of a killed run is completed or taken back, and lost entries are stored again. A distribution of an entry that
+    can't be fetched leaves the environment. If a lost entry is still linked then, VenvError is raised, and no link is
+    replaced. Raises OSError if the disk is full: then each distribution either is linked or has real files, and the
+    next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
     if not store.exists() and not _linked_entries(store, environment):
         return Ejected(root, ())
+    lost: set[tuple[str, str]] = set()
     if recover.is_needed(store, environment):
+        before = _installed(store, environment)
         yield from recover.recover(store, environment, Request())
+        after = _installed(store, environment)
+        lost = {(name, before[name]) for name in before.keys() - after.keys()}
     done = []
     with folder_use.in_use(root), venvs.locked(store, root):
         known = _linked_entries(store, environment)
@@ -89,7 +98,12 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
             leases.take(store, root, ())
         scan.forget(store, os.path.realpath(root))
         venv_id.forget(root)
-    return Ejected(root, tuple(done))
+    return Ejected(root, tuple(done), tuple(sorted(lost)))
+
+
+def _installed(store: Store, environment: Environment) -> dict[str, str]:
+    """Return the version of each distribution of an environment, by name."""
+    return {item.name: item.version for item in contents.installed(environment, store.known_roots)}
 
 
 def _linked_entries(store: Store, environment: Environment) -> list[Entry]:

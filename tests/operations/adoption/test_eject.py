@@ -100,7 +100,7 @@ def test_eject_names_the_ejected_distributions(attic: Attic) -> None:
     second = attic.machine.pepip("eject", environment, folder=attic.folder)
 
     assert json.loads(first.stdout)["environments"] == [
-        {"environment": str(environment), "distributions": [{"name": "single", "version": "1.0"}]}
+        {"environment": str(environment), "distributions": [{"name": "single", "version": "1.0"}], "lost": []}
     ]
     assert second.stderr == f"Nothing to do: {environment} links nothing\n"
 
@@ -115,9 +115,10 @@ def test_eject_refuses_a_missing_folder(attic: Attic) -> None:
     assert not (attic.folder / "nowhere").exists()
 
 
-def test_eject_of_a_lost_entry_changes_nothing(attic: Attic) -> None:
-    """A lost entry that can't be restored is named, and the other distributions still work."""
-    environment = attic.make("one", "uv copy", "single", "camera")
+@pytest.mark.parametrize("others", [["single"], []], ids=["others", "alone"])
+def test_eject_names_what_a_lost_entry_took_along(attic: Attic, others: list[str]) -> None:
+    """A lost entry that can't be restored is an error, and the other distributions get real files."""
+    environment = attic.make("one", "uv copy", *others, "camera")
     attic.adopt()
     (entry,) = attic.machine.store.glob("packages/*/camera-1.0")
     attic.machine.run(["chmod", "-R", "u+w", entry], folder=attic.folder)
@@ -125,9 +126,15 @@ def test_eject_of_a_lost_entry_changes_nothing(attic: Attic) -> None:
 
     output = attic.machine.pepip("eject", environment, folder=attic.folder, check=False)
 
-    assert "camera" in output.stderr
-    assert "Traceback" not in output.stderr
-    attic.machine.python(environment, "-c", "import single")
+    assert output.returncode == 1
+    assert (
+        f"error: camera left {environment}: the store has lost the files, and they can't be fetched" in output.stderr
+    )
+    assert "Nothing to do" not in output.stderr
+    assert (f"{environment} has real files now: 1 package" in output.stderr) == bool(others)
+    for name in others:
+        assert not (site_packages_of(environment) / name).is_symlink()
+        attic.machine.python(environment, "-c", f"import {name}")
 
 
 def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) -> None:
