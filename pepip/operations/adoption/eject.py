@@ -70,10 +70,10 @@ def _size_bytes(store: Store, entry_id: str) -> int:
 def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """Give the environment at `root` real files, yielding progress, and take it out of the registry.
 
-    First, a change of a killed run is completed or taken back, and lost entries are stored again. A distribution of an entry that
-    can't be fetched leaves the environment. If a lost entry is still linked then, VenvError is raised, and no link is
-    replaced. Raises OSError if the disk is full: then each distribution either is linked or has real files, and the
-    next run continues.
+    First, a change of a killed run is completed or taken back, and lost entries are stored again. A distribution of
+    an entry that can't be fetched leaves the environment. If a lost entry is still linked then, VenvError is raised,
+    and no link is replaced. Raises OSError if the disk is full: then each distribution either is linked or has real
+    files, and the next run continues.
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
