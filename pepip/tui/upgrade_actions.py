@@ -92,7 +92,7 @@ def preview_of(plan: UpgradePlan) -> Preview:
         elif not item.has_work or item.summary is None:
             changes.append(Change(previews.STAYS, place, "already has the newest versions that fit"))
         else:
-            changes.append(Change(previews.STAYS, place, upgrades.WAYS[item.target.way]))
+            changes.append(Change(previews.COMES, place, upgrades.WAYS[item.target.way]))
             changes += [
                 change._replace(name=f"  {change.name}") for change in previews.of_summary(item.summary).changes
             ]
