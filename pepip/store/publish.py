@@ -1,7 +1,7 @@
 """Makes entries from unpacked wheels that `proving` has compared with RECORD: lay out, describe, seal, rename.
 
 An entry has the files, folders, names and modes of the wheel that lies unpacked in uv's cache, with the wheel's own
-RECORD. After a failure only the staging folder has changed.
+RECORD. After a failure only the staging folder has changed, but `publish` may have moved an old entry to the trash.
 """
 
 from __future__ import annotations
@@ -255,7 +255,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, or by a damaged
     entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
     or damaged, in the bucket of the wheel's tag. The new entry takes the place of the old one in one step, where the
-    system can do that, and the old one is removed with the staging area.
+    system can do that, and the old one goes to the trash.
     Raises StoreError if both names are taken, or if this user may not write there.
     """
     workshop, document = prepared
@@ -318,6 +318,7 @@ def _replace(store: Store, workshop: str, place: str, inode: int) -> bool:
                 exchange.exchange(workshop, place)
         except OSError as error:
             raise trash.refusal(store, place, error) from error
+    trash.discard_replaced(store, workshop, place)
     return True
 
 

@@ -114,6 +114,16 @@ def discard(store: Store, place: str, own: str = "") -> None:
         raise refusal(store, place, error) from error
 
 
+def discard_replaced(store: Store, replaced: str, place: str) -> None:
+    """Move an entry that another one has replaced at `place` from its present path `replaced` into a new grave.
+
+    If that fails, for example because the disk is full, the entry stays where it is.
+    """
+    bucket, name = place.split("/")[-2:]
+    with contextlib.suppress(OSError, StoreError), permissions.writable(store.root, replaced), grave(store) as folder:
+        folders.move(store.root, replaced, f"{folder}/{name}.{bucket}.{time.monotonic_ns()}")
+
+
 def refusal(store: Store, place: str, error: OSError) -> StoreError:
     """Return the error for an entry that can't be moved. Without permission for that, it is another user's."""
     if isinstance(error, PermissionError):

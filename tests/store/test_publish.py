@@ -39,7 +39,7 @@ def test_an_entry_is_there_while_others_take_its_place(workbench: Workbench) -> 
 
     assert found == []
     assert problems_of(workbench.store) == []
-    assert workbench.leftovers() == []
+    assert list((workbench.store / "staging").iterdir()) == []
     assert workbench.python("-c", "import camera; print(camera.VERSION)") == "1.0"
 
 
@@ -68,7 +68,7 @@ def test_one_of_two_runs_replaces_a_damaged_entry(workbench: Workbench, monkeypa
         assert inode_before != entry.stat().st_ino
         assert os.path.isdir(mine.workshop)
     assert problems_of(workbench.store) == []
-    assert workbench.leftovers() == []
+    assert list((workbench.store / "staging").iterdir()) == []
 
 
 def test_an_entry_that_another_run_moves_is_not_sealed_under_its_hands(workbench: Workbench) -> None:
