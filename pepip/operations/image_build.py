@@ -84,7 +84,13 @@ def build(store: Store, root: str, output: str, options: Options) -> Generator[P
     _check_output(output)
     environment = venvs.open_environment(root, store)
     if store.exists() and os.access(root, os.W_OK) and recover.is_needed(store, environment):
-        yield from recover.recover(store, environment, Request())
+        lost = yield from recover.recover(store, environment, Request())
+        if lost:
+            names = humanized.listed([name for name, _ in lost])
+            raise ImageError(
+                f"{names} left {root}: the store has lost the files, and they can't be fetched",
+                hint="install what is missing from its original source, then build the image",
+            )
     folder, name = os.path.split(output)
     if len(os.fsencode(name)) > _LONGEST_NAME_BYTES:  # the names made of it would be too long for most file systems
         name = digests.hexadecimal(os.fsencode(name))

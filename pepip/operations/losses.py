@@ -45,10 +45,13 @@ def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
 
 
 def waiting(store: Store, environment: Environment, missing: Sequence[Installed]) -> StoreError:
-    """Return the error for distributions that can't be fetched again, while their layer can't be used."""
-    names = humanized.listed([item.name for item in missing])
+    """Return the error for distributions that can't be fetched again, and whose layer is away or no longer named."""
     root = paths.layer_of(missing[0].entry_id)
+    names = humanized.listed([item.name for item in missing])
+    reason = store.layers_away().get(root)
+    said = f"the layer {root} {reason}" if reason else f"{root} is no longer a layer"
     return StoreError(
-        f"{names} could not be fetched again, and the layer {root} {store.layers_away().get(root, '')}",
-        hint=f"make the layer available again, or install into {environment.root} from the original source",
+        f"{names} could not be fetched again, and {said}",
+        hint=f"{'make' if reason else 'name'} the layer{' available' if reason else ''} again, or install into "
+        f"{environment.root} from the original source",
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 
 from pepip import paths
 from pepip.environment import contents, journal, plan_on_disk
@@ -138,13 +139,15 @@ def _reason(error: OSError | PepipError) -> str:
 
 def recover(
     store: Store, environment: Environment, request: Request, *, without_layers: bool = False
-) -> Generator[Progress, None, None]:
+) -> Generator[Progress, None, list[tuple[str, str]]]:
     """Complete or take back the change of a killed run. Then store and link again the entries that the store lost.
 
     If entries are lost because their layer can't be used now, the layer may come back. So this raises StoreError.
     With `without_layers`, such entries are stored anew in the user's own store. If some can't be fetched, their links
     stay, and StoreError names them. A warning names any other distribution that can't be fetched again. If its entry
-    is gone or can't be read, that distribution is removed from the environment, so that uv sees it as missing.
+    is gone or can't be read, that distribution is removed from the environment, so that uv sees it as missing. The
+    result has the names and versions of these. But if the entry is still there, in a layer that the user no longer
+    names, its links stay, and StoreError names it.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)
@@ -159,7 +162,7 @@ def recover(
         if is_lost(store, item)
     ]
     if not lost:
-        return
+        return []
     if not without_layers:
         losses.refuse_without_layers(store, environment, [item.installed for item in lost])
     for sentence in losses.sentences(store, [item.installed for item in lost]):
@@ -176,7 +179,7 @@ def recover(
     additions = [Installation(entry, origins[name], local[name]) for name, entry in have.items()]
     missing = [item.installed for item in lost if item.installed.name not in have]
     away = store.layers_away()
-    waiting = [item for item in missing if paths.layer_of(item.entry_id) in away]
+    waiting = [item for item in missing if paths.layer_of(item.entry_id) in away or _is_unnamed(store, item)]
     missing = [item for item in missing if item not in waiting]
     with venvs.locked(store, environment.root):
         present = contents.installed(environment, store.known_roots)
@@ -191,6 +194,13 @@ def recover(
         yield Progress("warning", f"{names} could not be fetched again: {advice}")
     if waiting:
         raise losses.waiting(store, environment, waiting)
+    return [(item.name, item.version) for item in missing if item.name in going]
+
+
+def _is_unnamed(store: Store, distribution: Installed) -> bool:
+    """Tell whether the entry of a distribution is there, but in a layer that the user no longer names."""
+    is_named = store.home_of(distribution.entry_id) is not None
+    return not is_named and os.path.isdir(store.path_of(distribution.entry_id))
 
 
 def _fetch(

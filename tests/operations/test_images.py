@@ -186,6 +186,25 @@ def test_an_image_brings_its_python(machine: Machine, linked: Path, tmp_path: Pa
     assert "home" not in settings
 
 
+def test_no_image_lacks_a_package_that_the_store_has_lost(machine: Machine, linked: Path, wheelhouse: Path) -> None:
+    """If the package can't be fetched again, the error names it, and no image is made."""
+    (entry,) = machine.store.glob("packages/*/camera-1.0")
+    machine.run(["chmod", "-R", "u+w", entry], folder=linked)
+    shutil.rmtree(entry)
+    (wheelhouse / WHEELS[0].filename).unlink()
+
+    said = machine.pepip(
+        "image", "build", "-o", "env.sqfs", folder=linked, check=False, variables={"UV_NO_INDEX": "1"}
+    )
+
+    assert said.returncode == 1
+    assert (
+        f"error: camera left {linked / '.venv'}: the store has lost the files, and they can't be fetched"
+        in said.stderr
+    )
+    assert not (linked / "env.sqfs").exists()
+
+
 def test_a_program_runs_in_a_mounted_image(machine: Machine, linked: Path, tmp_path: Path) -> None:
     """Its exit code is the command's, its place can't be written, and nothing is left."""
     require_mounts()

@@ -331,6 +331,26 @@ def test_a_layer_that_is_no_longer_named_is_no_longer_used(site: Site) -> None:
     assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
 
 
+@pytest.mark.parametrize(
+    "words", [("install", "horn"), ("eject",), ("image", "build", "-o", "env.sqfs")], ids=" ".join
+)
+def test_links_into_a_layer_that_is_no_longer_named_stay_if_nothing_replaces_them(
+    site: Site, words: tuple[str, ...]
+) -> None:
+    """Somebody forgot the variable, and the package can't be fetched: the environment works on."""
+    site.fill("drum==1.0", "horn")
+    site.install("drum==1.0")
+    shutil.rmtree(site.reader.uv_cache)
+
+    said = site.read(*words, variables={"UV_OFFLINE": "1", "UV_NO_INDEX": "1"}, check=False)
+
+    assert said.returncode == 1
+    assert f"error: drum could not be fetched again, and {site.layer} is no longer a layer" in said.stderr
+    assert "hint: name the layer again" in said.stderr
+    assert site.plays() == "1.0"
+    assert (site.packages / "drum").resolve().is_relative_to(site.layer)
+
+
 def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> None:
     """The damaged entry stays for its owner; environments link a sound one of the own store."""
     site.fill("drum==1.0")

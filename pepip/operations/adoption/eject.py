@@ -79,12 +79,9 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     venvs.check_writable(environment)
     if not store.exists() and not _linked_entries(store, environment):
         return Ejected(root, ())
-    lost: set[tuple[str, str]] = set()
+    lost: list[tuple[str, str]] = []
     if recover.is_needed(store, environment):
-        before = _installed(store, environment)
-        yield from recover.recover(store, environment, Request())
-        after = _installed(store, environment)
-        lost = {(name, before[name]) for name in before.keys() - after.keys()}
+        lost = yield from recover.recover(store, environment, Request())
     done = []
     with folder_use.in_use(root), venvs.locked(store, root):
         known = _linked_entries(store, environment)
@@ -99,11 +96,6 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
         scan.forget(store, os.path.realpath(root))
         venv_id.forget(root)
     return Ejected(root, tuple(done), tuple(sorted(lost)))
-
-
-def _installed(store: Store, environment: Environment) -> dict[str, str]:
-    """Return the version of each distribution of an environment, by name."""
-    return {item.name: item.version for item in contents.installed(environment, store.known_roots)}
 
 
 def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
