@@ -31,6 +31,8 @@ CHANGING = "changing"
 MISSING = "missing"
 UNREACHABLE = "unreachable"
 
+_SCRIPT_DELETED = "its script was deleted"
+
 READABLE = frozenset({OK, BROKEN, CHANGING})
 """The states of environments that are there and can be read."""
 
@@ -80,8 +82,8 @@ class KnownVenv(NamedTuple):
 
     @property
     def is_abandoned(self) -> bool:
-        """Whether the environment of a script is there, but counts as missing."""
-        return self.state == MISSING and self.purpose.script is not None and os.path.isdir(self.environment)
+        """Whether the environment is there, but its script was deleted."""
+        return self.state == MISSING and self.reason == _SCRIPT_DELETED
 
     @property
     def copied(self) -> frozenset[str]:
@@ -160,7 +162,7 @@ def _look(
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
     if state == OK and is_abandoned:
-        state, reason = MISSING, "its script was deleted"
+        state, reason = MISSING, _SCRIPT_DELETED
     if state != OK:
         linked = frozenset() if state == MISSING else recorded
         return KnownVenv(root, registration.project, "", state, reason, (), linked, registration, purpose)

@@ -112,7 +112,7 @@ def _sync(store: Store, request: ProjectRequest, options: ProjectOptions) -> Gen
     yield Progress("resolve")
     plan = _plan(store, request)
     if options.dry_run:
-        summary = yield from _rehearsed(store, request, plan.preview)
+        summary = yield from _rehearsed(store, request, plan.preview, began_at_ns)
     else:
         summary = yield from _carried_out(store, request, plan, options, began_at_ns)
     summary = summary._replace(seconds=time.monotonic() - started)
@@ -130,7 +130,7 @@ def _plan(store: Store, request: ProjectRequest) -> _Plan:
 
 
 def _rehearsed(
-    store: Store, request: ProjectRequest, planned: project.SyncPreview
+    store: Store, request: ProjectRequest, planned: project.SyncPreview, began_at_ns: int
 ) -> Generator[Progress, None, Summary]:
     """Return the summary of the sync without making it."""
     for sentence in planned.changes.warnings:
@@ -140,7 +140,7 @@ def _rehearsed(
         if root != planned.environment and not planned.script:
             is_there = interpreter.is_environment(planned.environment)
             yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
-        job = _job(store, request, _Plan(planned), environment, is_dry_run=True)
+        job = _job(store, request, _Plan(planned), environment, began_at_ns, is_dry_run=True)
         try:
             return apply.preview(store, job, environment)._replace(environment=planned.environment)
         except UvError:
@@ -158,7 +158,7 @@ def _carried_out(
     def job(environment: Environment) -> ChangeJob:
         if planned.script:
             venv_id.note_script(environment.root, planned.script)
-        return _job(store, request, plan, environment)._replace(began_at_ns=began_at_ns)
+        return _job(store, request, plan, environment, began_at_ns)._replace(began_at_ns=began_at_ns)
 
     if not planned.is_locked:
         project.lock(request)
@@ -195,13 +195,18 @@ def _with_version(change_of_uv: dict[str, Any], version: str) -> dict[str, Any]:
     return {"name": change_of_uv["name"], "version": version, **change_of_uv}
 
 
+_CLOCK_TICK_NS = 10_000_000
+"""The clock that stamps files is behind that of `time.time_ns` by up to one tick of the system, in nanoseconds."""
+
+
 class _Sync(NamedTuple):
-    """The parts of a sync's job. `seen` is the fingerprint that the environment had when the job was made."""
+    """The parts of a sync's job. uv began to plan at `began_at_ns`, and `seen` is the fingerprint after the plan."""
 
     store: Store
     request: ProjectRequest
     plan: _Plan
     environment: Environment
+    began_at_ns: int
     seen: tuple[int, frozenset[str]]
     is_dry_run: bool
 
@@ -209,8 +214,9 @@ class _Sync(NamedTuple):
         """Return the work of uv's plan, or of a new plan if the environment has changed since."""
         meanwhile()
         planned = self.plan.preview
-        is_filled = planned.is_made and bool(present)  # the plan is for an empty environment
-        is_fresh = contents.fingerprint(self.environment) == self.seen and not is_filled
+        # The plan is for an empty environment, or for one that nobody has changed since uv read it.
+        is_old = bool(present) if planned.is_made else self.seen[0] >= self.began_at_ns - _CLOCK_TICK_NS
+        is_fresh = contents.fingerprint(self.environment) == self.seen and not is_old
         changes = planned.changes if is_fresh else project.preview(self.request).changes
         return deciding.work_of(changes, self._artifacts(changes, is_fresh=is_fresh) if changes.added else [])
 
@@ -264,10 +270,17 @@ class _Sync(NamedTuple):
 
 
 def _job(
-    store: Store, request: ProjectRequest, plan: _Plan, environment: Environment, *, is_dry_run: bool = False
+    store: Store,
+    request: ProjectRequest,
+    plan: _Plan,
+    environment: Environment,
+    began_at_ns: int,
+    *,
+    is_dry_run: bool = False,
 ) -> ChangeJob:
     """Return the job of a sync."""
-    parts = _Sync(store, request, plan, environment, contents.fingerprint(environment), is_dry_run)
+    seen = contents.fingerprint(environment)
+    parts = _Sync(store, request, plan, environment, began_at_ns, seen, is_dry_run)
     return ChangeJob(
         project.staging_request(request),
         parts.decide,

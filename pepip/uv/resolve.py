@@ -92,8 +92,7 @@ def locate(
 ) -> list[Artifact]:
     """Return the artifacts of the distributions that uv plans to add, without those that can't be found.
 
-    If the request may name sources or indexes, or if uv plans to build commits, uv resolves the whole request again,
-    with its plan as constraints.
+    If the request may name sources or indexes, uv resolves the whole request again, with its plan as constraints.
     Otherwise pepip takes each artifact from `answers` as long as uv would name the same one, and asks uv for the
     others by name and version alone.
     """
@@ -107,8 +106,7 @@ def locate(
         found += _matching(_shareable(request, artifacts), wanted)
     is_asked = request.packages or request.requirement_files or request.editables or request.resolver_options
     is_plain = cacheable.is_plain(request)
-    is_of_commit = any(change.url.startswith("git+") for change in wanted)  # only the request has its revision
-    if not locks and is_asked and (not is_plain or is_of_commit):
+    if not locks and is_asked and not is_plain:
         found = _matching(_of_request(request, wanted, environment), wanted)
     missing = {change.name for change in wanted} - {artifact.name for artifact in found}
     known = known_pins.of_request(answers, request, environment) if answers and is_asked and is_plain else None
