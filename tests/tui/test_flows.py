@@ -518,7 +518,7 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
     real = installing.install
 
     def slowly(*arguments: Any) -> Generator[Progress, None, Summary]:
-        return (yield from held(real(*arguments), "download", cancelled))
+        return (yield from held(real(*arguments), "store", cancelled))
 
     cancelled = threading.Event()
     monkeypatch.setattr(installing, "install", slowly)
@@ -530,7 +530,7 @@ def test_cancelling_in_the_middle_leaves_nothing_half_done(
         await person.press("enter")
         await person.answers("go")
         jobs = person.app.session.queue.jobs
-        await person.until(lambda: jobs and jobs[0].step.phase == "download", "a download")
+        await person.until(lambda: jobs and jobs[0].step.phase == "store", "a distribution")
         await person.until(lambda: person.dialog is None, "the end of the dialog")
         await person.until(lambda: person.app.query_one(Drawer).click_targets, "the drawer")
         spot = person.app.query_one(Drawer).click_targets[0]
