@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -204,7 +205,8 @@ def write_whole(
         create(unfinished, *contents, mode=first_mode)
     try:
         if exact_mode is not None:
-            os.chmod(unfinished, exact_mode)
+            # Windows replaces no file that is read-only, so the next write would fail.
+            os.chmod(unfinished, exact_mode | 0o200 if sys.platform == "win32" else exact_mode)
         os.replace(unfinished, path)
     except OSError:
         os.unlink(unfinished)

@@ -18,8 +18,11 @@ from pepip.errors import VenvError
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
-_DISK_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # a copy would fail, too
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+if sys.platform == "win32":  # Python has no other number for "too many links", "not supported", "no such function"
+    _NO_HARD_LINK.add(errno.EINVAL)
+    _NO_SYMBOLIC_LINK.add(errno.EINVAL)
+_DISK_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # a copy would fail, too
 _BLOCK_BYTES = 1 << 20
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 
@@ -125,6 +128,21 @@ def read_link(path: str) -> str:
     if sys.platform == "win32":
         return target.removeprefix("\\\\?\\").replace("\\", "/")
     return target
+
+
+def status_of(child: os.DirEntry[str]) -> os.stat_result:
+    """Return the status of a child of a scanned folder, of a link its own.
+
+    On Windows, `DirEntry.stat` knows neither the inode nor the device nor the number of hard links.
+    """
+    return os.lstat(child.path) if sys.platform == "win32" else child.stat(follow_symlinks=False)
+
+
+def is_folder(status: os.stat_result) -> bool:
+    """Tell whether a status, from `lstat` or `status_of`, is that of a real folder. A junction of Windows is none."""
+    if sys.platform == "win32" and status.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT:
+        return False
+    return stat.S_ISDIR(status.st_mode)
 
 
 def is_link(child: os.DirEntry[str]) -> bool:

@@ -7,6 +7,7 @@ from the unpacked wheel. So only these links, and the files that uv wrote, are r
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip import names, paths
 from pepip.errors import InvalidWheelError
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from pepip.wheel.footprint import Tree
 
 _LIKELY_HEADERS_BYTES, _LARGEST_HEADERS_BYTES = 1 << 12, 1 << 20
+# Where the file system ignores case, as on macOS, `lib` and `Lib` are one folder: its wheels would be found twice.
+_LIBRARIES = ("Lib",) if sys.platform == "win32" else ("lib", "lib64")
 _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"))
 
 
@@ -157,7 +160,7 @@ def look(wheel: str) -> WheelTree:
 
 def _site_packages(prefix: str) -> Iterator[str]:
     """Yield the folders of a prefix that hold distributions: `lib/python3.12/site-packages` and the like."""
-    for library in ("lib", "lib64", "Lib"):
+    for library in _LIBRARIES:
         for folder, folders, _ in os.walk(f"{prefix}/{library}"):
             if os.path.basename(folder) == "site-packages":
                 folders.clear()

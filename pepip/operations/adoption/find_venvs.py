@@ -125,6 +125,6 @@ def _folders_above(path: str) -> list[str]:
 
 def _device(child: os.DirEntry[str]) -> int:
     try:
-        return child.stat(follow_symlinks=False).st_dev
+        return links.status_of(child).st_dev
     except OSError:
         return -1

@@ -1,0 +1,82 @@
+"""Differences of macOS and Windows that can be tested on Linux: numbers of errors, modes, and statuses of files."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from pepip.host import files, links, permissions, transfer
+from tests.support.other_systems import loaded_on
+
+pytestmark = pytest.mark.unit
+
+_MOUNT_POINT = 0xA0000003  # IO_REPARSE_TAG_MOUNT_POINT
+
+
+def refused(*_: object, **__: object) -> None:
+    """Fail as Windows does if a file has 1,023 links: Python turns that error into EINVAL."""
+    error = OSError(errno.EINVAL, "too many links")
+    error.winerror = 1142  # type: ignore[attr-defined]
+    raise error
+
+
+def test_a_file_with_too_many_links_is_no_fault_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The caller then makes a copy. On Linux, EINVAL stays an error."""
+    monkeypatch.setattr(os, "link", refused)
+
+    with pytest.raises(OSError, match="too many links"):
+        links.link_file("source", "target")
+    assert not loaded_on("win32", links, monkeypatch).link_file("source", "target")
+
+
+def test_too_many_links_of_one_file_leave_the_way_for_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only that file is copied."""
+    (tmp_path / "source").write_bytes(b"ink")
+    ways = transfer.Transfer("hardlink")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", refused)
+        assert not ways.file(str(tmp_path / "source"), str(tmp_path / "copy"), 0o644)
+
+    assert ways.file(str(tmp_path / "source"), str(tmp_path / "link"), 0o644)
+    assert (tmp_path / "copy").read_bytes() == b"ink"
+
+
+def test_windows_gets_no_file_that_it_can_not_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mode without write permission makes a file read-only there, which is neither removed nor replaced."""
+    (tmp_path / "tree" / "inner").mkdir(parents=True)
+    wheel_file = tmp_path / "tree" / "inner" / "file"
+    wheel_file.touch(mode=0o444)
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    permissions.unseal_tree(str(tmp_path / "tree"))
+    files.write_whole(str(tmp_path / "settings"), b"", exact_mode=0o444)
+
+    assert permissions.sealed_mode(like=tmp_path.stat()) & 0o200
+    assert wheel_file.stat().st_mode & 0o200
+    assert (tmp_path / "settings").stat().st_mode & 0o200
+
+
+def test_the_status_of_a_child_has_its_inode_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DirEntry.stat` has zeros there for the inode, the device and the number of links."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    child = SimpleNamespace(path=str(tmp_path), stat=lambda **_: os.stat_result([0] * 10))
+
+    assert links.status_of(child).st_ino == tmp_path.stat().st_ino  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("tag", "is_folder"), [(0, True), (_MOUNT_POINT, False)])
+def test_a_junction_is_no_folder(monkeypatch: pytest.MonkeyPatch, tag: int, is_folder: bool) -> None:
+    """Its status has the mode of a folder. Whoever takes it for one descends into the store."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", _MOUNT_POINT, raising=False)
+    status = SimpleNamespace(st_mode=stat.S_IFDIR | 0o777, st_reparse_tag=tag)
+
+    assert links.is_folder(status) == is_folder  # type: ignore[arg-type]
