@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from pepip.environment import metadata
 from pepip.host import files, links, permissions, transfer
 from tests.support.other_systems import loaded_on
 
@@ -80,3 +81,13 @@ def test_a_junction_is_no_folder(monkeypatch: pytest.MonkeyPatch, tag: int, is_f
     status = SimpleNamespace(st_mode=stat.S_IFDIR | 0o777, st_reparse_tag=tag)
 
     assert links.is_folder(status) == is_folder  # type: ignore[arg-type]
+
+
+def test_the_note_of_a_local_archive_has_its_last_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As uv writes it: the change time, and on Windows, where that is the time of creation, the modification."""
+    os.utime(tmp_path, ns=(0, 5 * 10**9))
+    assert b'"secs_since_epoch":5,' not in metadata._timestamp(str(tmp_path))
+
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    assert b'"secs_since_epoch":5,' in metadata._timestamp(str(tmp_path))
