@@ -31,18 +31,28 @@ def slashed(path: str) -> str:
     return path.replace("\\", "/") if sys.platform == "win32" else path
 
 
+def absolute(path: str) -> str:
+    """Return a path as `os.path.abspath` does, with `/` between its parts."""
+    return slashed(os.path.abspath(path))
+
+
+def real(path: str) -> str:
+    """Return the path without links, as `os.path.realpath` does, with `/` between its parts."""
+    return slashed(os.path.realpath(path))
+
+
 def default_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
     Raises UsageError as `expand_user` does.
     """
-    return slashed(os.path.abspath(expand_user(_store_root(variables), variables)))
+    return absolute(expand_user(_store_root(variables), variables))
 
 
 def known_store_root(variables: Mapping[str, str]) -> str:
     """Return the path of `default_store_root`, empty where that raises an error."""
     expanded = _expanded(_store_root(variables), variables)
-    return slashed(os.path.abspath(expanded)) if expanded else ""
+    return absolute(expanded) if expanded else ""
 
 
 def _store_root(variables: Mapping[str, str]) -> str:
@@ -243,7 +253,7 @@ def ancestors(path: str) -> list[str]:
 
 def upward(folder: str) -> Iterator[str]:
     """Yield the absolute path of a folder, then of each folder above it, up to the root."""
-    folder = slashed(os.path.abspath(folder))
+    folder = absolute(folder)
     while True:
         yield folder
         parent = os.path.dirname(folder)

@@ -103,7 +103,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
         build = functools.partial(
             _build_metadata, environment=environment, wheel=wheel, entry=entry, own=own, placer=placer
         )
-        for folder, _, _ in os.walk(f"{environment.root}/{info}"):
+        for folder, _, _ in links.walk(f"{environment.root}/{info}"):
             _check_owner(environment, folder)
         swap.prepare(info, build)
     except BaseException:
@@ -134,7 +134,7 @@ def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
 
     Raise it also if another user owns the folder or one below it.
     """
-    for folder, folders, names in os.walk(f"{environment.root}/{path}"):
+    for folder, folders, names in links.walk(f"{environment.root}/{path}"):
         _check_owner(environment, folder)
         relative = folder[len(environment.root) + 1 :]
         for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
@@ -195,7 +195,7 @@ def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str,
     modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
     for path, item in own.items():
         if item.is_directory:
-            for folder, _, _ in os.walk(f"{environment.root}/{path}"):
+            for folder, _, _ in links.walk(f"{environment.root}/{path}"):
                 if os.path.basename(folder) != paths.PYCACHE:
                     modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
     found = {path: attributes.read(f"{environment.root}/{path}") for path in modes}

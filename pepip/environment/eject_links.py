@@ -68,7 +68,7 @@ def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[
 
 
 def _inodes_of(tree: str) -> Iterator[tuple[int, int]]:
-    for folder, _, names in os.walk(tree):
+    for folder, _, names in links.walk(tree):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 yield _inode(os.lstat(f"{folder}/{name}"))

@@ -93,7 +93,7 @@ def paths_of(environment: Environment, leaving: Departure) -> set[str]:
         found.add(top)
         if links.read_link(f"{environment.root}/{top}"):
             continue
-        for folder, folders, names in os.walk(f"{environment.root}/{top}"):
+        for folder, folders, names in links.walk(f"{environment.root}/{top}"):
             inside = folder[len(environment.root) + 1 :]
             found.update(f"{inside}/{name}" for name in (*folders, *names))
     return found

@@ -15,6 +15,10 @@ import sys
 from pepip import paths
 from pepip.errors import VenvError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
@@ -143,6 +147,23 @@ def is_folder(status: os.stat_result) -> bool:
     if sys.platform == "win32" and status.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT:
         return False
     return stat.S_ISDIR(status.st_mode)
+
+
+def walk(top: str, *, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk as `os.walk` does, with `/` between the parts of each path, and enter no link.
+
+    On Windows, `os.walk` enters junctions before Python 3.12. They are among the folders, as links are.
+    """
+    if sys.platform != "win32":
+        return os.walk(top, topdown)
+    return _walk_on_windows(top) if topdown else reversed(list(_walk_on_windows(top)))
+
+
+def _walk_on_windows(top: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    for folder, folders, names in os.walk(top):
+        entered = paths.slashed(folder)
+        yield entered, folders, names
+        folders[:] = [name for name in folders if not read_link(f"{entered}/{name}")]
 
 
 def is_link(child: os.DirEntry[str]) -> bool:

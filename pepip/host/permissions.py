@@ -233,11 +233,10 @@ def unseal_tree(path: str) -> None:
     Follows no link, even if somebody replaces a folder by one meanwhile.
     """
     if sys.platform == "win32":
-        for folder, folders, names in os.walk(path):
+        for folder, _, names in links.walk(path):
             os.chmod(folder, 0o700)
             for name in names:
                 os.chmod(f"{folder}/{name}", 0o600)
-            folders[:] = [name for name in folders if not links.read_link(f"{folder}/{name}")]  # no junctions
         return
     for _, _, _, descriptor in os.fwalk(path):
         os.fchmod(descriptor, 0o700)

@@ -10,7 +10,7 @@ import itertools
 import os
 
 from pepip.host import files
-from pepip.paths import upward, uv_settings
+from pepip.paths import absolute, upward, uv_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _inline_metadata(script: bytes) -> bytes:
 
 def start_folder() -> str:
     """Return the folder from which uv looks upward for a project and its settings."""
-    return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
+    return absolute(os.environ.get("UV_PROJECT") or os.curdir)
 
 
 def project_folder() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import stat
 import sys
@@ -91,3 +92,19 @@ def test_the_note_of_a_local_archive_has_its_last_change(tmp_path: Path, monkeyp
     monkeypatch.setattr(sys, "platform", "win32")
 
     assert b'"secs_since_epoch":5,' in metadata._timestamp(str(tmp_path))
+
+
+def test_a_walk_enters_no_junction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Python 3.12, `os.walk` enters junctions as it enters links here. They are listed, as links are."""
+    (tmp_path / "store" / "inner").mkdir(parents=True)
+    (tmp_path / "top" / "real" / "deep").mkdir(parents=True)
+    (tmp_path / "top" / "linked").symlink_to(tmp_path / "store")
+    top = str(tmp_path / "top")
+    listed = sorted((folder, sorted(folders)) for folder, folders, _ in links.walk(top))
+    upward = [folder for folder, _, _ in links.walk(top, topdown=False)]
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "walk", functools.partial(os.walk, followlinks=True))
+
+    assert sorted((folder, sorted(folders)) for folder, folders, _ in links.walk(top)) == listed
+    assert [folder for folder, _, _ in links.walk(top, topdown=False)] == upward
+    assert f"{top}/linked" not in upward

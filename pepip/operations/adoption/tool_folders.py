@@ -36,7 +36,7 @@ def known(variables: Mapping[str, str]) -> list[str]:
         cache("pre-commit"),
         f"{home}/.cache/pre-commit",  # pre-commit uses this on every system
     ]
-    expanded = [os.path.realpath(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
+    expanded = [paths.real(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
     there = dict.fromkeys(path for path in expanded if os.path.isdir(path))
     return [path for path in there if not any(path.startswith(f"{other}/") for other in there)]
 
