@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import stat
+import sys
 
 from pepip import paths
 from pepip.environment import contents, file_modes, reasons
@@ -207,6 +208,9 @@ def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str,
 def _take(child: os.DirEntry[str], target: str) -> None:
     """Make `target` a hard link to `child`, a file or a symbolic link. Copy it where no hard link is possible."""
     if not links.share_inode(child.path, target):
+        if sys.platform == "darwin" and child.is_symlink():  # a clone is a link, too, and `chmod` follows it
+            links.symbolic_link(os.readlink(child.path), target)
+            return
         mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
         transfer.Transfer().file(child.path, target, mode)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _NOTE = "swap.json"
 _MOST_BYTES = 1 << 26
+_FRAME = ("Lib", "Scripts") if sys.platform == "win32" else ("lib", "lib64", "bin")
+"""Folders of an environment that may be links."""
 
 
 class _Step(NamedTuple):
@@ -126,7 +129,7 @@ def _noted(folder: str) -> list[_Step]:
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 4 for row in rows):
         return []
     steps = [_Step._make(row) for row in rows]
-    root, is_real = os.path.dirname(folder), {"lib": True, "lib64": True, "bin": True}
+    root, is_real = os.path.dirname(folder), dict.fromkeys(_FRAME, True)
     is_ours = all(
         isinstance(step.path, str)
         and paths.is_inside(step.path)

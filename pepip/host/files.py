@@ -180,11 +180,14 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
+        os.close(descriptor)  # Windows removes no open file
+        descriptor = -1
         os.unlink(path)
         error.filename = error.filename or path  # errors of `os.write` have no file name
         raise
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def write_whole(

@@ -7,6 +7,7 @@ environment. On other file systems a file may be copied; then its bytes tell whi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -43,7 +44,12 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
 
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-        _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
+        try:
+            _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)  # the empty folder that is left where the file system has no junctions
+            raise
     else:
         symbolic_link(target, path)
 
@@ -244,8 +250,8 @@ def unlink(path: str) -> bool:
     except FileNotFoundError:
         return False
     except (IsADirectoryError, PermissionError):
-        if sys.platform != "win32":
-            raise
+        if sys.platform != "win32" or not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise  # on Windows, a file that a program has loaded can't be removed
         os.rmdir(path)  # a junction is removed like a folder
     return True
 

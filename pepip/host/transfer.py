@@ -176,6 +176,9 @@ def _copy(source: str, target: str, mode: int, *, keeps_times: bool = True) -> N
             os.close(writing)
     finally:
         os.close(reading)
+    if keeps_times and sys.platform == "win32":  # where an open file takes no times
+        status = os.stat(source)
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _copy_content(reading: int, writing: int, most_bytes: int) -> None:

@@ -108,3 +108,46 @@ def test_a_walk_enters_no_junction(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert sorted((folder, sorted(folders)) for folder, folders, _ in links.walk(top)) == listed
     assert [folder for folder, _, _ in links.walk(top, topdown=False)] == upward
     assert f"{top}/linked" not in upward
+
+
+def test_a_copy_has_the_times_of_its_source_on_windows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python trusts copied bytecode only if the copied source has its time."""
+    (tmp_path / "source").touch()
+    os.utime(tmp_path / "source", ns=(10**18, 10**18))
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    transfer.Transfer("copy").file(str(tmp_path / "source"), str(tmp_path / "copy"), 0o644)
+
+    assert (tmp_path / "copy").stat().st_mtime_ns == 10**18
+
+
+def test_a_file_that_can_not_be_written_is_closed_before_its_removal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows removes no open file, so the error would be another one, and a part of the file would stay."""
+    closed: list[int] = []
+    monkeypatch.setattr(os, "write", refused)
+    monkeypatch.setattr(os, "close", lambda number, close=os.close: (closed.append(number), close(number)))
+    monkeypatch.setattr(os, "unlink", lambda path, unlink=os.unlink: unlink(path) if closed else pytest.fail(path))
+
+    with pytest.raises(OSError, match="too many links"):
+        files.create(str(tmp_path / "file"), b"ink")
+
+    assert len(closed) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_in_use_is_no_junction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to remove a library that a program has loaded. A junction is removed like a folder."""
+    (tmp_path / "junction").mkdir()
+    (tmp_path / "library").touch()
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(
+        os, "unlink", lambda path: (_ for _ in ()).throw(PermissionError(errno.EACCES, "in use", path))
+    )
+
+    assert links.unlink(str(tmp_path / "junction"))
+    with pytest.raises(PermissionError, match="in use"):
+        links.unlink(str(tmp_path / "library"))
+
+    assert [path.name for path in tmp_path.iterdir()] == ["library"]
