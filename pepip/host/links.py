@@ -136,6 +136,8 @@ def read_link(path: str) -> str:
     except OSError:
         return ""
     if sys.platform == "win32":
+        if target.startswith("\\\\?\\UNC\\"):  # a network share
+            target = "\\" + target[7:]
         return target.removeprefix("\\\\?\\").replace("\\", "/")
     return target
 

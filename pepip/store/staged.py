@@ -13,6 +13,7 @@ from pepip import names, paths
 from pepip.errors import InvalidWheelError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import launchers as host_launchers
+from pepip.host import links
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
@@ -169,10 +170,7 @@ def _site_packages(prefix: str) -> Iterator[str]:
 
 def _read(site_packages: str, dist_info: str) -> StagedWheel | None:
     """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be found."""
-    try:
-        target = os.readlink(f"{site_packages}/{dist_info}/METADATA").replace(os.sep, "/")
-    except OSError:
-        return None
+    target = links.read_link(f"{site_packages}/{dist_info}/METADATA")
     wheel, _, inside = target.removesuffix("/METADATA").rpartition("/")
     if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
         return None  # a second `.dist-info` in the wheel's `.data`, or a cache that was removed with its run

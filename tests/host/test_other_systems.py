@@ -12,8 +12,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from pepip.environment import metadata
-from pepip.host import files, links, permissions, transfer
+from pepip.environment import metadata, swap
+from pepip.host import files, filesystems, links, permissions, transfer
 from tests.support.other_systems import loaded_on
 
 pytestmark = pytest.mark.unit
@@ -151,3 +151,47 @@ def test_a_file_in_use_is_no_junction(tmp_path: Path, monkeypatch: pytest.Monkey
         links.unlink(str(tmp_path / "library"))
 
     assert [path.name for path in tmp_path.iterdir()] == ["library"]
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("\\\\?\\C:\\store\\packages", "C:/store/packages"),
+        ("\\\\?\\UNC\\server\\share\\store", "//server/share/store"),
+        ("C:\\store", "C:/store"),
+    ],
+)
+def test_the_target_of_a_link_of_windows_is_a_plain_path(
+    monkeypatch: pytest.MonkeyPatch, written: str, read: str
+) -> None:
+    """`os.readlink` answers in the form of extended paths there."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os, "readlink", lambda _: written)
+
+    assert links.read_link("link") == read
+
+
+def test_a_swap_is_done_though_a_program_has_loaded_an_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Windows refuses to remove that file. The next command removes it, or the first after the end of the program."""
+    (tmp_path / "file").write_text("old")
+    change = swap.Swap(str(tmp_path))
+    change.prepare("file", lambda place: files.create(place, b"new"))
+    monkeypatch.setattr(swap, "_KEEPS_LOADED_FILES", True)
+    with monkeypatch.context() as patch:
+        patch.setattr(filesystems, "remove_tree", in_use)
+
+        change.carry_out()
+        swap.take_back(str(tmp_path))
+
+    assert (tmp_path / "file").read_text() == "new"
+    assert swap.is_begun(str(tmp_path))
+    swap.take_back(str(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_text() == "new"
+
+
+def in_use(*_: object, **__: object) -> None:
+    """Fail as Windows does."""
+    raise PermissionError(errno.EACCES, "in use")
