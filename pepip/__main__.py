@@ -30,6 +30,7 @@ def start() -> "NoReturn":
     _distrust_path()
     _read_names_as_utf8()
     _open_streams()
+    _write_utf8()
     import gc
 
     gc.set_threshold(100_000)
@@ -131,6 +132,12 @@ def _open_streams() -> None:
             number = os.open(os.devnull, os.O_RDWR)  # the lowest free number
             os.set_inheritable(number, True)
             setattr(sys, name, os.fdopen(number, mode, encoding="utf-8"))
+
+
+def _write_utf8() -> None:
+    """Write UTF-8 into files and pipes on Windows, as uv does. Its code page lacks most characters of paths."""
+    if sys.platform == "win32" and hasattr(sys.stdout, "reconfigure") and not sys.stdout.isatty():
+        sys.stdout.reconfigure(encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -26,18 +26,33 @@ _READY_FILES = {"RECORD", "INSTALLER", "REQUESTED"}
 _LONGEST_NAME_BYTES = 255
 
 
+def slashed(path: str) -> str:
+    """Return a path with `/` between its parts. Only on Windows, a backslash stands between parts, too."""
+    return path.replace("\\", "/") if sys.platform == "win32" else path
+
+
+def absolute(path: str) -> str:
+    """Return a path as `os.path.abspath` does, with `/` between its parts."""
+    return slashed(os.path.abspath(path))
+
+
+def real(path: str) -> str:
+    """Return the path without links, as `os.path.realpath` does, with `/` between its parts."""
+    return slashed(os.path.realpath(path))
+
+
 def default_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
     Raises UsageError as `expand_user` does.
     """
-    return os.path.abspath(expand_user(_store_root(variables), variables))
+    return absolute(expand_user(_store_root(variables), variables))
 
 
 def known_store_root(variables: Mapping[str, str]) -> str:
     """Return the path of `default_store_root`, empty where that raises an error."""
     expanded = _expanded(_store_root(variables), variables)
-    return os.path.abspath(expanded) if expanded else ""
+    return absolute(expanded) if expanded else ""
 
 
 def _store_root(variables: Mapping[str, str]) -> str:
@@ -101,6 +116,26 @@ def user_folder(variables: Mapping[str, str], name: str, default: str) -> str:
         return configured
     home = user_home(variables)
     return f"{home}/{default}" if home else ""
+
+
+def uv_settings(variables: Mapping[str, str]) -> Iterator[str]:
+    """Yield the folders of uv's settings, the user's own first. Source: uv's documentation of configuration files."""
+    if sys.platform == "win32":
+        for name in ("APPDATA", "PROGRAMDATA"):
+            if variables.get(name):
+                yield slashed(f"{variables[name]}/uv")
+        return
+    yield f"{user_folder(variables, 'XDG_CONFIG_HOME', '.config')}/uv"
+    for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
+        yield f"{folder}/uv"
+    yield "/etc/uv"
+
+
+def uv_data(variables: Mapping[str, str]) -> str:
+    """Return the folder of the tools and interpreters of uv. Source: uv's documentation of storage."""
+    if sys.platform == "win32":
+        return slashed(f"{variables.get('APPDATA', '')}/uv/data")
+    return f"{user_folder(variables, 'XDG_DATA_HOME', '.local/share')}/uv"
 
 
 def packages(store_root: str) -> str:
@@ -218,7 +253,7 @@ def ancestors(path: str) -> list[str]:
 
 def upward(folder: str) -> Iterator[str]:
     """Yield the absolute path of a folder, then of each folder above it, up to the root."""
-    folder = os.path.abspath(folder)
+    folder = absolute(folder)
     while True:
         yield folder
         parent = os.path.dirname(folder)

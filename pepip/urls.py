@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
+
+from pepip.paths import slashed
 
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/-._~!$&'()*+,;=:@[]^|")
 """The bytes of a path that uv leaves as they are."""
@@ -10,8 +13,10 @@ _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 def of_path(path: str) -> str:
     """Return the URL that uv writes for an absolute path. Source: the path percent-encode set of the URL Standard."""
-    content = os.fsencode(path)
+    content = os.fsencode(slashed(path))
     text = "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in content)
+    if sys.platform == "win32" and text.startswith("//"):  # a network share: its machine is the host of the URL
+        return f"file:{text}"
     return f"file://{'' if text.startswith('/') else '/'}{text}"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ntpath
 import os
+import sys
 from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from packaging.utils import canonicalize_name
 
 from pepip import names, paths, urls
+from pepip.uv import pylock
 
 pytestmark = pytest.mark.unit
 
@@ -161,3 +164,46 @@ def test_the_store_is_where_the_variable_says() -> None:
     assert paths.default_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"
     assert paths.default_store_root({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
     assert paths.default_store_root({"PEPIP_HOME": ""}) == paths.default_store_root({})
+
+
+def test_on_windows_paths_have_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All code cuts and compares paths with `/`. On Linux, a backslash is part of a name."""
+    assert paths.slashed("a\\b") == "a\\b"
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(os.path, "abspath", ntpath.normpath)
+
+    assert paths.slashed("C:\\a/b") == "C:/a/b"
+    assert paths.default_store_root({"PEPIP_HOME": "C:\\store"}) == "C:/store"
+    assert next(paths.upward("C:\\project")) == "C:/project"
+
+
+@pytest.mark.parametrize(
+    ("path", "url"),
+    [
+        ("C:\\Users\\First Last", "file:///C:/Users/First%20Last"),
+        ("\\\\server\\share\\x", "file://server/share/x"),
+    ],
+)
+def test_a_path_of_windows_has_a_url(monkeypatch: pytest.MonkeyPatch, path: str, url: str) -> None:
+    """A drive is the first part of the path, and the machine of a share is the host."""
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    assert urls.of_path(path) == url
+    assert pylock._file_url(path) == url
+
+
+def test_uvs_folders_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """There the user's settings are in the roaming profile, and no XDG variable counts."""
+    monkeypatch.setattr(sys, "platform", "win32")
+    variables = {"APPDATA": "C:\\Roaming", "PROGRAMDATA": "C:\\Data", "XDG_CONFIG_HOME": "/x", "XDG_DATA_HOME": "/x"}
+
+    assert list(paths.uv_settings(variables)) == ["C:/Roaming/uv", "C:/Data/uv"]
+    assert paths.uv_data(variables) == "C:/Roaming/uv/data"
+
+
+def test_uvs_folders_on_other_systems() -> None:
+    """The XDG variables name them."""
+    variables = {"XDG_CONFIG_HOME": "/a", "XDG_CONFIG_DIRS": "/b:/c", "XDG_DATA_HOME": "/d"}
+
+    assert list(paths.uv_settings(variables)) == ["/a/uv", "/b/uv", "/c/uv", "/etc/uv"]
+    assert paths.uv_data(variables) == "/d/uv"

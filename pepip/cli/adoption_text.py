@@ -58,7 +58,7 @@ def show(seen: AdoptionPreview, *, command: str, is_complete: bool, looked_in_to
 
 def short(path: str) -> str:
     """Return a path as a person writes it: relative to the current folder if it is inside, or with `~`."""
-    here = os.getcwd()
+    here = paths.slashed(os.getcwd())
     if path.startswith(f"{here}/"):
         return path[len(here) + 1 :]
     home = paths.user_home(os.environ)

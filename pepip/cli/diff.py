@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from pepip import humanized
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
 from pepip.errors import UsageError
@@ -44,13 +44,13 @@ def run(words: Sequence[str]) -> int:
         )
     store = open_store()
     if arguments.lock:
-        environment, folder = compare.environment_at(os.path.abspath("".join(arguments.paths) or os.curdir))
+        environment, folder = compare.environment_at(paths.absolute("".join(arguments.paths) or os.curdir))
         os.chdir(folder)
         os.environ.pop("UV_PROJECT", None)
         os.environ["UV_PROJECT_ENVIRONMENT"] = environment  # uv plans for this one, whatever its name is
         found = output.follow(compare.with_lock(store, environment), output.reporter(arguments))
     else:
-        left, right = (compare.environment_at(os.path.abspath(path))[0] for path in arguments.paths)
+        left, right = (compare.environment_at(paths.absolute(path))[0] for path in arguments.paths)
         found = compare.environments(store, left, right)
     if arguments.json:
         output.write_json(_document(found))

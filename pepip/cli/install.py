@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
+from pepip import paths
 from pepip.cli import options, output, stdin
 from pepip.cli.stores import open_store
 from pepip.uv import process
@@ -163,7 +164,7 @@ def name_environment(store: Store, root: str, arguments: argparse.Namespace) -> 
     from pepip.operations import venvs
     from pepip.uv import interpreter
 
-    if arguments.verbosity < 0 or root == os.path.abspath(".venv") or not interpreter.is_environment(root):
+    if arguments.verbosity < 0 or root == paths.absolute(".venv") or not interpreter.is_environment(root):
         return
     sentence = venvs.in_words(venvs.open_environment(root, store))
     if sentence:

@@ -388,4 +388,8 @@ def _has_color() -> bool:
         or os.environ.get("CLICOLOR", "0") != "0"
         or "CI" in os.environ
     )
-    return shows_colors and sys.stderr.isatty()
+    if sys.platform != "win32":
+        return shows_colors and sys.stderr.isatty()
+    from pepip.host import consoles
+
+    return shows_colors and sys.stderr.isatty() and consoles.shows_colors()

@@ -78,7 +78,7 @@ def _called(shares: Sequence[VenvShare], places: Sequence[str]) -> list[VenvShar
         found = {item.known.environment: item for item in shares if item.known.is_called(place, os.getcwd())}
         if not found:
             raise StoreError(
-                f"no environment at {os.path.abspath(place)} links the store",
+                f"no environment at {paths.absolute(place)} links the store",
                 hint="`pepip projects scan DIR` finds environments that were moved",
             )
         chosen |= found
@@ -138,7 +138,7 @@ def _forget(words: Sequence[str]) -> int:
     parser.add_argument("path", metavar="PATH", help="the environment, its project, or its file in the registry")
     arguments = parser.read(words)
     options.apply_general_options(arguments)
-    path = os.path.abspath(arguments.path)
+    path = paths.absolute(arguments.path)
     found = scan.forget(open_store(), path)
     if not found:
         raise StoreError(f"{path} is not registered", hint="`pepip projects` lists the registered environments")

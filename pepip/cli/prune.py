@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-from pepip import humanized
+from pepip import humanized, paths
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
 from pepip.errors import NoStoreError, StoreError, UsageError
@@ -153,7 +153,7 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
 def _environments(seen: Census, name: str) -> list[str]:
     """Return the environments that `name` means (see `is_called`), or else its real path alone."""
     called = [item.environment for item in seen.projects if item.is_called(name, os.getcwd())]
-    return called or [os.path.realpath(name)]
+    return called or [paths.real(name)]
 
 
 def _refuse_other_disks(store: Store, environments: Sequence[str]) -> None:

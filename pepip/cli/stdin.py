@@ -28,7 +28,7 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
     with temp_dirs.folder() as folder:
         for number, name in enumerate(streams):
             names[name] = f"{folder}/requirements{number or ''}.txt"
-            content = sys.stdin.read().encode() if name == "-" else _read(name)
+            content = sys.stdin.buffer.read() if name == "-" else _read(name)
             with open(names[name], "wb") as file:
                 file.write(content)
         yield names

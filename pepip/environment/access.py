@@ -78,7 +78,7 @@ class PermissionCheck:
         if links.read_link(f"{self._root}/{place}"):
             self._seen.add(place)
             return
-        for folder, folders, names in os.walk(f"{self._root}/{place}"):
+        for folder, folders, names in links.walk(f"{self._root}/{place}"):
             inside = folder[len(self._root) + 1 :]
             self._check_folder(inside)
             for name in (*folders, *names):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import stat
+import sys
 
 from pepip import paths
 from pepip.environment import contents, file_modes, reasons
@@ -103,7 +104,7 @@ def link(environment: Environment, wheel: AsWheel, entry: Entry, plan: Plan, *, 
         build = functools.partial(
             _build_metadata, environment=environment, wheel=wheel, entry=entry, own=own, placer=placer
         )
-        for folder, _, _ in os.walk(f"{environment.root}/{info}"):
+        for folder, _, _ in links.walk(f"{environment.root}/{info}"):
             _check_owner(environment, folder)
         swap.prepare(info, build)
     except BaseException:
@@ -134,7 +135,7 @@ def _check_folder(environment: Environment, path: str, wheel: AsWheel) -> None:
 
     Raise it also if another user owns the folder or one below it.
     """
-    for folder, folders, names in os.walk(f"{environment.root}/{path}"):
+    for folder, folders, names in links.walk(f"{environment.root}/{path}"):
         _check_owner(environment, folder)
         relative = folder[len(environment.root) + 1 :]
         for name in [*names, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:
@@ -195,7 +196,7 @@ def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str,
     modes = {path: state[-1] for path, state in wheel.states.items() if path in wheel.shared}
     for path, item in own.items():
         if item.is_directory:
-            for folder, _, _ in os.walk(f"{environment.root}/{path}"):
+            for folder, _, _ in links.walk(f"{environment.root}/{path}"):
                 if os.path.basename(folder) != paths.PYCACHE:
                     modes[folder[len(environment.root) + 1 :]] = stat.S_IMODE(os.stat(folder).st_mode)
     found = {path: attributes.read(f"{environment.root}/{path}") for path in modes}
@@ -207,6 +208,9 @@ def _note_of(environment: Environment, info: str, wheel: AsWheel, own: dict[str,
 def _take(child: os.DirEntry[str], target: str) -> None:
     """Make `target` a hard link to `child`, a file or a symbolic link. Copy it where no hard link is possible."""
     if not links.share_inode(child.path, target):
+        if sys.platform == "darwin" and child.is_symlink():  # a clone is a link, too, and `chmod` follows it
+            links.symbolic_link(os.readlink(child.path), target)
+            return
         mode = stat.S_IMODE(child.stat(follow_symlinks=False).st_mode)
         transfer.Transfer().file(child.path, target, mode)
 

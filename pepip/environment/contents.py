@@ -85,7 +85,7 @@ def linked_entry(path: str, store_roots: StoreRoots) -> str:
     target = os.path.join(os.path.dirname(path), target)
     return (
         _entry_of(target, store_roots)
-        or _entry_of(os.path.realpath(target), store_roots)
+        or _entry_of(paths.real(target), store_roots)
         or _entry_elsewhere(target, store_roots)
     )
 
@@ -188,7 +188,7 @@ def site_packages_of(root: str) -> list[str]:
 def bytecode_targets(environment: Environment) -> list[str]:
     """Return the folders for `compileall`: site-packages and each linked folder, because it follows no links."""
     found = [environment.site_packages]
-    for folder, folders, _ in os.walk(environment.site_packages):
+    for folder, folders, _ in links.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]
         found += [f"{folder}/{name}" for name in linked if name != paths.PYCACHE]
     return found

@@ -131,7 +131,7 @@ def _copy(environment: Environment, entry: Entry, scratch: str) -> Copies:
     base = environment.interpreter.site_packages
     data = entry.data_directory + "/"
     files = []
-    for folder, _, names in os.walk(entry.path):
+    for folder, _, names in links.walk(entry.path):
         inside = os.path.relpath(folder, entry.path).replace(os.sep, "/")
         if inside == paths.READY:
             continue

@@ -60,7 +60,7 @@ def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[
                     pending.append(path)
                 else:
                     with contextlib.suppress(FileNotFoundError):  # bytecode that Python was writing
-                        status = child.stat(follow_symlinks=False)
+                        status = links.status_of(child)
                         item = found.get(inodes.get(_inode(status), "")) if status.st_nlink > 1 else None
                         if item is not None:
                             item.files.append(path)
@@ -68,7 +68,7 @@ def linked(environment: Environment, store_roots: StoreRoots, entries: Iterable[
 
 
 def _inodes_of(tree: str) -> Iterator[tuple[int, int]]:
-    for folder, _, names in os.walk(tree):
+    for folder, _, names in links.walk(tree):
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 yield _inode(os.lstat(f"{folder}/{name}"))

@@ -6,6 +6,7 @@ import os
 import stat
 
 from pepip import paths
+from pepip.host.links import is_folder, status_of
 
 
 class FileTree:
@@ -31,11 +32,11 @@ class FileTree:
         with os.scandir(f"{root}/{folder}" if folder else root) as children:
             for child in children:
                 try:
-                    status = child.stat(follow_symlinks=False)
+                    status = status_of(child)
                 except FileNotFoundError:  # a program that runs in the environment has removed it
                     continue
                 path = prefix + child.name
-                if stat.S_ISDIR(status.st_mode):
+                if is_folder(status):
                     self.folders[path] = status
                     pending.append(path)
                 elif stat.S_ISREG(status.st_mode):

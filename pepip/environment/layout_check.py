@@ -61,11 +61,11 @@ def link_that_leads_out(root: str, folders: Iterable[str]) -> str:
 
     `folders` are relative to `root`. The result is a path, or empty if there is none.
     """
-    inside = os.path.realpath(root) + os.sep
+    inside = paths.real(root) + "/"
     for folder in folders:
         for above in (*paths.ancestors(folder), folder):
             place = f"{root}/{above}"
-            if links.read_link(place) and not os.path.realpath(place).startswith(inside):
+            if links.read_link(place) and not paths.real(place).startswith(inside):
                 return place
     return ""
 

@@ -54,7 +54,7 @@ def remove(
             ):
                 unlink(path)
     ids = {entry.id for entry in entries}
-    for folder, folders, names in os.walk(root):
+    for folder, folders, names in links.walk(root):
         inside = folder[len(root) + 1 :]
         linked = [name for name in (*folders, *names) if links.read_link(f"{folder}/{name}")]
         folders[:] = [name for name in folders if not name.endswith(".dist-info") and name != _SCRATCH]

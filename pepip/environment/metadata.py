@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import sys
 
 from pepip import paths
 from pepip.environment.placement import files_below
@@ -251,12 +252,14 @@ def _own_files(installation: Installation) -> dict[str, bytes]:
 def _timestamp(path: str) -> bytes:
     """Return the note by which uv detects a change of a local archive, or empty bytes if the archive is gone.
 
-    The note holds the archive's change time (ctime).
+    The note holds the archive's change time (ctime), on Windows the time of its last modification.
     """
     try:
-        seconds, nanoseconds = divmod(os.stat(path).st_ctime_ns, 1_000_000_000)
+        status = os.stat(path)
     except OSError:
         return b""
+    time_ns = status.st_mtime_ns if sys.platform == "win32" else status.st_ctime_ns
+    seconds, nanoseconds = divmod(time_ns, 1_000_000_000)
     information = {
         "timestamp": {"secs_since_epoch": seconds, "nanos_since_epoch": nanoseconds},
         "commit": None,

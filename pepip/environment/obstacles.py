@@ -93,7 +93,7 @@ def _may_become_link(environment: Environment, path: str, target: str, ours: Col
 
     The folder may hold only bytecode, paths in `ours`, and links to or copies of files in `target`.
     """
-    for folder, folders, files in os.walk(f"{environment.root}/{path}"):
+    for folder, folders, files in links.walk(f"{environment.root}/{path}"):
         folders[:] = [name for name in folders if name != paths.PYCACHE]
         relative = os.path.relpath(folder, environment.root).replace(os.sep, "/")
         for name in [*files, *(name for name in folders if links.read_link(f"{folder}/{name}"))]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from pepip import paths
 from pepip.host import files, links
 from pepip.host.transfer import CLONE, COPY, LINK, Transfer
@@ -100,4 +98,6 @@ def placer_for(environment: Environment, entries: Iterable[Entry]) -> Placer:
 def files_below(entry: Entry, folder: str) -> list[str]:
     """Return the paths, relative to an entry, of all files below one of its folders."""
     start = len(entry.path) + 1
-    return [f"{current[start:]}/{name}" for current, _, names in os.walk(f"{entry.path}/{folder}") for name in names]
+    return [
+        f"{current[start:]}/{name}" for current, _, names in links.walk(f"{entry.path}/{folder}") for name in names
+    ]

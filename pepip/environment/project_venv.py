@@ -33,7 +33,7 @@ def redirected(place: str) -> str:
         return ""
     text = os.fsdecode(content).removesuffix("\n").removesuffix("\r")
     is_path = bool(text) and "\0" not in text
-    return os.path.abspath(os.path.join(os.path.dirname(place), text)) if is_path else ""
+    return paths.absolute(os.path.join(os.path.dirname(place), text)) if is_path else ""
 
 
 def redirect_to(root: str, start: str) -> str:
@@ -60,4 +60,4 @@ def _others(start: str) -> list[str]:
 
 def leads_to(place: str, root: str) -> bool:
     """Tell whether a link or a redirect file leads to the environment at `root`."""
-    return os.path.realpath(meant_by(place)) == os.path.realpath(root)
+    return paths.real(meant_by(place)) == paths.real(root)

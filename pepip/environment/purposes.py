@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from pepip import paths
 from pepip.environment import makers, venv_id
 from pepip.environment.venv_id import ScriptNote
 from pepip.fast_namedtuple import NamedTuple
@@ -44,7 +45,7 @@ def of(root: str, named: str = "") -> Purpose:
         return Purpose(TOOL, os.path.basename(root))
     bucket = _BUCKET.fullmatch(os.path.basename(os.path.dirname(root)))
     if os.path.basename(named) == ".venv" and named != root:
-        project = os.path.realpath(os.path.dirname(named))
+        project = paths.real(os.path.dirname(named))
         if project != os.path.dirname(root):
             return Purpose(PROJECT, f"{project}/.venv")
     if bucket is None:

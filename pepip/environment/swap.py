@@ -7,8 +7,10 @@ and removed after the last. If a run is killed in between, the next command take
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import sys
 
 from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
 
 _NOTE = "swap.json"
 _MOST_BYTES = 1 << 26
+_KEEPS_LOADED_FILES = sys.platform == "win32"
+"""Whether the system refuses to remove a library that a program has loaded."""
+_FRAME = ("Lib", "Scripts") if sys.platform == "win32" else ("lib", "lib64", "bin")
+"""Folders of an environment that may be links."""
 
 
 class _Step(NamedTuple):
@@ -80,7 +86,7 @@ class Swap:
         after = [f"{self._root}/{step.path}" for step in self._steps]
         freed = disk_usage.freed_by_removing(before, may_clone=may_clone)
         taken = disk_usage.freed_by_removing(after, may_clone=may_clone)
-        filesystems.remove_tree(self._folder)
+        _remove(self._folder)
         return Usage(freed.allocated_bytes - taken.allocated_bytes, freed.inodes - taken.inodes)
 
     def give_up(self) -> None:
@@ -114,7 +120,13 @@ def take_back(root: str) -> None:
     if os.path.lexists(f"{folder}/{_NOTE}"):
         os.unlink(f"{folder}/{_NOTE}")
     if os.path.lexists(folder):
-        filesystems.remove(folder)
+        _remove(folder)
+
+
+def _remove(folder: str) -> None:
+    """Remove the scratch folder. Where a program may hinder that, the rest stays for the next command."""
+    with contextlib.suppress(PermissionError) if _KEEPS_LOADED_FILES else contextlib.nullcontext():
+        filesystems.remove_tree(folder)
 
 
 def _noted(folder: str) -> list[_Step]:
@@ -126,7 +138,7 @@ def _noted(folder: str) -> list[_Step]:
     if not isinstance(rows, list) or not all(isinstance(row, list) and len(row) == 4 for row in rows):
         return []
     steps = [_Step._make(row) for row in rows]
-    root, is_real = os.path.dirname(folder), {"lib": True, "lib64": True, "bin": True}
+    root, is_real = os.path.dirname(folder), dict.fromkeys(_FRAME, True)
     is_ours = all(
         isinstance(step.path, str)
         and paths.is_inside(step.path)

@@ -7,7 +7,6 @@ be older than the files on disk. So each change checks the folders above its pat
 from __future__ import annotations
 
 import os
-import stat
 
 from pepip import paths
 from pepip.errors import VenvError
@@ -51,7 +50,7 @@ class Tree:
         if path in self._frame:
             return os.path.isdir(f"{self.root}/{path}")
         try:
-            is_there = self.reaches(path) and stat.S_ISDIR(os.lstat(f"{self.root}/{path}").st_mode)
+            is_there = self.reaches(path) and links.is_folder(os.lstat(f"{self.root}/{path}"))
         except (FileNotFoundError, NotADirectoryError):
             return False
         if is_there:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from pepip import paths
 from pepip.environment import set_aside
@@ -53,7 +54,7 @@ def make_twin(site_packages: str, going: Iterable[Installed], twin: str) -> None
                     _copy(part, f"{place}/{part.name}")
             _copy(child, place)
         elif not child.name.endswith(_METADATA):
-            if links.is_link(child):
+            if sys.platform != "win32" and links.is_link(child):  # plain users of Windows can't make links
                 links.symbolic_link(_NOWHERE, place)
             elif child.is_dir():
                 os.mkdir(place)
@@ -93,7 +94,7 @@ def paths_of(environment: Environment, leaving: Departure) -> set[str]:
         found.add(top)
         if links.read_link(f"{environment.root}/{top}"):
             continue
-        for folder, folders, names in os.walk(f"{environment.root}/{top}"):
+        for folder, folders, names in links.walk(f"{environment.root}/{top}"):
             inside = folder[len(environment.root) + 1 :]
             found.update(f"{inside}/{name}" for name in (*folders, *names))
     return found

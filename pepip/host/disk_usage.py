@@ -8,6 +8,8 @@ import stat
 
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import reflinks
+from pepip.host.links import is_folder as is_real_folder
+from pepip.host.links import status_of
 from pepip.paths import PYCACHE
 
 TYPE_CHECKING = False
@@ -210,11 +212,11 @@ def _walk(tree: str, times: list[list[object]] | None = None) -> Iterator[tuple[
         with children:
             for child in children:
                 try:
-                    status = child.stat(follow_symlinks=False)
+                    status = status_of(child)
                 except OSError:
                     times.append(_UNKNOWN)
                     continue
-                if stat.S_ISDIR(status.st_mode):
+                if is_real_folder(status):
                     pending.append(child.path)
                 yield child.path, status
 
@@ -244,13 +246,13 @@ def _branch(path: str, name: str, status: os.stat_result, seen: set[Inode]) -> B
     inode = (status.st_dev, status.st_ino)
     own = 0 if inode in seen else allocated_of(status)
     seen.add(inode)
-    if not stat.S_ISDIR(status.st_mode):
+    if not is_real_folder(status):
         return Branch(name, own, 1, is_folder=False)
     found = []
     with contextlib.suppress(OSError), os.scandir(path) as children:
         for child in sorted(children, key=lambda child: child.name):
             with contextlib.suppress(OSError):
-                found.append(_branch(child.path, child.name, child.stat(follow_symlinks=False), seen))
+                found.append(_branch(child.path, child.name, status_of(child), seen))
     found.sort(key=lambda item: -item.size_bytes)
     size_bytes, files = sum(item.size_bytes for item in found), sum(item.file_count for item in found)
     return Branch(name, own + size_bytes, files, is_folder=True, children=tuple(found))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -179,11 +180,14 @@ def create(path: str, *contents: bytes, mode: int = 0o666) -> None:
             while rest:
                 rest = rest[os.write(descriptor, rest) :]
     except OSError as error:
+        os.close(descriptor)  # Windows removes no open file
+        descriptor = -1
         os.unlink(path)
         error.filename = error.filename or path  # errors of `os.write` have no file name
         raise
     finally:
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
 
 
 def write_whole(
@@ -204,7 +208,8 @@ def write_whole(
         create(unfinished, *contents, mode=first_mode)
     try:
         if exact_mode is not None:
-            os.chmod(unfinished, exact_mode)
+            # Windows replaces no file that is read-only, so the next write would fail.
+            os.chmod(unfinished, exact_mode | 0o200 if sys.platform == "win32" else exact_mode)
         os.replace(unfinished, path)
     except OSError:
         os.unlink(unfinished)

@@ -7,6 +7,7 @@ environment. On other file systems a file may be copied; then its bytes tell whi
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -15,11 +16,18 @@ import sys
 from pepip import paths
 from pepip.errors import VenvError
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # EXDEV: another file system. EPERM: a file system without hard links, or protected_hardlinks on a file of
 # another user. EMLINK: ext4 allows 65,000 links, NTFS 1,023. EACCES and ENOTSUP: some network file systems.
 _NO_HARD_LINK = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.ENOTSUP, errno.EOPNOTSUPP}
-_DISK_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # a copy would fail, too
 _NO_SYMBOLIC_LINK = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
+if sys.platform == "win32":  # Python has no other number for "too many links", "not supported", "no such function"
+    _NO_HARD_LINK.add(errno.EINVAL)
+    _NO_SYMBOLIC_LINK.add(errno.EINVAL)
+_DISK_FAULTS = {errno.EIO, errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)}  # a copy would fail, too
 _BLOCK_BYTES = 1 << 20
 _PRIVILEGE_NOT_HELD = 1314  # Windows: symbolic links need Developer Mode
 
@@ -36,7 +44,12 @@ def link_directory(target: str, path: str, *, ready: str = "") -> None:
 
         if os.path.lexists(path):
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), path)
-        _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
+        try:
+            _winapi.CreateJunction(target.replace("/", "\\"), path.replace("/", "\\"))
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.rmdir(path)  # the empty folder that is left where the file system has no junctions
+            raise
     else:
         symbolic_link(target, path)
 
@@ -123,8 +136,42 @@ def read_link(path: str) -> str:
     except OSError:
         return ""
     if sys.platform == "win32":
+        if target.startswith("\\\\?\\UNC\\"):  # a network share
+            target = "\\" + target[7:]
         return target.removeprefix("\\\\?\\").replace("\\", "/")
     return target
+
+
+def status_of(child: os.DirEntry[str]) -> os.stat_result:
+    """Return the status of a child of a scanned folder, of a link its own.
+
+    On Windows, `DirEntry.stat` knows neither the inode nor the device nor the number of hard links.
+    """
+    return os.lstat(child.path) if sys.platform == "win32" else child.stat(follow_symlinks=False)
+
+
+def is_folder(status: os.stat_result) -> bool:
+    """Tell whether a status, from `lstat` or `status_of`, is that of a real folder. A junction of Windows is none."""
+    if sys.platform == "win32" and status.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT:
+        return False
+    return stat.S_ISDIR(status.st_mode)
+
+
+def walk(top: str, *, topdown: bool = True) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Walk as `os.walk` does, with `/` between the parts of each path, and enter no link.
+
+    On Windows, `os.walk` enters junctions before Python 3.12. They are among the folders, as links are.
+    """
+    if sys.platform != "win32":
+        return os.walk(top, topdown)
+    return _walk_on_windows(top) if topdown else reversed(list(_walk_on_windows(top)))
+
+
+def _walk_on_windows(top: str) -> Iterator[tuple[str, list[str], list[str]]]:
+    for folder, folders, names in os.walk(top):
+        entered = paths.slashed(folder)
+        yield entered, folders, names
+        folders[:] = [name for name in folders if not read_link(f"{entered}/{name}")]
 
 
 def is_link(child: os.DirEntry[str]) -> bool:
@@ -205,8 +252,8 @@ def unlink(path: str) -> bool:
     except FileNotFoundError:
         return False
     except (IsADirectoryError, PermissionError):
-        if sys.platform != "win32":
-            raise
+        if sys.platform != "win32" or not stat.S_ISDIR(os.lstat(path).st_mode):
+            raise  # on Windows, a file that a program has loaded can't be removed
         os.rmdir(path)  # a junction is removed like a folder
     return True
 

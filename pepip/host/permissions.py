@@ -8,6 +8,7 @@ import stat
 import sys
 
 from pepip.errors import StoreError
+from pepip.host import links
 from pepip.host.transfer import replace_by_copy
 
 TYPE_CHECKING = False
@@ -105,7 +106,12 @@ def seal_file(path: str, *, like: os.stat_result) -> None:
 
 
 def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
-    """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits."""
+    """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits.
+
+    On Windows the file stays writable: the system removes no file that is read-only.
+    """
+    if sys.platform == "win32":
+        return 0o666
     mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
@@ -223,11 +229,14 @@ def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
 def unseal_tree(path: str) -> None:
     """Make `path` and every folder below it writable for its owner, so that the tree can be moved or removed.
 
+    On Windows every file, too: a wheel may hold files that are read-only, and the system removes none of these.
     Follows no link, even if somebody replaces a folder by one meanwhile.
     """
     if sys.platform == "win32":
-        for folder, _, _ in os.walk(path):
+        for folder, _, names in links.walk(path):
             os.chmod(folder, 0o700)
+            for name in names:
+                os.chmod(f"{folder}/{name}", 0o600)
         return
     for _, _, _, descriptor in os.fwalk(path):
         os.fchmod(descriptor, 0o700)

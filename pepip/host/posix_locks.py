@@ -43,7 +43,7 @@ if sys.platform != "win32":
     def _set(name: str, descriptor: int, kind: int) -> bool:
         """Lock the whole file. Return False if the system or the file system has no such locks."""
         command = getattr(fcntl, name, None)
-        if command is None:
+        if command is None or sys.platform != "linux":  # other systems have another `struct flock`
             return False
         try:
             fcntl.fcntl(descriptor, command, struct.pack("@hhqqi4x", kind, os.SEEK_SET, 0, 0, 0))

@@ -24,6 +24,7 @@ _REFUSALS = frozenset(
 )
 _BLOCK_BYTES = 1 << 20
 _UNIT_OF_BLOCKS = 512  # of `st_blocks`, on all systems
+_TOO_MANY_LINKS = 1142  # of Windows, for which Python has no number but EINVAL
 CLONE, LINK, COPY = "clone", "hardlink", "copy"
 
 
@@ -69,7 +70,7 @@ class Transfer:
                 if way == COPY or error.errno not in _REFUSALS:
                     raise
                 # Too many links (EMLINK) concerns this file alone. All other refusals hold for the next file, too.
-                if error.errno == errno.EMLINK:
+                if error.errno == errno.EMLINK or getattr(error, "winerror", 0) == _TOO_MANY_LINKS:
                     mode = os.stat(source).st_mode & 0o7777 if mode is None else mode
                     _copy(source, target, mode, keeps_times=self.keeps_times)
                     return False
@@ -175,6 +176,9 @@ def _copy(source: str, target: str, mode: int, *, keeps_times: bool = True) -> N
             os.close(writing)
     finally:
         os.close(reading)
+    if keeps_times and sys.platform == "win32":  # where an open file takes no times
+        status = os.stat(source)
+        os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def _copy_content(reading: int, writing: int, most_bytes: int) -> None:

@@ -170,7 +170,7 @@ def _warn_of_closed_store(store: Store, environment: Environment) -> Iterator[Pr
     if files.user_id() or not hasattr(os, "geteuid") or not store.exists():
         return
     closed = rights.closed_to_others(store.root)
-    is_beside = closed and not os.path.realpath(environment.root).startswith(f"{closed}/")
+    is_beside = closed and not paths.real(environment.root).startswith(f"{closed}/")
     if is_beside and any(item.entry_id for item in contents.installed(environment, store.known_roots)):
         packages = f"the packages that {environment.root} links from there"
         sentence = f"only root can enter {closed}, so no other user can use {packages}"

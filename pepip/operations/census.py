@@ -68,7 +68,7 @@ class KnownVenv(NamedTuple):
 
         A relative path begins in `folder`.
         """
-        path = os.path.abspath(os.path.join(folder, name))
+        path = paths.absolute(os.path.join(folder, name))
         script = self.purpose.script
         places = {
             self.environment,
@@ -76,9 +76,7 @@ class KnownVenv(NamedTuple):
             self.project if self.purpose.kind == PROJECT else "",
             script.path if script else "",
         }
-        return bool({path, os.path.realpath(path)} & places) or (
-            self.purpose.kind == TOOL and self.purpose.name == name
-        )
+        return bool({path, paths.real(path)} & places) or (self.purpose.kind == TOOL and self.purpose.name == name)
 
     @property
     def is_abandoned(self) -> bool:
@@ -158,7 +156,7 @@ def _look(
     state, reason = _whereabouts(registration, root)
     meant = project_venv.meant_by(registration.named) if state == MISSING and registration.named else ""
     if meant and os.path.isfile(f"{meant}/pyvenv.cfg"):
-        root = os.path.realpath(meant)  # the folder was moved, and the link to it was made again
+        root = paths.real(meant)  # the folder was moved, and the link to it was made again
         state, reason = _whereabouts(registration, root)
     recorded = None if registration.entries is None else frozenset(registration.entries)
     if state == OK and is_abandoned:
@@ -219,7 +217,7 @@ def _beside(store: Store, roots: Iterable[str], memory: ScanCache | None) -> dic
         candidates.update(_folders(folder))
     found = {}
     for root in sorted(candidates - known):
-        if os.path.isfile(f"{root}/pyvenv.cfg") and os.path.realpath(root) not in known:
+        if os.path.isfile(f"{root}/pyvenv.cfg") and paths.real(root) not in known:
             try:
                 linked = _links(store, root, memory)
             except OSError:

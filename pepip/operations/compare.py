@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.environment import contents, project_venv
 from pepip.errors import UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -55,13 +56,13 @@ def environment_at(path: str) -> tuple[str, str]:
 
     Raises VenvError if there is no environment.
     """
-    candidates = [(path, os.path.dirname(os.path.realpath(path))), (project_venv.in_folder(path), path)]
+    candidates = [(path, os.path.dirname(paths.real(path))), (project_venv.in_folder(path), path)]
     if os.path.basename(path) == ".venv":
-        project = os.path.dirname(os.path.abspath(path))
+        project = os.path.dirname(paths.absolute(path))
         candidates.insert(0, (project_venv.in_folder(project), project))
     for root, folder in candidates:
         if os.path.isfile(f"{root}/pyvenv.cfg"):
-            return os.path.realpath(root), folder
+            return paths.real(root), folder
     raise VenvError(f"there is no environment at {path}", hint="name its folder, or the folder of its project")
 
 

@@ -16,6 +16,7 @@ from pepip import digests, humanized, paths
 from pepip.environment import contents
 from pepip.errors import UsageError
 from pepip.host import files, parallel
+from pepip.host.links import read_link, walk
 from pepip.operations import foreign_writes
 from pepip.operations.reporting import Progress
 from pepip.store import check
@@ -79,7 +80,7 @@ def next_touch() -> str:
 def folders(entry: Entry) -> list[str]:
     """Return all folders of an entry but `__pycache__`: the time of a folder changes when it loses a file."""
     found = []
-    for folder, inner, _ in os.walk(entry.path):
+    for folder, inner, _ in walk(entry.path):
         inner[:] = [name for name in inner if name != paths.PYCACHE]
         found.append(folder)
     return found
@@ -114,8 +115,8 @@ def _touch(store: Store, environment: Environment, entry_paths: list[str]) -> No
 
 
 def _touch_tree(root: str) -> None:
-    for folder, inner, names in os.walk(root):
-        links = (name for name in inner if os.path.islink(f"{folder}/{name}"))
+    for folder, inner, names in walk(root):
+        links = (name for name in inner if read_link(f"{folder}/{name}"))
         _touch_files(f"{folder}/{name}" for name in (*names, *links))
 
 

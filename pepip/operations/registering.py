@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.environment import project_venv, venv_id
 from pepip.host import rights
 from pepip.store import registry
@@ -24,7 +25,7 @@ def register(store: Store, environment: str, entry_ids: Iterable[str]) -> bool:
 
     The environment of a project may lie elsewhere: the project's link or redirect file to it is noted, too.
     """
-    venv_id.ensure(os.path.realpath(environment))
+    venv_id.ensure(paths.real(environment))
     entry_ids = tuple(entry_ids)
     if store.layers:
         from pepip.store import layers, leases

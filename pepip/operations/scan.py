@@ -8,6 +8,7 @@ import os
 from pepip import paths
 from pepip.environment import contents
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import links
 from pepip.operations import registering
 from pepip.operations.reporting import Progress
 from pepip.store import registry
@@ -48,14 +49,14 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
         store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
     for folder in folders:
-        for number, (root, is_environment) in enumerate(_folders(os.path.abspath(folder))):
+        for number, (root, is_environment) in enumerate(_folders(paths.absolute(folder))):
             if number % _FOLDERS_PER_STEP == 0:
                 yield Progress("scan", root)
             linked = _linked(store, root) if is_environment else None
             if linked:
                 with store.linking():
                     registering.register(store, root, linked)
-                found.append(FoundVenv(root, linked, os.path.realpath(root) in known))
+                found.append(FoundVenv(root, linked, paths.real(root) in known))
     with contextlib.suppress(OSError):
         os.unlink(paths.registry_lost(store.root))  # prunes trust that this scan has found all environments
     return Scanned(found)
@@ -67,7 +68,7 @@ def forget(store: Store, path: str) -> list[Registration]:
     If several environments have the same path, only those on another disk or in another container are taken out.
     Returns the registrations that were taken out. Raises OSError if this user may not do that.
     """
-    meant = {path, os.path.realpath(path)}
+    meant = {path, paths.real(path)}
     found = [
         item
         for item in registry.registrations(store)
@@ -83,7 +84,7 @@ def forget(store: Store, path: str) -> list[Registration]:
 
 def _folders(folder: str) -> Iterator[tuple[str, bool]]:
     """Yield each folder, and whether it is an environment. Environments are not entered."""
-    for current, folders, files in os.walk(folder):
+    for current, folders, files in links.walk(folder):
         is_environment = "pyvenv.cfg" in files
         folders[:] = [
             name

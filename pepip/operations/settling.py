@@ -89,11 +89,12 @@ def _split_python(words: Sequence[str]) -> tuple[str, list[str]]:
 
 def _places_of_python(request: str) -> list[str]:
     """Return the places of the programs that a request for a Python may name. A version names none."""
-    if os.sep in request:
+    if {"/", os.sep} & set(request):
         return [request]
     if not request[:1].isalpha():
         return []
-    return [f"{folder}/{request}" for folder in os.environ.get("PATH", "").split(os.pathsep)]
+    ending = ".exe" if sys.platform == "win32" and not request.endswith(".exe") else ""
+    return [f"{folder}/{request}{ending}" for folder in os.environ.get("PATH", "").split(os.pathsep)]
 
 
 def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 
 from pepip import paths
@@ -68,14 +70,21 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
         os.rename(paths.packages(store_root), away)
         for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):
             yield Progress("prune", name)
-            if name != paths.LOCK_FOLDERS:  # the lock folder of this run, which is removed when the lock ends
+            if name not in _KEPT_FOR_LOCK:
                 filesystems.remove(f"{store_root}/{name}")
+    if sys.platform == "win32":
+        with contextlib.suppress(OSError):  # another run may wait for the lock
+            filesystems.remove(f"{store_root}/.lock")
     if not seen.left:
         try:
             os.rmdir(store_root)
         except OSError as error:  # a mount point, for example
             yield Progress("warning", f"{store_root} is empty, and stays: {error.strerror}")
     return seen
+
+
+_KEPT_FOR_LOCK = {paths.LOCK_FOLDERS, ".lock"} if sys.platform == "win32" else {paths.LOCK_FOLDERS}
+"""What this run needs until its lock ends: its lock folder and, as Windows removes no open file, the lock's file."""
 
 
 def _names(store_root: str) -> set[str]:

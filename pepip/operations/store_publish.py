@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.errors import CorruptEntryError, StoreError, UsageError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems
@@ -35,12 +36,12 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
     """
     if not os.path.isabs(layer_root):
         raise UsageError(f"'{layer_root}' is not an absolute path", hint="write a path that begins with /")
-    layer = Store(os.path.normpath(layer_root))
-    own = os.path.realpath(store.root)
-    if f"{os.path.realpath(layer.root)}/".startswith(f"{own}/"):
-        place = "is" if os.path.realpath(layer.root) == own else "lies in"
+    layer = Store(paths.slashed(os.path.normpath(layer_root)))
+    own = paths.real(store.root)
+    if f"{paths.real(layer.root)}/".startswith(f"{own}/"):
+        place = "is" if paths.real(layer.root) == own else "lies in"
         raise UsageError(f"{layer_root} {place} your own store", hint="name another store by `--to`")
-    if own.startswith(f"{os.path.realpath(layer.root)}/packages/"):
+    if own.startswith(f"{paths.real(layer.root)}/packages/"):
         raise UsageError(f"your own store, {store.root}, lies among the entries of {layer_root}", hint=_APART)
     chosen = _chosen(store, patterns)
     for number, item in enumerate(chosen):

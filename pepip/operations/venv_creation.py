@@ -81,7 +81,7 @@ def _take_back(root: str, *, was_there: bool) -> None:
 def unmake(root: str) -> None:
     """Remove an environment that this run made, unless it holds distributions or another run uses it."""
     with folder_use.in_use(os.path.dirname(root), alone=True, inside=True):
-        has_distributions = any(name.endswith(".dist-info") for _, folders, _ in os.walk(root) for name in folders)
+        has_distributions = any(name.endswith(".dist-info") for _, folders, _ in links.walk(root) for name in folders)
         if has_distributions or folder_use.is_in_use(root):
             return
         if _can_be_moved(root):

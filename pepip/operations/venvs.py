@@ -30,16 +30,16 @@ def locate(named: str, variables: dict[str, str], folder: str) -> str:
     """
     active = variables.get("VIRTUAL_ENV", "")
     if named:
-        place = os.path.abspath(os.path.join(folder, paths.expand_user(named, variables)))
+        place = paths.absolute(os.path.join(folder, paths.expand_user(named, variables)))
         meant = project_venv.in_folder(os.path.dirname(place)) if os.path.basename(place) == ".venv" else place
         return meant if interpreter.is_environment(meant) else place
     if interpreter.is_environment(active):
-        return os.path.abspath(os.path.join(folder, active))
+        return paths.absolute(os.path.join(folder, active))
     configured = variables.get("UV_PROJECT_ENVIRONMENT", "")
     if configured:
-        return os.path.abspath(os.path.join(settings.project_folder() or folder, configured))
+        return paths.absolute(os.path.join(settings.project_folder() or folder, configured))
     found = (place for above in paths.upward(folder) for place in (above, project_venv.in_folder(above)))
-    return next(filter(interpreter.is_environment, found), os.path.abspath(f"{folder}/.venv"))
+    return next(filter(interpreter.is_environment, found), paths.absolute(f"{folder}/.venv"))
 
 
 def in_words(environment: Environment) -> str:
@@ -47,9 +47,9 @@ def in_words(environment: Environment) -> str:
 
     Empty for `.venv` in the current folder, and for an environment in uv's cache.
     """
-    root, here = environment.root, os.getcwd()
+    root, here = environment.root, paths.slashed(os.getcwd())
     cache = cacheable.cache_folder()
-    if root == os.path.abspath(".venv") or (cache and root.startswith(f"{cache}/")):
+    if root == paths.absolute(".venv") or (cache and root.startswith(f"{cache}/")):
         return ""
     shown = root.removeprefix(f"{here}/") if root != here else "."
     return f"Using Python {environment.interpreter.version} environment at: {shown}"
@@ -69,7 +69,7 @@ def environment_of(python: str) -> str:
     """Return the environment that a request for a Python names, by its folder or interpreter. Empty if none."""
     if not python or not os.path.exists(python):
         return ""
-    folder = os.path.abspath(python)
+    folder = paths.absolute(python)
     candidates = (folder, os.path.dirname(os.path.dirname(folder)))
     return next((candidate for candidate in candidates if interpreter.is_environment(candidate)), "")
 
@@ -98,13 +98,13 @@ def _check_python(root: str, request: str) -> None:
     name = os.path.basename(own) if own.endswith(".exe") else f"python{version}"
     base = os.path.join(facts.get("home", ""), name)
     programs = {
-        os.path.realpath(own),
-        os.path.realpath(base),
+        paths.real(own),
+        paths.real(base),
     }  # not the same if the environment has a copy of its base
-    if os.path.isabs(request) and os.path.realpath(request) in programs:
+    if os.path.isabs(request) and paths.real(request) in programs:
         return
     found = interpreter.find(request, environment=root)
-    if os.path.dirname(found) != os.path.dirname(own) and os.path.realpath(found) not in programs:
+    if os.path.dirname(found) != os.path.dirname(own) and paths.real(found) not in programs:
         import shlex
 
         raise UsageError(
@@ -153,7 +153,7 @@ def make_skeleton(
     by_uv()
     rows = skeleton.read(root)
     if rows and not (prompt and skeleton.has_prompt(rows, prompt)):
-        base = os.path.realpath(interpreter.executable(root))
+        base = paths.real(interpreter.executable(root))
         known.remember(key, json.dumps(rows), [*evidence, (base, answer_cache.state_of(base))])
 
 
@@ -196,11 +196,11 @@ def of_making(root: str, environment: Environment, phase: str) -> Progress:
 
 def refuse_the_store(root: str, store: Store) -> None:
     """Raise StoreError if a folder is both an environment and a store: both would lock the same file there."""
-    real = os.path.realpath(root)
-    if real == os.path.realpath(store.root):
+    real = paths.real(root)
+    if real == paths.real(store.root):
         sentence = f"{root} is the store, and can't be an environment too"
         raise StoreError(sentence, hint="set PEPIP_HOME to another folder")
-    if any(real == os.path.realpath(layer.root) for layer in store.layers):
+    if any(real == paths.real(layer.root) for layer in store.layers):
         raise StoreError(f"{root} is a layer, and can't be an environment too", hint="choose another folder")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip.errors import ClashError
+from pepip.errors import ClashError, VenvError
 from pepip.model import Entry, Link, Plan
 from pepip.paths import PYCACHE, ancestors
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 MERGED_SCHEMES = ("purelib", "platlib")
 """The `.data` schemes whose files are installed among the modules of an environment."""
 
+
+_IGNORES_CASE = sys.platform in {"darwin", "win32"}
+"""Whether two names that differ only by case may be names of one file."""
 
 _ALL_LINKED: Mapping[str, str] = {}
 
@@ -165,6 +168,8 @@ def merge(
     for link in data:
         if link.path.startswith(prefix):
             foreign.update(ancestors(link.path[len(prefix) :]))
+    if _IGNORES_CASE:
+        _unfold_other_spellings(shares)
     _unfold_shared(shares, foreign)
     folders: dict[str, Link] = {}
     files: dict[str, Link] = {}
@@ -179,6 +184,8 @@ def merge(
         other = files.get(link.path)
         if other is None or other.owner <= link.owner:
             files[link.path] = link
+    if _IGNORES_CASE:
+        _refuse_other_spellings(files)
     _refuse_clashes(files, folders, directories, {interpreter.scripts, *ancestors(f"{prefix}x")})
     return Plan({**folders, **files}, directories)
 
@@ -226,6 +233,18 @@ def _refuse_clashes(files: dict[str, Link], folders: dict[str, Link], directorie
             raise ClashError(path, files[path].owner, owner)
 
 
+def _refuse_other_spellings(files: dict[str, Link]) -> None:
+    """Raise VenvError if two distributions have files whose paths differ only by case: one would replace another."""
+    seen: dict[str, Link] = {}
+    for path, link in files.items():
+        other = seen.setdefault(path.casefold(), link)
+        if other.path != path and other.owner != link.owner:
+            raise VenvError(
+                f"{other.path} of {other.owner} and {path} of {link.owner} differ only by case",
+                hint="here this can be one file, so one of the distributions can't be installed",
+            )
+
+
 def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> str:
     """Return the path in an environment, relative to its root, of a file of a `.data` scheme.
 
@@ -238,6 +257,25 @@ def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> st
     if scheme in MERGED_SCHEMES:
         return f"{interpreter.site_packages}/{path}"
     return path
+
+
+def _unfold_other_spellings(shares: list[_Share]) -> None:
+    """Unfold each linked folder if another distribution has the same folder in another spelling.
+
+    Both are one folder, with the files of both.
+    """
+    spellings: dict[str, set[str]] = {}
+    for share in shares:
+        for path in (*share.directories, *share.opened):
+            spellings.setdefault(path.casefold(), set()).add(path)
+    for paths in spellings.values():
+        if len(paths) < 2:
+            continue
+        for share in shares:
+            for path in paths.intersection((*share.directories, *share.opened)):
+                share.share_no_bytecode(path)
+                for folder in [name for name in share.directories if f"{name}/".startswith(f"{path}/")]:
+                    share.unfold(folder)
 
 
 def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:

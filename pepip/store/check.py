@@ -97,7 +97,7 @@ def _flaws(path: str) -> list[Flaw]:
     read_only = {".", *_module_folders(document, expected)}
     found: list[Flaw] = []
     present: set[str] = set()
-    for current, inner, names in os.walk(path):
+    for current, inner, names in links.walk(path):
         relative = os.path.relpath(current, path).replace(os.sep, "/")
         prefix = "" if relative == "." else f"{relative}/"
         is_bytecode = os.path.basename(current) == paths.PYCACHE
@@ -213,7 +213,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
     """
     document = documents.read(path)
     read_only = _module_folders(document, _baseline(path, document))
-    for folder, folders, names in os.walk(path):
+    for folder, folders, names in links.walk(path):
         inside = folder[len(path) + 1 :]
         if not inside:
             folders[:] = [name for name in folders if name != paths.READY]
@@ -228,7 +228,7 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
 
 def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
     """Set the modes of an entry's folders. Give each folder but `__pycache__` the fixed modification time."""
-    for folder, _, _ in os.walk(path, topdown=False):
+    for folder, _, _ in links.walk(path, topdown=False):
         inside = folder[len(path) + 1 :]
         if os.path.basename(folder) != paths.PYCACHE:
             os.utime(folder, ns=(SEALED_AT_NS, SEALED_AT_NS))

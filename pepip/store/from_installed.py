@@ -161,7 +161,7 @@ def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
 
 def _holds_any(path: str, inodes: Collection[int]) -> bool:
     """Tell whether a file of the entry at `path` is among `inodes`."""
-    for folder, _, names in os.walk(path):
+    for folder, _, names in links.walk(path):
         for name in names:
             with contextlib.suppress(FileNotFoundError):  # bytecode that Python was writing
                 if os.lstat(f"{folder}/{name}").st_ino in inodes:

@@ -40,13 +40,13 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
     else:
         source, words = paths.layer_list(store_root), _listed(store_root)
     found: list[str] = []
-    known = {os.path.realpath(store_root)} if words else set()
+    known = {paths.real(store_root)} if words else set()
     for word in filter(None, map(str.strip, words)):
         path = paths.expand_user(word, variables)
         if not os.path.isabs(path):
             raise UsageError(f"{source} names {word}, which is no absolute path", hint="write its absolute path")
-        path = os.path.normpath(path)
-        real = os.path.realpath(path)
+        path = paths.slashed(os.path.normpath(path))
+        real = paths.real(path)
         if real not in known:
             known.add(real)
             found.append(path)
@@ -57,9 +57,9 @@ def named(variables: Mapping[str, str], store_root: str) -> tuple[str, ...]:
 
 def _refuse_nested(roots: tuple[str, ...], source: str) -> None:
     """Raise UsageError if one of the stores lies among the entries of another. The first is the user's own."""
-    real_roots = {root: os.path.realpath(root) for root in roots}
+    real_roots = {root: paths.real(root) for root in roots}
     for outer in roots:
-        entries = f"{os.path.realpath(paths.packages(outer))}/"
+        entries = f"{paths.real(paths.packages(outer))}/"
         for root, real in real_roots.items():
             if real.startswith(entries):
                 raise UsageError(
@@ -73,7 +73,7 @@ def store_above(path: str) -> str:
 
     A store is recognized by its folders.
     """
-    for folder in paths.upward(os.path.realpath(path)):
+    for folder in paths.upward(paths.real(path)):
         root, name = os.path.split(folder)
         if name == "packages" and os.path.isdir(paths.projects(root)) and os.path.isdir(paths.staging(root)):
             return root

@@ -116,7 +116,7 @@ def take(store: Store, environment: str, entry_ids: Iterable[str]) -> None:
 
 
 def _name(environment: str) -> str:
-    real = os.path.realpath(environment)
+    real = paths.real(environment)
     place = "\0".join((_host(), real, registry.id_of(real)))
     return f"{files.user_id()}-{digests.hexadecimal(place.encode('utf-8', 'surrogateescape'))[:16]}.json"
 

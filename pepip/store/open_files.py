@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 
-from pepip.host import permissions
+from pepip.host import links, permissions
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def below(folder: str, *, serves_others: bool) -> Iterator[str]:
     """Yield the path, relative to `folder`, of each open file below it. Bytecode counts, too. Reads no file."""
-    for current, _, names in os.walk(folder):
+    for current, _, names in links.walk(folder):
         for place in (f"{current}/{name}" for name in names):
             if is_open(place, serves_others=serves_others):
                 yield place[len(folder) + 1 :]

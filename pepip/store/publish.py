@@ -144,7 +144,7 @@ def _footprint_of(
     run_paths = {
         path: digest_cache.run_paths(f"{staged.wheel}/{path}", status)
         for path, status in files
-        if ".so" in path and libraries.is_library_name(path)
+        if (".so" in path or libraries.HAVE_OTHER_NAMES) and libraries.is_library_name(path)
     }
     return footprint.compute(
         staged.wheel,

@@ -38,7 +38,7 @@ def file_of(store: Store, environment: str) -> str:
     """Return the file in which an environment is registered, by this run or before; empty if it is not registered."""
     if environment in store.registered:
         return store.registered[environment]
-    real = os.path.realpath(environment)
+    real = paths.real(environment)
     if not os.path.isdir(real):
         return ""
     candidates = _files(store, real, id_of(real), filesystems.place(real).location)
@@ -68,12 +68,12 @@ def register(store: Store, environment: str, entry_ids: Iterable[str], *, named:
     another user, this user writes another file beside it. Returns False if this user may not write the registry; then
     pruning does not know the environment.
     """
-    real = os.path.realpath(environment)
+    real = paths.real(environment)
     place = filesystems.place(real)
     wanted = Registration(
         file="",
         environment=real,
-        project=os.path.realpath(os.path.dirname(named or environment)),
+        project=paths.real(os.path.dirname(named or environment)),
         device=os.stat(environment).st_dev,
         mount_point=place.mount_point,
         entries=tuple(sorted(set(entry_ids))),

@@ -359,5 +359,5 @@ def configured(variables: Mapping[str, str]) -> Store:
 
 
 def _spellings(root: str) -> tuple[str, ...]:
-    real = os.path.realpath(root)
+    real = paths.real(root)
     return (root,) if real == root else (root, real)

@@ -7,11 +7,13 @@ from the unpacked wheel. So only these links, and the files that uv wrote, are r
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip import names, paths
 from pepip.errors import InvalidWheelError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import launchers as host_launchers
+from pepip.host import links
 from pepip.wheel import record, scripts
 
 TYPE_CHECKING = False
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from pepip.wheel.footprint import Tree
 
 _LIKELY_HEADERS_BYTES, _LARGEST_HEADERS_BYTES = 1 << 12, 1 << 20
+# Where the file system ignores case, as on macOS, `lib` and `Lib` are one folder: its wheels would be found twice.
+_LIBRARIES = ("Lib",) if sys.platform == "win32" else ("lib", "lib64")
 _OF_ENVIRONMENTS = frozenset(("RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json"))
 
 
@@ -157,7 +161,7 @@ def look(wheel: str) -> WheelTree:
 
 def _site_packages(prefix: str) -> Iterator[str]:
     """Yield the folders of a prefix that hold distributions: `lib/python3.12/site-packages` and the like."""
-    for library in ("lib", "lib64", "Lib"):
+    for library in _LIBRARIES:
         for folder, folders, _ in os.walk(f"{prefix}/{library}"):
             if os.path.basename(folder) == "site-packages":
                 folders.clear()
@@ -166,10 +170,7 @@ def _site_packages(prefix: str) -> Iterator[str]:
 
 def _read(site_packages: str, dist_info: str) -> StagedWheel | None:
     """Return the distribution of a `.dist-info` folder, None if its unpacked wheel can't be found."""
-    try:
-        target = os.readlink(f"{site_packages}/{dist_info}/METADATA").replace(os.sep, "/")
-    except OSError:
-        return None
+    target = links.read_link(f"{site_packages}/{dist_info}/METADATA")
     wheel, _, inside = target.removesuffix("/METADATA").rpartition("/")
     if inside != dist_info or not os.path.isdir(f"{wheel}/{dist_info}"):
         return None  # a second `.dist-info` in the wheel's `.data`, or a cache that was removed with its run

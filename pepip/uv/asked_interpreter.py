@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.host import files
 from pepip.uv import settings
 
@@ -92,6 +93,6 @@ def _base(environment: Environment) -> str:
     facts = environment.interpreter
     version = ".".join(facts.version.split(".")[:2])
     is_usual = facts.implementation == "cpython" and facts.site_packages == f"lib/python{version}/site-packages"
-    base = os.path.realpath(facts.executable) if is_usual else facts.executable
-    is_outside = not base.startswith(f"{os.path.realpath(environment.root)}/")
+    base = paths.real(facts.executable) if is_usual else facts.executable
+    is_outside = not base.startswith(f"{paths.real(environment.root)}/")
     return base if is_outside else facts.executable

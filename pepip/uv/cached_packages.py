@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.uv import cacheable, process
 
 TYPE_CHECKING = False
@@ -45,10 +46,10 @@ def _origins(bucket: str) -> Iterator[str]:
 
 def _archives(tree: str, cache: str) -> Iterator[str]:
     """Yield the folders of unpacked wheels that the links in `tree` point to."""
-    home = os.path.realpath(cache)
+    home = paths.real(cache)
     for folder, folders, files in os.walk(tree):
         for name in (*folders, *files):
-            place = os.path.realpath(f"{folder}/{name}")
+            place = paths.real(f"{folder}/{name}")
             bucket = os.path.dirname(place)
             is_archive = os.path.dirname(bucket) == home and os.path.basename(bucket).startswith("archive-v")
             if is_archive and os.path.isdir(place):

@@ -23,7 +23,7 @@ PROGRAMS = ("bin/python", "Scripts/python.exe")
 _START, _END = "<pepip-facts>", "</pepip-facts>"
 """Marks around the answer: a `sitecustomize` or `.pth` file may print text before and after it."""
 
-_FORMAT = 3
+_FORMAT = 4 if sys.platform in {"darwin", "win32"} else 3
 """The format number of a cached answer. Raise it when a new pepip caches other facts for the same interpreter."""
 
 # This code runs in the environment's own interpreter, Python 3.8 or newer, so it is plain. It writes to the file
@@ -43,6 +43,10 @@ facts = {
     "soabi": sysconfig.get_config_var("SOABI") or "",
     "is_free_threaded": bool(sysconfig.get_config_var("Py_GIL_DISABLED")),
 }
+if sys.platform == "win32":
+    facts["platform"] = sysconfig.get_platform()
+if sys.platform == "darwin":
+    facts["machine"] = os.uname()[4]
 """
 _TELL = """
 os.write(1, ("\\n" + START + json.dumps(facts) + END + "\\n").encode("ascii"))
@@ -140,7 +144,9 @@ def compile_bytecode(path: str, targets: list[str]) -> None:
     """
     from pepip.uv import process
 
-    arguments = [*_isolated(), "-m", "compileall", "-q", "-j", "0", "-i", "-"]
+    # The names on stdin are UTF-8, and Windows has a code page.
+    utf8 = ["-X", "utf8"] if sys.platform == "win32" else []
+    arguments = [*_isolated(), *utf8, "-m", "compileall", "-q", "-j", "0", "-i", "-"]
     with contextlib.suppress(UvError):
         process.run_python(path, arguments, stdin="\n".join(targets) + "\n")
 
@@ -203,7 +209,8 @@ def _answered(path: str, text: bytes) -> dict[str, Any]:
         version, implementation = answer["version"], answer["implementation"]
         is_free_threaded = answer.pop("is_free_threaded")
         abi = abi_of(implementation, version, answer.pop("soabi"), is_free_threaded=is_free_threaded)
-        answer["tags"] = tags_of(implementation, version, abi)
+        platforms = _platforms(answer.pop("platform", ""), answer.pop("machine", ""))
+        answer["tags"] = tags_of(implementation, version, abi, platforms)
         if _is_sound(answer):
             return answer
     except (ValueError, KeyError, TypeError, AttributeError):
@@ -241,8 +248,24 @@ def abi_of(implementation: str, version: str, soabi: str, *, is_free_threaded: b
     return "_".join(parts[: lengths.get(implementation, 1)]) or "none"
 
 
-def tags_of(implementation: str, version: str, abi: str) -> list[str]:
-    """Return the tags of an interpreter on this machine, the most specific first.
+def _platforms(platform: str, machine: str) -> list[str]:
+    """Return the platform tags of an interpreter, the most specific first.
+
+    An interpreter may be built for other processors than pepip's own: for x86_64 on a Mac with Rosetta, where
+    `machine` says so, or for 32 bits on Windows, where `platform` says so. On other systems both are empty.
+    """
+    from packaging import tags
+
+    if sys.platform == "win32" and platform:
+        return [platform.replace("-", "_").replace(".", "_")]
+    if sys.platform == "darwin" and machine:
+        return list(tags.mac_platforms(None, machine))
+    # uv ranks a plain `linux` tag after all of manylinux and musllinux; `packaging` ranks it before them.
+    return sorted(tags.platform_tags(), key=lambda tag: tag.startswith("linux_"))
+
+
+def tags_of(implementation: str, version: str, abi: str, platforms: list[str]) -> list[str]:
+    """Return the tags of an interpreter on these platforms, the most specific first.
 
     pepip's own Python computes them, because an old interpreter can't import a current `packaging`.
     """
@@ -250,8 +273,6 @@ def tags_of(implementation: str, version: str, abi: str) -> list[str]:
 
     numbers = [int(part) for part in version.split(".")[:2]]
     short = "".join(map(str, numbers))
-    # uv ranks a plain `linux` tag after all of manylinux and musllinux; `packaging` ranks it before them.
-    platforms = sorted(tags.platform_tags(), key=lambda tag: tag.startswith("linux_"))
     if implementation == "cpython":
         name = f"cp{short}"
         is_debug = abi.endswith("d") and numbers >= [3, 8]

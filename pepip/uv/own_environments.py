@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from pepip import paths
 from pepip.errors import UvError
 from pepip.uv import arguments, cacheable, process, settings, writable_cache
 
@@ -68,8 +69,8 @@ def used_by(words: Sequence[str], environments: Iterable[str]) -> list[str]:
         output = process.run(words, **{**kept, **_CHANGES_NOTHING}).stdout
     except UvError:
         return []
-    folders = [f"{os.path.realpath(line)}{os.sep}" for line in output.splitlines()]
-    return [root for root in environments if any(folder.startswith(f"{root}{os.sep}") for folder in folders)]
+    folders = [f"{paths.real(line)}/" for line in output.splitlines()]
+    return [root for root in environments if any(folder.startswith(f"{root}/") for folder in folders)]
 
 
 def folders_in_cache(cache: str) -> list[str]:

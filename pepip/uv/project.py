@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 
+from pepip import paths
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
 from pepip.names import normalize_name
@@ -103,7 +104,7 @@ def _variables_of_sync() -> dict[str, str]:
 def read_preview(document: dict[str, Any], changes: Changes, *, is_of_script: bool = False) -> SyncPreview:
     """Return the result that uv's `document` describes, with these changes. Raises ValueError or KeyError."""
     environment, action = document["sync"]["environment"]["path"], document["sync"]["action"]
-    environment = os.path.abspath(environment)  # behind a redirect file, uv may name it with `..`
+    environment = paths.absolute(environment)  # behind a redirect file, uv may name it with `..`
     lock_action = document["lock"]["action"] if document["lock"] else _NO_LOCK
     if action not in _ENVIRONMENT_ACTIONS or lock_action not in _LOCK_ACTIONS:
         raise ValueError(f"actions {action} and {lock_action}")

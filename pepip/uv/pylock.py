@@ -10,11 +10,12 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
 
 from pepip.errors import InvalidWheelError
 from pepip.model import Artifact
 from pepip.names import normalize_name
-from pepip.urls import without_password
+from pepip.urls import of_path, without_password
 from pepip.uv import wheel_choice
 from pepip.wheel import tags as wheel_tags
 
@@ -287,9 +288,11 @@ def _local_path(source: dict[str, Any], folder: str) -> str:
 
 
 def _file_url(path: str) -> str:
-    from urllib.request import pathname2url
+    if sys.platform == "win32":
+        return of_path(path)
+    from urllib.parse import quote
 
-    return "file://" + pathname2url(path)
+    return "file://" + quote(os.fsencode(path))
 
 
 def _file_name(source: dict[str, Any]) -> str:

@@ -5,10 +5,11 @@ Source: uv's documentation of Python versions; pyenv's documentation of shims an
 
 from __future__ import annotations
 
+import itertools
 import os
 
 from pepip.fast_namedtuple import NamedTuple
-from pepip.paths import upward, user_folder
+from pepip.paths import upward, uv_data, uv_settings
 from pepip.uv import program, settings
 
 TYPE_CHECKING = False
@@ -40,11 +41,10 @@ def question(python: str) -> PythonQuestion | None:
     folders = list(map(os.path.abspath, filter(None, os.environ.get("PATH", "").split(os.pathsep))))
     if os.path.isabs(python) and os.path.isfile(python):
         folders = []
-    elif python.startswith(("http:", "https:", "file:")) or os.sep in python:
+    elif python.startswith(("http:", "https:", "file:")) or {"/", os.sep} & set(python):
         return None
     words = [python, *settings.texts(), *_versions(version_files())]
-    data = user_folder(os.environ, "XDG_DATA_HOME", ".local/share")
-    managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{data}/uv/python"
+    managed = os.environ.get("UV_PYTHON_INSTALL_DIR") or f"{uv_data(os.environ)}/python"
     active = os.environ.get("VIRTUAL_ENV") or os.environ.get("CONDA_PREFIX") or ""
     places = [program.path(), managed, active and f"{active}/pyvenv.cfg"]
     for place in (python, *folders):
@@ -65,7 +65,7 @@ def version_files() -> Iterator[str]:
     """Yield the files that may name a Python version: from the start folder upward, then the user's own file."""
     for folder in upward(settings.start_folder()):
         yield from (f"{folder}/.python-version", f"{folder}/.python-versions")
-    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/.python-version"
+    yield from (f"{folder}/.python-version" for folder in itertools.islice(uv_settings(os.environ), 1))
 
 
 def _versions(files: Iterable[str]) -> Iterator[str]:

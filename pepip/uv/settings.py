@@ -10,7 +10,7 @@ import itertools
 import os
 
 from pepip.host import files
-from pepip.paths import upward, user_folder
+from pepip.paths import absolute, upward, uv_settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _inline_metadata(script: bytes) -> bytes:
 
 def start_folder() -> str:
     """Return the folder from which uv looks upward for a project and its settings."""
-    return os.path.abspath(os.environ.get("UV_PROJECT") or os.curdir)
+    return absolute(os.environ.get("UV_PROJECT") or os.curdir)
 
 
 def project_folder() -> str:
@@ -148,9 +148,7 @@ def places() -> Iterator[str]:
     for folder in upward(start_folder()):
         yield f"{folder}/uv.toml"
         yield f"{folder}/pyproject.toml"
-    yield f"{user_folder(os.environ, 'XDG_CONFIG_HOME', '.config')}/uv/uv.toml"
-    for folder in (os.environ.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
-        yield f"{folder}/uv/uv.toml"
-    yield "/etc/uv/uv.toml"
+    for folder in uv_settings(os.environ):
+        yield f"{folder}/uv.toml"
     if os.environ.get("UV_CONFIG_FILE"):
         yield os.environ["UV_CONFIG_FILE"]

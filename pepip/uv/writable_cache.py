@@ -27,11 +27,11 @@ _MARKS = frozenset((".git", ".gitignore"))  # uv writes these anew
 def usual() -> str:
     """Return uv's cache folder, empty if its place can't be known without asking uv."""
     if os.environ.get("UV_CACHE_DIR"):
-        return os.path.abspath(os.environ["UV_CACHE_DIR"])
+        return paths.absolute(os.environ["UV_CACHE_DIR"])
     if os.name != "posix":
         return ""
     caches = paths.user_folder(os.environ, "XDG_CACHE_HOME", ".cache")
-    return os.path.abspath(f"{caches}/uv") if caches else ""
+    return paths.absolute(f"{caches}/uv") if caches else ""
 
 
 def ensure() -> None:
@@ -63,7 +63,7 @@ def named_in_settings(options: Sequence[str] = ()) -> str:
         found = process.run(["cache", "dir", "--color", "never", *options]).stdout.strip()
     except UvError:  # a command of uv reports the error
         return ""
-    return os.path.abspath(found) if found else ""
+    return paths.absolute(found) if found else ""
 
 
 def is_temporary() -> bool:

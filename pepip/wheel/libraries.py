@@ -2,8 +2,8 @@
 
 The loader takes `$ORIGIN` from the path by which a library was opened. If that path leads through a link into the
 store, the kernel resolves a `..` after the link in the store. So the folders above such a library must be real in an
-environment.
-Source: ld.so(8), DT_RPATH and DT_RUNPATH.
+environment. On macOS, `@loader_path` is such an origin.
+Source: ld.so(8), DT_RPATH and DT_RUNPATH; dyld(1).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import errno
 import itertools
 import os
 import struct
+import sys
 
 from pepip.host import files
 
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import BinaryIO
 
+HAVE_OTHER_NAMES = sys.platform == "darwin"
+"""Whether libraries may have other names than those with `.so`. Only macOS loads a `.dylib`."""
+_ORIGINS = ("$ORIGIN", "${ORIGIN}", "@loader_path")
 _ELF_MAGIC = b"\x7fELF"
 _PT_LOAD, _PT_DYNAMIC = 1, 2
 _DT_STRTAB = 5
@@ -50,7 +54,7 @@ def leaving(root: str, run_paths_of: Mapping[str, Iterable[str]]) -> list[str]:
 def is_library_name(path: str) -> bool:
     """Tell whether a file has the name of a shared library."""
     name = path.rpartition("/")[2]
-    return name.endswith(".so") or ".so." in name
+    return name.endswith(".so") or ".so." in name or (HAVE_OTHER_NAMES and name.endswith(".dylib"))
 
 
 def _plain_run_paths(file: BinaryIO) -> list[str] | None:
@@ -108,7 +112,7 @@ def _text(file: BinaryIO, at: int) -> str:
 
 
 def _leaves(root: str, library: str, run_path: str) -> bool:
-    for origin in ("$ORIGIN", "${ORIGIN}"):
+    for origin in _ORIGINS:
         if run_path == origin or run_path.startswith(origin + "/"):
             folder = os.path.normpath(os.path.join(os.path.dirname(library), run_path[len(origin) :].lstrip("/")))
             return folder.split(os.sep, 1)[0] == os.pardir or not os.path.isdir(f"{root}/{folder}")
@@ -118,11 +122,13 @@ def _leaves(root: str, library: str, run_path: str) -> bool:
 def run_paths(library: str) -> list[str]:
     """Return the folders, as written in the library, in which the loader looks for other libraries.
 
-    Empty if the file is not a readable ELF file. Raises OSError if the disk fails.
+    Empty if the file is neither a readable ELF file nor a readable Mach-O file. Raises OSError if the disk fails.
     """
     with open(files.open_regular(library), "rb") as file:
         if file.read(4) != _ELF_MAGIC:
-            return []
+            from pepip.wheel import mach_o
+
+            return mach_o.run_paths(file)
         file.seek(0)
         plain = _plain_run_paths(file)
         if plain is not None:

@@ -7,6 +7,7 @@ Only the `#!` line differs between environments.
 from __future__ import annotations
 
 import os
+import sys
 
 from pepip.fast_namedtuple import NamedTuple
 
@@ -57,6 +58,8 @@ def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
     `relocatable`: then the interpreter is looked up by its name in the folder of the script.
     """
     path = os.fsencode(os.path.basename(interpreter) if relocatable else interpreter)
+    if sys.platform == "win32":
+        return b"#!" + path  # the launcher of Python reads this line, and needs no quotes
     if not relocatable and len(path) + 3 <= _SHEBANG_LIMIT and b" " not in path:
         return b"#!" + path
     folder = b'"$(dirname -- "$(realpath -- "$0")")"/' if relocatable else b""
@@ -86,6 +89,8 @@ def is_of_environment(content: bytes) -> bool:
     it.
     """
     first, _, rest = content.partition(b"\n")
+    if sys.platform == "win32" and first[:2] == b"#!" and first[3:4] == b":":  # a drive; its path may have spaces
+        return first.replace(b"\\", b"/").rpartition(b"/")[2].startswith(b"python")
     if first == b"#!/bin/sh":
         return rest.startswith(b"'''exec' ")
     folder, _, name = first.partition(b" ")[0].rpartition(b"/")

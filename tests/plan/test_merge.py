@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from pepip.errors import ClashError
+from pepip.errors import ClashError, VenvError
 from pepip.model import Entry, Plan
 from pepip.paths import PYCACHE, ancestors
+from pepip.plan import merge as plan_merge
 from pepip.plan.merge import data_path, merge
 from tests.support.distributions import (
     INTERPRETER,
@@ -233,3 +234,30 @@ def test_data_lies_where_its_scheme_says(scheme: str, place: str) -> None:
     path = place if scheme == "data" else "x"
 
     assert data_path(scheme, path, INTERPRETER, "alpha") == place
+
+
+def entry_with(folder: Path, name: str, tree: dict[str, Node]) -> Entry:
+    """Return an entry with these files and its metadata."""
+    info: dict[str, Node] = {f"{name}-1.0.dist-info": {"METADATA": ""}}
+    return unpack(Distribution(name, {**tree, **info}, (), ()), folder)
+
+
+def test_a_folder_in_two_spellings_is_linked_file_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS and Windows it is one folder, so a link in the place of one would hide the files of the other."""
+    entries = [
+        entry_with(tmp_path, "one", {"Ink": {"__init__.py": "", "a.py": ""}}),
+        entry_with(tmp_path, "two", {"ink": {"__init__.py": "", "b.py": ""}, "alone": {"__init__.py": ""}}),
+    ]
+    monkeypatch.setattr(plan_merge, "_IGNORES_CASE", True)
+
+    with pytest.raises(VenvError, match="differ only by case"):
+        merge(entries, INTERPRETER)
+
+    (tmp_path / "other").mkdir()
+    tree: dict[str, Node] = {"ink": {"b.py": "", "inner": {"c.py": ""}}, "alone": {"__init__.py": ""}}
+    entries[1] = entry_with(tmp_path / "other", "two", tree)
+    plan = merge(entries, INTERPRETER)
+
+    assert {f"{BASE}Ink/a.py", f"{BASE}ink/b.py", f"{BASE}ink/inner/c.py"} <= plan.links.keys()
+    assert plan.links.keys().isdisjoint({f"{BASE}Ink", f"{BASE}ink", f"{BASE}ink/inner"})
+    assert plan.links[f"{BASE}alone"].is_directory

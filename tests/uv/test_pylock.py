@@ -191,3 +191,11 @@ stamp @ https://files.example/stamp-1.0-py3-none-any.whl
         "black-ink": "https://user:pw@private.example/simple/",
         "paper": "https://public.example/simple",
     }
+
+
+@pytest.mark.parametrize("path", ["/a b/c#d", "/ä/[x]"])
+def test_the_url_of_a_file_leads_back_to_it(path: str) -> None:
+    """This holds for every version of Python: `pathname2url` of 3.14 adds two slashes."""
+    assert pylock._file_url(path).startswith("file:///")
+    assert not pylock._file_url(path).startswith("file:////")
+    assert pylock._local_path({"url": pylock._file_url(path)}, "/") == path

@@ -6,6 +6,7 @@ import configparser
 import importlib.metadata
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -229,3 +230,19 @@ def test_a_script_with_an_accepted_name_lands_in_its_folder(name: str) -> None:
         assert os.path.basename(os.path.normpath(f"/bin/{name}")) == name
     else:
         assert not name or name in {".", ".."} or set(name) & set("/\\\0:")
+
+
+_ON_WINDOWS = "C:\\Users\\First Last\\.venv\\Scripts\\python.exe"
+
+
+def test_on_windows_the_first_line_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    r"""Within quotes, the `\U` of a path would be a syntax error. Python takes the rest of the line."""
+    monkeypatch.setattr(sys, "platform", "win32")
+
+    script = scripts.with_interpreter(b"#!python\nprint(1)\n", _ON_WINDOWS)
+
+    assert script == f"#!{_ON_WINDOWS}\nprint(1)\n".encode()
+    compile(script, "script", "exec")
+    assert scripts.is_of_environment(script)
+    assert scripts.restored(script) == b"#!python\nprint(1)\n"
+    assert not scripts.is_of_environment(b"#!C:/tools/perl.exe\n")

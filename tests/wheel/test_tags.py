@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import sys
 import sysconfig
 
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from packaging import tags as packaging_tags
 
 from pepip.errors import InvalidWheelError
-from pepip.uv.interpreter import abi_of, tags_of
+from pepip.uv.interpreter import _platforms, abi_of, tags_of
 from pepip.wheel.tags import PURE_BUCKET, bucket, buckets_for, expand, tag_of_file_name
 
 pytestmark = pytest.mark.unit
@@ -30,7 +31,7 @@ INTERPRETERS = {
 
 def _tags(name: str) -> list[str]:
     implementation, version, soabi = INTERPRETERS[name]
-    return tags_of(implementation, version, abi_of(implementation, version, soabi))
+    return tags_of(implementation, version, abi_of(implementation, version, soabi), _platforms("", ""))
 
 
 TAGS = {name: _tags(name) for name in INTERPRETERS}
@@ -150,7 +151,10 @@ def test_the_tags_of_this_interpreter_are_those_that_packaging_gives() -> None:
     version = ".".join(map(str, sys.version_info[:3]))
     abi = abi_of("cpython", version, sysconfig.get_config_var("SOABI"))
 
-    found, theirs = tags_of("cpython", version, abi), [str(tag) for tag in packaging_tags.sys_tags()]
+    found, theirs = (
+        tags_of("cpython", version, abi, _platforms("", "")),
+        [str(tag) for tag in packaging_tags.sys_tags()],
+    )
     plain = [tag for tag in found if "-linux_" in tag]
 
     assert set(found) == set(theirs)
@@ -172,3 +176,16 @@ def test_an_interpreter_finds_the_bucket_of_every_tag_that_it_supports(chosen: l
 
     if set(expand(compressed)) & set(TAGS[name]):
         assert bucket(compressed) in buckets_for(TAGS[name])
+
+
+def test_the_tags_are_those_of_the_interpreter_not_of_pepip(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On one machine there may be interpreters for several processors: by Rosetta, or for 32 bits on Windows."""
+    monkeypatch.setattr(platform, "mac_ver", lambda: ("14.5", ("", "", ""), "arm64"))
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert "macosx_14_0_x86_64" in _platforms("", "x86_64")
+    assert "macosx_14_0_arm64" not in _platforms("", "x86_64")
+    assert "macosx_14_0_arm64" in _platforms("", "arm64")
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert _platforms("win-amd64", "") == ["win_amd64"]
+    assert _platforms("win32", "") == ["win32"]

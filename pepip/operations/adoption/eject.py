@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 
 from pepip import paths
 from pepip.environment import contents, eject_links, provenance, venv_id
@@ -48,7 +47,7 @@ class Linking(NamedTuple):
 
 def find(store: Store, folder: str) -> Generator[Progress, None, list[Linking]]:
     """Find the environments below `folder` that link the store, yielding progress."""
-    found = yield from find_venvs.discover([folder], left_out={os.path.realpath(store.root)})
+    found = yield from find_venvs.discover([folder], left_out={paths.real(store.root)})
     return [row for row in (linking(store, root) for root in found.environments) if row.packages]
 
 
@@ -93,7 +92,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
         provenance.forget(root)
         if store.layers:
             leases.take(store, root, ())
-        scan.forget(store, os.path.realpath(root))
+        scan.forget(store, paths.real(root))
         venv_id.forget(root)
     return Ejected(root, tuple(done), tuple(sorted(lost)))
 

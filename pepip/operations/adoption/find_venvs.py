@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from pepip import paths
 from pepip.environment import project_venv
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import links
@@ -58,7 +59,7 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
     other_folders: set[str] = set()
     unreadable: list[str] = []
     redirects: set[Redirect] = set()
-    starts = [os.path.realpath(folder) for folder in folders]
+    starts = [paths.real(folder) for folder in folders]
     for start in starts:
         pending, seen = [(start, os.stat(start).st_dev)], 0
         while pending:
@@ -84,10 +85,11 @@ def discover(folders: Iterable[str], *, left_out: Collection[str] = ()) -> Gener
             if current != start and "CACHEDIR.TAG" in names and os.path.basename(current) not in _MARKED:
                 continue
             for child in children:
-                if child.name in _NEVER_ENTERED or not child.is_dir(follow_symlinks=False) or child.path in left_out:
+                place = paths.slashed(child.path)
+                if child.name in _NEVER_ENTERED or not child.is_dir(follow_symlinks=False) or place in left_out:
                     continue
                 if _device(child) == device:
-                    pending.append((child.path, device))
+                    pending.append((place, device))
     outermost = [path for path in other_folders if other_folders.isdisjoint(_folders_above(path))]
     leading_out = {item for item in redirects if not any(_is_below(item.environment, start) for start in starts)}
     named = {item for item in leading_out if os.path.dirname(item.place) in starts}
@@ -103,7 +105,7 @@ def _redirect(folder: str, names: Collection[str]) -> Iterator[Redirect]:
     """Yield the redirect of the project in `folder` if its `.venv` leads to an environment elsewhere."""
     place = f"{folder}/.venv"
     if ".venv" in names and (links.read_link(place) or not os.path.isdir(place)):
-        root = os.path.realpath(project_venv.meant_by(place))
+        root = paths.real(project_venv.meant_by(place))
         if interpreter.is_environment(root):
             yield Redirect(place, root)
 
@@ -124,7 +126,9 @@ def _folders_above(path: str) -> list[str]:
 
 
 def _device(child: os.DirEntry[str]) -> int:
+    """Return the device of a folder, -1 of a junction, which Windows lists as a folder."""
     try:
-        return child.stat(follow_symlinks=False).st_dev
+        status = links.status_of(child)
     except OSError:
         return -1
+    return status.st_dev if links.is_folder(status) else -1

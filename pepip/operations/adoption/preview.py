@@ -121,7 +121,7 @@ def preview(
     store: Store, folders: Sequence[str], memory: ScanCache | None = None, choice: Selection = EVERYTHING
 ) -> Generator[Progress, None, AdoptionPreview]:
     """Survey every environment below `folders`, yielding progress, and return an AdoptionPreview. Changes nothing."""
-    left_out = {os.path.realpath(store.root)}
+    left_out = {paths.real(store.root)}
     found = yield from find_venvs.discover(folders, left_out=left_out)
     roots = [root for root in found.environments if choice.takes_environment(root)]
     processes = running_processes.users_of(roots)
@@ -137,7 +137,7 @@ def preview(
     redirects = [item for item in found.redirects if choice.takes_environment(item.environment)]
     places = found.conda, found.other_folders, found.unreadable, redirects
     concerned = sorted({venvs[item.environment].environment for item in candidates})
-    closed = rights.closed_to_others(_nearest_folder(os.path.realpath(store.root)))
+    closed = rights.closed_to_others(_nearest_folder(paths.real(store.root)))
     lost_to_others = tuple(root for root in concerned if closed and not rights.closed_to_others(root))
     return AdoptionPreview(venvs, *places, freed_space, len(candidates), closed, lost_to_others)
 
@@ -169,7 +169,7 @@ def _disk_of(store: Store, venvs: Sequence[FoundVenv], candidates: Sequence[Cand
 
     Folders there are taken to be as large as those of the candidates.
     """
-    home = os.path.realpath(store.root)
+    home = paths.real(store.root)
     device = os.stat(_nearest_folder(home)).st_dev
     size_bytes, number = (sum(item.copy.folders[field] for item in candidates) for field in (0, 1))
     places = {item.survey.device: item.environment for item in venvs}
@@ -247,7 +247,7 @@ def _obstacle(root: str, python: str) -> str:
 def _without_access(store: Store, processes: Iterable[Process]) -> str:
     """Return a sentence about a user who runs one of the processes and may not read the store; empty if none does."""
     for process in processes:
-        user = running_processes.user_without_access(process.number, os.path.realpath(store.root))
+        user = running_processes.user_without_access(process.number, paths.real(store.root))
         if user is not None:
             name = rights.name_of(user)
             return f"{name} runs {process.name} in it, and may not read the store"

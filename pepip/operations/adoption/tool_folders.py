@@ -5,6 +5,7 @@ Environment variables of a tool name some of them. The others are where the tool
 
 from __future__ import annotations
 
+import functools
 import os
 
 from pepip import paths
@@ -18,13 +19,15 @@ def known(variables: Mapping[str, str]) -> list[str]:
     """Return the folders of tools that exist, each once. A folder within another one is left out."""
     import platformdirs
 
-    data, cache = platformdirs.user_data_dir, platformdirs.user_cache_dir
+    # On Windows, the folder of an author would come before the name: `Local\\pypoetry\\pypoetry`.
+    data = functools.partial(platformdirs.user_data_dir, appauthor=False)
+    cache = functools.partial(platformdirs.user_cache_dir, appauthor=False)
     home = paths.user_home(variables)
     configured = [variables.get(name, "") for name in _VARIABLES]
     for name, inside in (("PIPX_HOME", "venvs"), ("HATCH_DATA_DIR", "env"), ("PYENV_ROOT", "versions")):
         configured.append(f"{variables[name]}/{inside}" if variables.get(name) else "")
     usual = [
-        data("uv/tools"),
+        f"{paths.uv_data(variables)}/tools",  # on macOS, too, uv keeps to the folders of XDG
         data("pipx"),
         f"{home}/.local/pipx",
         f"{cache('pypoetry')}/virtualenvs",
@@ -36,7 +39,7 @@ def known(variables: Mapping[str, str]) -> list[str]:
         cache("pre-commit"),
         f"{home}/.cache/pre-commit",  # pre-commit uses this on every system
     ]
-    expanded = [os.path.realpath(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
+    expanded = [paths.real(paths.expand_user(path, variables)) for path in (*configured, *usual) if path]
     there = dict.fromkeys(path for path in expanded if os.path.isdir(path))
     return [path for path in there if not any(path.startswith(f"{other}/") for other in there)]
 
