@@ -166,11 +166,17 @@ class ReclaimDialog(Dialog):
             self.post_message(self.Refused(str(error)))
 
     def _measure(self, found: Reclaimable, choice: ReclaimChoice) -> None:
-        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
+        try:
+            self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
 
     def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
-        choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
-        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
+        try:
+            choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
+            self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
 
     def on_reclaim_dialog_refused(self, event: Refused) -> None:
         """Say why there is no list."""

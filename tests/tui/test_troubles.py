@@ -1,0 +1,127 @@
+"""`pepip ui` goes on after lines that can't be read, unknown settings, and a disk that is away."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+from pepip.operations import preferences
+from pepip.operations.adoption import find_venvs
+from pepip.operations.reporting import Progress
+from tests.support.screens import Person, use
+from tests.support.wheels import Wheel
+from tests.support.workbench import Workbench
+
+WHEELS = [
+    Wheel("drum", "1.0", files={"drum/__init__.py": ""}),
+    Wheel("horn", "1.0", files={"horn/__init__.py": ""}),
+]
+
+
+@pytest.fixture
+def player(app_bench: Workbench) -> Workbench:
+    """Return the app's user with two projects."""
+    app_bench.at("one").install("drum")
+    app_bench.at("two").install("horn")
+    return app_bench
+
+
+@pytest.fixture
+def idler(player: Workbench) -> Workbench:
+    """Return the app's user with two entries that nothing links."""
+    for name in ("one", "two"):
+        shutil.rmtree(player.folder / name / ".venv")
+    return player
+
+
+@pytest.mark.parametrize(
+    ("line", "complaint"), [("drum 'x", "can't be read"), ("--pre drum", "--pre is not allowed")]
+)
+def test_a_wrong_line_for_several_projects_is_asked_again(
+    player: Workbench, store: Path, line: str, complaint: str
+) -> None:
+    """The message names the fault, and the line can be mended."""
+
+    async def script(person: Person) -> None:
+        await person.press("space", "space", "i")
+        await person.write("#line", line)
+        await person.press("enter")
+        await person.sees("Not possible", complaint)
+        await person.press("escape")
+        await person.sees("Install into 2 environments", line)
+        await person.write("#line", "drum")
+        await person.press("enter")
+        await person.sees("1 environment would change")
+
+    use(store, script, pane="projects")
+
+
+def test_a_wrong_time_of_the_trash_is_named_when_several_projects_are_removed(
+    player: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The variable can't be read, and nothing is removed."""
+    monkeypatch.setenv("PEPIP_TRASH_TIME", "soon")
+
+    async def script(person: Person) -> None:
+        await person.press("space", "space", "d")
+        await person.sees("Not possible", "PEPIP_TRASH_TIME")
+
+    use(store, script, pane="projects")
+
+
+def test_a_theme_that_textual_lacks_does_not_hinder_other_settings(player: Workbench, store: Path) -> None:
+    """The settings may be of another version of the app. The theme stays in the file."""
+    os.makedirs(os.path.dirname(preferences.path()), exist_ok=True)
+    preferences.write(preferences.read()._replace(theme="no-such"))
+
+    async def script(person: Person) -> None:
+        before = person.app.theme
+        person.app.use(preferences.read())
+        await person.press("comma")
+        await person.sees("Settings")
+        await person.press("down", "space")
+        await person.answers("go")
+        await person.has_done()
+        assert person.app.theme == before
+
+    use(store, script)
+    assert (preferences.read().theme, preferences.read().rings) == ("no-such", False)
+
+
+def test_the_app_survives_a_store_that_disappears_below_a_dialog(idler: Workbench, store: Path) -> None:
+    """The dialog can't measure the space of another choice any more, and says why."""
+
+    async def script(person: Person) -> None:
+        await person.press("P")
+        await person.until(lambda: "in 1 day" in person.screen, "the gain")
+        os.rename(store, f"{store}.away")
+        try:
+            await person.press("t")
+            await person.sees("The store can't be read")
+        finally:
+            os.rename(f"{store}.away", store)
+
+    use(store, script)
+
+
+def test_a_search_that_fails_is_over(player: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The app does not say for ever that it searches."""
+
+    def fail(*_: object, **__: object) -> Generator[Progress, None, None]:
+        yield Progress("scan", "/a/folder")
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(find_venvs, "discover", fail)
+
+    async def script(person: Person) -> None:
+        await person.until(
+            lambda: not any(w.group == "unshared" for w in person.app.workers if w.is_running), "the end"
+        )
+        await person.pilot.pause()
+        assert person.app.session.search_place == ""
+
+    use(store, script, pane="projects")
