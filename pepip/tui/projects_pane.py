@@ -206,6 +206,9 @@ class ProjectsPane(FilteredPane):
             self._show_in_store(self.current, event.key)
 
     def _show_in_store(self, share: VenvShare, name: str) -> None:
+        if not share.known.packages and self.catalog is not None and name in self.catalog.stored:
+            self.post_message(EntryWanted(self.catalog.stored[name].name, name))  # the rows are entries
+            return
         store_id = next((package.store_id for package in share.known.packages if package.name == name), "")
         if store_id:
             self.post_message(EntryWanted(name, store_id))

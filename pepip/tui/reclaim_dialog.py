@@ -259,9 +259,13 @@ class ReclaimDialog(Dialog):
             return
         sentence, go = self.query_one("#reclaim-sentence", Static), self.query_one("#answer-go", Button)
         if found.preview.blocked:
+            go.disabled = True
+            self.say_command("")
             sentence.update(Text(f"Nothing can be removed: {found.preview.blocked}."))
             return
         if not found.bundles:
+            go.disabled = True
+            self.say_command("")
             sentence.update(Text("Nothing can be freed: environments that are in use link all entries."))
             return
         choice = self.choice

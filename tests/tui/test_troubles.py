@@ -8,11 +8,17 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from textual.widgets import Button
 
 from pepip.operations import preferences
 from pepip.operations.adoption import find_venvs
 from pepip.operations.reporting import Progress
+from pepip.store import trash
+from pepip.store.root import Store
+from pepip.tui.job import DONE
+from pepip.tui.reclaim_dialog import ReclaimDialog
 from tests.support.screens import Person, use
+from tests.support.stores import entries_of
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 
@@ -125,3 +131,61 @@ def test_a_search_that_fails_is_over(player: Workbench, store: Path, monkeypatch
         assert person.app.session.search_place == ""
 
     use(store, script, pane="projects")
+
+
+def test_entries_of_an_unreachable_project_lead_to_the_store(player: Workbench, store: Path) -> None:
+    """The names of its packages are not known: no package can be uninstalled."""
+    folder = player.folder / "two"
+    shutil.rmtree(folder)
+    folder.symlink_to(folder)
+
+    async def script(person: Person) -> None:
+        table = person.table("#environments")
+        table.put_cursor(next(key for key in table.keys if "/two/" in key))
+        await person.pilot.pause()
+        await person.press("enter", "u")
+        await person.sees("No package is chosen")
+        await person.press("enter")
+        await person.until(lambda: person.app.here == "store", "the store")
+        assert person.table("#entries").cursor_key == "py3-none-any/horn-1.0"
+
+    use(store, script, pane="projects")
+
+
+def test_enter_on_the_trash_empties_it(idler: Workbench, store: Path) -> None:
+    """The list of the space that can be freed has a row for the trash. Nothing else is removed."""
+    idler.pepip("prune", "--yes", "--trash", "drum==1.0")
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.sees("the trash")
+        table = person.table("#bundles")
+        table.put_cursor("trash")
+        table.focus()
+        await person.press("enter")
+        await person.sees("Empty the trash", "prunes can no longer be undone")
+        await person.answers("go")
+        job = await person.has_done()
+        assert job.state == DONE
+        assert job.title == "empty the trash"
+
+    use(store, script)
+    assert trash.kept(Store(str(store))) == []
+    assert entries_of(store) == ["horn-1.0"]
+
+
+def test_reclaim_offers_nothing_if_no_bundle_is_left(idler: Workbench, store: Path) -> None:
+    """The button is off, and no command is shown."""
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.sees("pepip prune --yes")
+        dialog = person.app.screen
+        assert isinstance(dialog, ReclaimDialog)
+        assert dialog._found is not None
+        dialog.post_message(ReclaimDialog.Found(dialog._found._replace(bundles=[]), 0.0))
+        await person.sees("Nothing can be freed")
+        assert dialog.query_one("#answer-go", Button).disabled
+        assert dialog.command == ""
+
+    use(store, script)
