@@ -86,7 +86,7 @@ class PepipApp(ActionApp):
         self._say_status()
         if not self.is_still:
             self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
-            self.set_interval(0.5, self._show_jobs)
+            self.set_interval(0.5, self._show_times)
 
     # Reading the store
 
@@ -257,6 +257,11 @@ class PepipApp(ActionApp):
         self.query_one(Tabs).say(running=len(self.session.queue.busy))
         if self.here == "activity":
             self.query_one(Panes).fill()
+
+    def _show_times(self) -> None:
+        """Show the times of the running job."""
+        if self.session.queue.busy:
+            self._show_jobs()
 
     def _mark_busy(self) -> None:
         """Mark the entries and environments that jobs work on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.text import Text
+from textual.worker import get_current_worker
 
 from pepip.errors import PepipError
 from pepip.operations import doctor
@@ -114,7 +115,8 @@ class AppActions(BaseActions):
                     text.append(f"         {check.hint}\n", "dim")
         except (PepipError, OSError) as error:
             text.append(f"The store can't be read: {error}\n")
-        self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
+        if not get_current_worker().is_cancelled:
+            self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
 
     def conclude(self, job: Job[object]) -> None:
         """Report the end of a job: a failure in full in a dialog, any other end in a short notification.

@@ -34,7 +34,7 @@ class EntryActions(BaseActions):
             case pane_requests.InstallEntry():
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
-                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, exclusive=True, group="detail")
             case pane_requests.ListFiles():
                 self.list_files(chosen[0])
             case pane_requests.ExplainEntry():

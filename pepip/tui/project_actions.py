@@ -172,6 +172,7 @@ class ProjectActions(BaseActions):
         text = Text(
             "The package becomes a real, writable copy in this environment. Other environments do not change."
         )
+        text.append(f"\n\n{formatting.printable(environment)}", "bold")
         self.confirm(f"Detach {name}", text, "Detach", environment_jobs.detach(self.session.store, environment, name))
 
     def _ask_to_forget(self, environment: str) -> None:

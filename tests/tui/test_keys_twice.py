@@ -10,6 +10,7 @@ from textual import events
 
 from pepip.tui.dialogs import Help, MessageDialog
 from pepip.tui.job import DONE
+from pepip.tui.messages import Explained
 from tests.support.screens import Person, use
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
@@ -94,5 +95,45 @@ def test_a_dialog_below_another_one_keeps_its_answer(player: Workbench, store: P
         await person.press("enter")
         await person.has_done()
         assert [job.title for job in person.app.session.queue.jobs] == ["store horn"]
+
+    use(store, script)
+
+
+@pytest.mark.parametrize("key", ["i", "E", "d", "U", "f", "S"])
+def test_a_key_of_the_projects_opens_one_dialog(player: Workbench, store: Path, key: str) -> None:
+    """The second press reaches the pane before the dialog is open."""
+
+    async def script(person: Person) -> None:
+        await press_twice(person, key)
+        await person.until(lambda: person.dialog, "a dialog")
+        await person.pilot.pause(0.1)
+        assert len(person.app.screen_stack) == 2
+
+    use(store, script, pane="projects")
+
+
+@pytest.mark.parametrize("key", ["l", "enter", "t", "m"])
+def test_a_key_of_the_store_opens_one_dialog(player: Workbench, store: Path, key: str) -> None:
+    """A thread makes the text of an entry for a narrow screen. The second text is not shown."""
+
+    async def script(person: Person) -> None:
+        await press_twice(person, key)
+        await person.until(lambda: person.dialog, "a dialog")
+        await person.pilot.pause(0.1)
+        assert len(person.app.screen_stack) == 2
+
+    use(store, script, size=(80, 24))
+
+
+def test_a_text_does_not_cover_a_dialog_that_was_opened_later(player: Workbench, store: Path) -> None:
+    """The user answers the question that they see."""
+
+    async def script(person: Person) -> None:
+        await person.press("+")
+        await person.until(lambda: person.dialog, "the question")
+        question = person.dialog
+        person.app.post_message(Explained("Doctor", Text("all is well"), "pepip doctor"))
+        await person.pilot.pause()
+        assert person.dialog is question
 
     use(store, script)
