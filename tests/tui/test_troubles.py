@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from textual.widgets import Button
 
-from pepip.operations import preferences
+from pepip.errors import UvError
+from pepip.operations import preferences, reclaim
 from pepip.operations.adoption import find_venvs
 from pepip.operations.reporting import Progress
 from pepip.store import trash
@@ -110,6 +111,22 @@ def test_the_app_survives_a_store_that_disappears_below_a_dialog(idler: Workbenc
             await person.sees("The store can't be read")
         finally:
             os.rename(f"{store}.away", store)
+
+    use(store, script)
+
+
+def test_reclaim_says_why_it_can_not_measure(idler: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """uv's cache may be unreadable."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise UvError("uv cache dir failed")
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.sees("in 1 day")
+        monkeypatch.setattr(reclaim, "measure", fail)
+        await person.press("c")
+        await person.sees("uv cache dir failed")
 
     use(store, script)
 
