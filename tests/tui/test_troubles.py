@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from textual.widgets import Button
 
 from pepip.errors import UvError
-from pepip.operations import preferences, reclaim
+from pepip.operations import preferences, prune, reclaim
 from pepip.operations.adoption import find_venvs
 from pepip.operations.reporting import Progress
 from pepip.store import trash
 from pepip.store.root import Store
+from pepip.tui import user_input
 from pepip.tui.job import DONE
 from pepip.tui.reclaim_dialog import ReclaimDialog
 from tests.support.screens import Person, use
@@ -116,7 +119,7 @@ def test_the_app_survives_a_store_that_disappears_below_a_dialog(idler: Workbenc
 
 
 def test_reclaim_says_why_it_can_not_measure(idler: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """uv's cache may be unreadable."""
+    """An error of uv does not end the app."""
 
     def fail(*_: object, **__: object) -> None:
         raise UvError("uv cache dir failed")
@@ -204,5 +207,67 @@ def test_reclaim_offers_nothing_if_no_bundle_is_left(idler: Workbench, store: Pa
         await person.sees("Nothing can be freed")
         assert dialog.query_one("#answer-go", Button).disabled
         assert dialog.command == ""
+
+    use(store, script)
+
+
+def test_a_disk_that_hangs_does_not_stop_the_form(
+    player: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command comes when the disk answers. Meanwhile the user types, and one thread waits."""
+    answers, looks = threading.Event(), []
+    real = user_input.environment_at
+
+    def slow(text: str) -> str:
+        looks.append(text)
+        answers.wait(2)
+        return real(text)
+
+    monkeypatch.setattr(user_input, "environment_at", slow)
+
+    async def script(person: Person) -> None:
+        await person.press("I")
+        await person.write("#line", "horn")
+        for name in ("a", "ab", "abc"):
+            await person.write("#place", str(player.folder / name))
+        await person.sees(str(player.folder / "abc"))
+        assert len(looks) == 1
+        answers.set()
+        command = f"pepip install --venv {player.folder / 'abc'}/.venv horn"
+        await person.until(lambda: person.dialog and person.dialog.command == command, command)
+
+    use(store, script)
+
+
+def test_the_figure_of_an_older_catalog_does_not_replace_a_newer_one(
+    idler: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow check of the older catalog ends last."""
+    goes_on, checks, ended = threading.Event(), [], []
+    real = prune.preview
+
+    async def script(person: Person) -> None:
+        def slow(*arguments: Any) -> prune.PrunePreview:
+            checks.append(arguments)
+            if len(checks) > 1:
+                return real(*arguments)
+            goes_on.wait(20)
+            ended.append(True)
+            return real(*arguments)._replace(orphans=[])
+
+        app = person.app
+        monkeypatch.setattr(prune, "preview", slow)
+        catalog = app.session.catalog
+        assert catalog is not None
+        app.session.prunable = None
+        app._checks.begin(catalog)
+        await person.until(lambda: checks, "the older check")
+        app._checks.begin(catalog)
+        await person.until(lambda: app.session.prunable, "the newer figure")
+        goes_on.set()
+        await person.until(lambda: ended, "the end of the older check")
+        await person.pilot.pause(0.2)
+        assert app.session.prunable is not None
+        assert len(app.session.prunable.orphans) == 2
 
     use(store, script)
