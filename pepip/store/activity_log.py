@@ -28,7 +28,8 @@ class Finished(NamedTuple):
     """A finished operation. `ended_at` is in seconds since 1970.
 
     `received_bytes` were downloaded, `freed_bytes` were freed on disk. `problem` is a word for a problem that the
-    operation found or left, empty if there is none.
+    operation found or left, empty if there is none. The paths in `command` are relative to `folder`, which is empty
+    in rows of earlier versions.
     """
 
     title: str
@@ -41,6 +42,7 @@ class Finished(NamedTuple):
     received_bytes: int = 0
     freed_bytes: int = 0
     problem: str = ""
+    folder: str = ""
 
 
 def _place(store: Store) -> tuple[str, str]:
@@ -72,6 +74,6 @@ def add(store: Store, done: Finished) -> None:
 
 
 def _is_sound(item: Finished) -> bool:
-    texts = (item.title, item.command, item.state, item.outcome, item.problem, *item.log)
+    texts = (item.title, item.command, item.state, item.outcome, item.problem, item.folder, *item.log)
     numbers = (item.ended_at, item.seconds, item.received_bytes, item.freed_bytes)
     return all(isinstance(text, str) for text in texts) and all(0 <= number <= _LARGEST for number in numbers)

@@ -53,34 +53,45 @@ class ActionApp(App[None]):
         """The name of the visible pane."""
         return self.query_one(Panes).here
 
+    @property
+    def _takes_requests(self) -> bool:
+        """Whether no dialog is open. A key that was pressed twice reaches a pane twice, before its dialog opens."""
+        return not isinstance(self.screen, ModalScreen)
+
     def on_run_again(self, event: RunAgain) -> None:
         """Ask to run a finished job again."""
-        self.actions.run_again(event.job)
+        if self._takes_requests:
+            self.actions.run_again(event.job)
 
     def on_explained(self, event: Explained) -> None:
-        """Show a text that a thread has made."""
-        if self.is_running:
+        """Show a text that a thread has made, unless the user has opened a dialog meanwhile."""
+        if self.is_running and self._takes_requests:
             self.actions.explain(event.title, event.text, command=event.command)
 
     @on(EntryRequest)
     def _on_entry_request(self, request: EntryRequest) -> None:
-        self.actions.entries.carry_out(request)
+        if self._takes_requests:
+            self.actions.entries.carry_out(request)
 
     @on(EnvironmentRequest)
     def _on_environment_request(self, request: EnvironmentRequest) -> None:
-        self.actions.projects.carry_out(request)
+        if self._takes_requests:
+            self.actions.projects.carry_out(request)
 
     def on_show_map(self) -> None:
         """Show the map of the listed entries."""
-        self.actions.entries.show_map()
+        if self._takes_requests:
+            self.actions.entries.show_map()
 
     def on_upgrade_everywhere(self, request: UpgradeEverywhere) -> None:
         """Preview the upgrade of packages in many environments, and upgrade them."""
-        self.actions.projects.upgrade_cells(request.cells)
+        if self._takes_requests:
+            self.actions.projects.upgrade_cells(request.cells)
 
     def on_adopt_environments(self, request: AdoptEnvironments) -> None:
         """Preview the adoption of environments, and adopt them."""
-        self.actions.projects.ask_to_adopt(request.environments)
+        if self._takes_requests:
+            self.actions.projects.ask_to_adopt(request.environments)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `prune` and `reclaim` if the store is empty, missing or unreadable."""
@@ -162,7 +173,12 @@ class ActionApp(App[None]):
     async def action_quit(self) -> None:
         """Exit. If a job is unfinished, first ask whether to finish or cancel it."""
         if isinstance(self.screen, ModalScreen):
-            self.screen.dismiss("")
+            from pepip.tui.dialogs import Dialog
+
+            if isinstance(self.screen, Dialog):
+                self.screen.action_answer("")  # restores a theme that was only tried, and keeps typed lines
+            else:
+                self.screen.dismiss("")
         if self.session.queue.busy:
             self.actions.ask_to_quit()
         else:

@@ -57,6 +57,7 @@ class ActivityPane(Vertical):
     def __init__(self) -> None:
         super().__init__(id="activity")
         self._jobs: dict[str, Job[object]] = {}
+        self._shown: Job[object] | None = None
 
     def compose(self) -> ComposeResult:
         """Make the list and the log."""
@@ -97,7 +98,9 @@ class ActivityPane(Vertical):
         self._log()
 
     def _log(self) -> None:
-        job, text = self.current, self.query_one("#log-text", Static)
+        job, text, log = self.current, self.query_one("#log-text", Static), self.query_one("#log")
+        follows = job is not self._shown or log.scroll_y >= log.max_scroll_y  # else the user reads earlier lines
+        self._shown = job
         if job is None:
             text.update("")
             return
@@ -105,8 +108,8 @@ class ActivityPane(Vertical):
         shown.append(f"$ {formatting.printable(job.command)}\n\n", "bold")
         shown.append("\n".join(job.log))
         text.update(shown)
-        if job.state == RUNNING:
-            self.query_one("#log").scroll_end(animate=False)
+        if job.state == RUNNING and follows:
+            log.scroll_end(animate=False)
 
     def on_table_moved(self, event: Table.Moved) -> None:
         """Show the log of the operation under the cursor."""

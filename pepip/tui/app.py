@@ -6,8 +6,10 @@ shows, asks and reports; `pepip.operations` does the work.
 
 from __future__ import annotations
 
+import asyncio
 import os
 
+from rich.text import Text
 from textual.app import ComposeResult
 
 from pepip import paths
@@ -17,6 +19,7 @@ from pepip.tui.action_app import ActionApp
 from pepip.tui.background_checks import BackgroundChecks
 from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.garbage_collection import GarbageCollection
+from pepip.tui.job import FAILED
 from pepip.tui.job_queue import STARTED_IN, JobQueue
 from pepip.tui.messages import EntryWanted, HistoryRead, JobChanged
 from pepip.tui.panes import Panes
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
+    from pepip.tui.job import Job
 
 _SECONDS_BETWEEN_CHECKS = 2.0
 
@@ -59,6 +63,7 @@ class PepipApp(ActionApp):
         self._first_pane = pane
         self._collection = GarbageCollection()
         self._finished: set[int] = set()
+        self._failed_at_the_end: list[Job[object]] = []
 
     def compose(self) -> ComposeResult:
         """Make the lines, the welcome screen and the panes. The first catalog fills them."""
@@ -81,7 +86,7 @@ class PepipApp(ActionApp):
         self._say_status()
         if not self.is_still:
             self.set_interval(_SECONDS_BETWEEN_CHECKS, self._check)
-            self.set_interval(0.5, self._show_jobs)
+            self.set_interval(0.5, self._show_times)
 
     # Reading the store
 
@@ -207,7 +212,7 @@ class PepipApp(ActionApp):
             self._search.forget()
             self.read_again()
 
-    def on_job_changed(self, event: JobChanged) -> None:
+    async def on_job_changed(self, event: JobChanged) -> None:
         """Show the progress of a job. When it ends, report its result and read the store again."""
         job = event.job
         if not job.is_listed or not self.is_running:
@@ -215,9 +220,11 @@ class PepipApp(ActionApp):
         has_just_ended = job.is_over and job.number not in self._finished
         if has_just_ended:
             self._finished.add(job.number)
-            self.run_worker(lambda: job_history.add(self.session.store, job), thread=True, group="history")
+            if self.session.is_leaving:
+                await self._leave_after(job)
+            else:
+                self.run_worker(lambda: job_history.add(self.session.store, job), thread=True, group="history")
         if self.session.is_leaving and not self.session.queue.busy:
-            self.exit()
             return
         self._show_jobs()
         if not job.step.phase or job.is_over:
@@ -227,6 +234,21 @@ class PepipApp(ActionApp):
             self.actions.conclude(job)
             self.read_again()
 
+    async def _leave_after(self, job: Job[object]) -> None:
+        """Add an ended job to the history, and exit after the last one.
+
+        If jobs have failed since the user chose to leave, the exit code is 1, and the terminal shows why.
+        """
+        await asyncio.to_thread(job_history.add, self.session.store, job)
+        if job.state == FAILED:
+            self._failed_at_the_end.append(job)
+        if any(other.number not in self._finished for other in self.session.queue.jobs):
+            return
+        from pepip.tui.app_actions import last_words  # late, like all actions
+
+        words = [last_words(failed) for failed in self._failed_at_the_end]
+        self.exit(return_code=1 if words else 0, message=Text("\n").join(words) or None)
+
     def _show_jobs(self) -> None:
         """Show the state of the jobs in the drawer, in the tabs and in the activity pane."""
         if not self.is_running:
@@ -235,6 +257,11 @@ class PepipApp(ActionApp):
         self.query_one(Tabs).say(running=len(self.session.queue.busy))
         if self.here == "activity":
             self.query_one(Panes).fill()
+
+    def _show_times(self) -> None:
+        """Show the times of the running job."""
+        if self.session.queue.busy:
+            self._show_jobs()
 
     def _mark_busy(self) -> None:
         """Mark the entries and environments that jobs work on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from rich.text import Text
+from textual.worker import get_current_worker
 
 from pepip.errors import PepipError
 from pepip.operations import doctor
@@ -12,7 +13,7 @@ from pepip.tui import commands, formatting, jobs, styles
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
-from pepip.tui.job import CANCELLED, DONE, FAILED, Job
+from pepip.tui.job import CANCELLED, DONE, FAILED, Failure, Job
 from pepip.tui.messages import Explained
 from pepip.tui.preview_dialog import printable_lines
 from pepip.tui.project_actions import ProjectActions
@@ -114,7 +115,8 @@ class AppActions(BaseActions):
                     text.append(f"         {check.hint}\n", "dim")
         except (PepipError, OSError) as error:
             text.append(f"The store can't be read: {error}\n")
-        self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
+        if not get_current_worker().is_cancelled:
+            self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
 
     def conclude(self, job: Job[object]) -> None:
         """Report the end of a job: a failure in full in a dialog, any other end in a short notification.
@@ -127,13 +129,7 @@ class AppActions(BaseActions):
         elif job.state == CANCELLED:
             self.app.notify(f"{job.title}: cancelled", severity="warning", markup=False)
         elif job.state == FAILED and job.failure is not None:
-            text = Text()
-            text.append(f"{job.failure.message}\n", "bold")
-            if job.failure.output:
-                text.append(f"\n{printable_lines(job.failure.output)}\n")
-            if job.failure.hint:
-                text.append(f"\nhint: {job.failure.hint}\n")
-            self.explain(f"Failed: {job.title}", text, command=job.command)
+            self.explain(f"Failed: {job.title}", _text_of(job.failure), command=job.command)
         else:
             severity: SeverityLevel = "warning" if job.report.problem else "information"
             self.app.notify(job.outcome, title=formatting.printable(job.title), severity=severity, markup=False)
@@ -192,3 +188,18 @@ class AppActions(BaseActions):
                 self.app.exit()
 
         self.app.push_screen(MessageDialog("Unfinished operations", Text(titles), choices), decided)
+
+
+def _text_of(failure: Failure) -> Text:
+    text = Text(f"{failure.message}\n", "bold")
+    if failure.output:
+        text.append(f"\n{printable_lines(failure.output)}\n", "not bold")
+    if failure.hint:
+        text.append(f"\nhint: {failure.hint}\n", "not bold")
+    return text
+
+
+def last_words(job: Job[object]) -> Text:
+    """Return the title of a failed job and its failure, for the terminal after the end of the app."""
+    text = Text(f"failed: {formatting.printable(job.title)}\n")
+    return text.append_text(_text_of(job.failure)) if job.failure else text

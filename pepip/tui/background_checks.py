@@ -11,6 +11,7 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from pepip.errors import PepipError
 from pepip.operations import census
 
 TYPE_CHECKING = False
@@ -63,9 +64,12 @@ class BackgroundChecks:
         worker = get_current_worker()
         self._needs = self._needs or needs.Needs(self._store)
         if catalog.overview is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(PepipError, OSError):
                 trash.expire(self._store)
+            with contextlib.suppress(PepipError, OSError):
                 preview = prune.preview(self._store, prune.PruneOptions(), catalog.overview.census)
+                if worker.is_cancelled:  # a newer catalog has its own check
+                    return
                 self._app.post_message(self.PrunePreviewed(preview))
         unmet = {}
         for root, share in catalog.shares.items():

@@ -7,6 +7,7 @@ from typing import ClassVar, NamedTuple
 from rich.cells import cell_len, set_cell_size
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.screen import ModalScreen
@@ -150,6 +151,13 @@ class Dialog(ModalScreen[str]):
     def action_answer(self, key: str) -> None:
         """Close with an answer."""
         self.dismiss(key)
+
+    def dismiss(self, result: str | None = None) -> AwaitComplete:
+        """Close with an answer, only once, and not below another dialog.
+
+        Textual would call the callback again, and close the screen at the top, whichever that is.
+        """
+        return super().dismiss(result) if self.is_active else AwaitComplete()
 
     def action_move_to_button(self, step: int) -> None:
         """Move the focus to the next or the previous button. After the last one comes the first one."""

@@ -8,7 +8,7 @@ from textual.worker import get_current_worker
 from pepip import humanized
 from pepip.errors import PepipError
 from pepip.operations import prune, reclaim, undo
-from pepip.tui import adoption_jobs, formatting, jobs, pane_requests, upgrade_actions
+from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.messages import Explained
@@ -34,7 +34,7 @@ class EntryActions(BaseActions):
             case pane_requests.InstallEntry():
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
-                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, group="detail")
+                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, exclusive=True, group="detail")
             case pane_requests.ListFiles():
                 self.list_files(chosen[0])
             case pane_requests.ExplainEntry():
@@ -144,8 +144,16 @@ class EntryActions(BaseActions):
                 flow.upgrade_cells([(stored.name, bundle.environment)])
             elif bundle is not None and bundle.kind == reclaim.ADOPT:
                 self.begin(lambda: adoption_jobs.adopt(store, bundle.words[2:]))
+            elif bundle is not None and bundle.kind == reclaim.TRASH:
+                self._ask_to_empty_the_trash(bundle)
 
         self.app.push_screen(dialog, decided)
+
+    def _ask_to_empty_the_trash(self, bundle: reclaim.Bundle) -> None:
+        text = Text(f"{formatting.size(bundle.freed_bytes)}: {bundle.cost}. No other entry is removed.")
+        options = prune.PruneOptions(only=frozenset())
+        job = jobs.reclaim(self.session.store, options, commands.prune((), is_all=False), title="empty the trash")
+        self.confirm("Empty the trash", text, "Empty", job, is_destructive=True)
 
     def _ask_to_remove(self, chosen: Sequence[Stored]) -> None:
         """Preview the removal of entries. If one is linked or lies in a layer, say so and remove nothing."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 
 from rich.text import Text
 from textual.app import ComposeResult
+from textual.message import Message
 from textual.widgets import Input, Static
 
 from pepip import paths
@@ -35,9 +37,17 @@ class InstallForm(Dialog):
 
     COMMAND_LINES = 2
 
+    class Looked(Message):
+        """The command for the typed lines is known. It is empty if they name no installation."""
+
+        def __init__(self, typed: tuple[str, str], command: str) -> None:
+            super().__init__()
+            self.typed, self.command = typed, command
+
     def __init__(self, shares: Sequence[VenvShare], folder: str, *, place: str = "", line: str = "") -> None:
         super().__init__("Install")
         self.place, self.line = place, line
+        self._is_looking = False
         self._folder = folder if os.path.isdir(folder) else ""
         self._projects = [
             share.known
@@ -144,11 +154,32 @@ class InstallForm(Dialog):
         table.show(rows)
 
     def _say(self) -> None:
+        """Show the command for the typed lines, as soon as a thread has looked at the path: its disk may hang.
+
+        One thread at a time looks, so that keys which are typed meanwhile leave threads for the rest of the app.
+        """
         self.query_one("#complaint", Static).update("")
+        if not self._is_looking:
+            self._is_looking = True
+            self.run_worker(partial(self._look, *self._typed), thread=True, group="command")
+
+    @property
+    def _typed(self) -> tuple[str, str]:
+        return self.query_one("#place", Input).value, self.query_one("#line", Input).value
+
+    def _look(self, place: str, line: str) -> None:
         try:
-            environment = user_input.environment_at(self.query_one("#place", Input).value)
-            _, words = user_input.requirements(self.query_one("#line", Input).value)
+            _, words = user_input.requirements(line)
+            command = commands.on_environment("install", user_input.environment_at(place), *words)
         except PepipError:
-            self.say_command("")
-            return
-        self.say_command(commands.on_environment("install", environment, *words))
+            command = ""
+        self.post_message(self.Looked((place, line), command))
+
+    def on_install_form_looked(self, event: Looked) -> None:
+        """Show the command, or look again if the lines have changed meanwhile."""
+        event.stop()
+        self._is_looking = False
+        if event.typed == self._typed:
+            self.say_command(event.command)
+        else:
+            self._say()

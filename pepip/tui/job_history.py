@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from pepip.store import activity_log
 from pepip.tui import formatting
 from pepip.tui.job import Job, Report, once
+from pepip.tui.job_queue import STARTED_IN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,8 +22,11 @@ def read(store: Store) -> list[Job[object]]:
 
 
 def _job(row: activity_log.Finished, number: int) -> Job[object]:
-    title, command, state, outcome, problem, *log = map(formatting.printable, (*row[:4], row.problem, *row.log))
-    job: Job[object] = Job(title, command, once(lambda: None))
+    title, state, outcome, problem, *log = map(
+        formatting.printable, (row.title, row.state, row.outcome, row.problem, *row.log)
+    )
+    # The command is kept as it is: it is copied and run again.
+    job: Job[object] = Job(title, row.command, once(lambda: None), folder=row.folder)
     job.number, job.state, job.outcome = number, state, outcome
     job.log, job.ended_at, job.seconds = log, row.ended_at, row.seconds
     job.fetched_bytes, job.report = row.received_bytes, Report(outcome, freed_bytes=row.freed_bytes, problem=problem)
@@ -41,5 +46,6 @@ def add(store: Store, job: Job[object]) -> None:
         job.fetched_bytes,
         job.report.freed_bytes,
         job.report.problem,
+        job.folder if os.path.isdir(job.folder) else STARTED_IN,
     )
     activity_log.add(store, row)

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from pepip.store.listing import Stored
     from pepip.store.root import Store
 
+_RUN_PEPIP = """
+import sys
+sys.path[0] = sys.argv.pop(1)
+import runpy
+runpy.run_module("pepip", run_name="__main__", alter_sys=True)
+"""
+"""Imports pepip from the folder in the first argument. `python -m` would import from the current folder first."""
+
 
 def store(store: Store, line: str) -> Job[filling.Added]:
     """Return the job that stores the wheels for a line of requirements, without a project.
@@ -63,10 +71,12 @@ def prune(
     return reclaim(store, pruning.PruneOptions(only=ids, keep_seconds=keep_seconds), command)
 
 
-def reclaim(store: Store, choice: pruning.PruneOptions, command: str) -> Job[pruning.PrunePreview]:
-    """Return the job that removes the chosen entries and environments."""
+def reclaim(
+    store: Store, choice: pruning.PruneOptions, command: str, *, title: str = ""
+) -> Job[pruning.PrunePreview]:
+    """Return the job that removes the chosen entries and environments. The default title counts them."""
     ids = choice.only or frozenset()
-    title = f"prune {formatting.count(len(ids), 'entry', 'entries')}"
+    title = title or f"prune {formatting.count(len(ids), 'entry', 'entries')}"
     if choice.environments:
         title += f" and {formatting.count(len(choice.environments), 'environment')}"
     return Job(
@@ -148,9 +158,10 @@ def scan_command(folder: str) -> str:
 
 
 def again(job: Job[object]) -> Job[object]:
-    """Return a new job that does the same as a finished one. A job of an earlier run is repeated by its command.
+    """Return a new job that does the same as a finished one.
 
-    Raises UsageError if the command is not one of pepip.
+    A job of an earlier run is repeated by its command, in the folder in which that run of the app was started. Raises
+    UsageError if the command is not one of pepip, or if the folder is gone.
     """
     if not job.ended_at:
         return Job(job.title, job.command, job.make, describe=job.describe, folder=job.folder, touches=job.touches)
@@ -160,13 +171,14 @@ def again(job: Job[object]) -> Job[object]:
         words = []
     if words[:1] != ["pepip"]:
         raise UsageError(f"{formatting.printable(job.command)} is not a command of pepip")
-    # Run it in the folder of the package: `python -m` imports from the current folder first.
     home = os.path.dirname(os.path.dirname(os.path.abspath(pepip.__file__)))
+    if job.folder and not os.path.isdir(job.folder):
+        raise UsageError(f"the folder of this command is gone: {formatting.printable(job.folder)}")
 
     def run() -> process.Result:
         try:
-            return process.run_python(sys.executable, ["-m", "pepip", *words[1:]])
+            return process.run_python(sys.executable, ["-c", _RUN_PEPIP, home, *words[1:]])
         except UvError as error:
             raise UvError(f"{job.command} failed", output=error.output, exit_code=1) from error
 
-    return Job(job.title, job.command, once(run), describe=reports.of_output, folder=home)
+    return Job(job.title, job.command, once(run), describe=reports.of_output, folder=job.folder or home)

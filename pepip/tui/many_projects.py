@@ -6,6 +6,7 @@ import functools
 import shlex
 
 from pepip.environment import purposes
+from pepip.errors import PepipError
 from pepip.host import running_processes
 from pepip.operations import reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
@@ -18,6 +19,7 @@ from pepip.tui import (
     pane_requests,
     removal,
     upgrade_actions,
+    user_input,
 )
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.catalog import name_of
@@ -122,6 +124,12 @@ class ManyProjectActions(BaseActions):
             nonlocal line
             line = answer or ""
             if line.strip():
+                try:
+                    user_input.requirements(line)
+                except PepipError as error:
+                    self._ask_to_install(chosen, line)
+                    self.complain(error)
+                    return
                 parts = [self._part(known, install, is_there=True) for known in own]
                 parts += [
                     Part(name_of(known), None, "uv keeps this environment") for known in chosen if known not in own

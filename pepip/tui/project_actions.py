@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.environment import purposes
+from pepip.errors import PepipError
 from pepip.operations import census as census_of
 from pepip.operations import upgrades
 from pepip.tui import (
@@ -38,7 +39,10 @@ class ProjectActions(BaseActions):
             case pane_requests.RepairEverything():
                 self._ask_to_repair()
             case _ if len(request.environments) > 1:
-                many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
+                try:
+                    many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
+                except PepipError as error:
+                    self.complain(error)
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
@@ -168,6 +172,7 @@ class ProjectActions(BaseActions):
         text = Text(
             "The package becomes a real, writable copy in this environment. Other environments do not change."
         )
+        text.append(f"\n\n{formatting.printable(environment)}", "bold")
         self.confirm(f"Detach {name}", text, "Detach", environment_jobs.detach(self.session.store, environment, name))
 
     def _ask_to_forget(self, environment: str) -> None:

@@ -55,6 +55,8 @@ class ProjectDetail(Vertical):
     def chosen(self) -> list[str]:
         """The marked packages, or else the package under the cursor if the list has the focus."""
         table = self.packages
+        if self._share is None or not self._share.known.packages:
+            return []  # the rows are entries: the names of the packages are not known
         if not table.marks and table.gets_keys and table.cursor_key:
             return [table.cursor_key]
         return sorted(table.marks)

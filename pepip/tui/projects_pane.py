@@ -206,6 +206,9 @@ class ProjectsPane(FilteredPane):
             self._show_in_store(self.current, event.key)
 
     def _show_in_store(self, share: VenvShare, name: str) -> None:
+        if not share.known.packages and self.catalog is not None and name in self.catalog.stored:
+            self.post_message(EntryWanted(self.catalog.stored[name].name, name))  # the rows are entries
+            return
         store_id = next((package.store_id for package in share.known.packages if package.name == name), "")
         if store_id:
             self.post_message(EntryWanted(name, store_id))
@@ -297,6 +300,13 @@ class ProjectsPane(FilteredPane):
         elif self.target is not None:
             self.post_message(request(self.target.known.environment, packages))
 
+    def _ask_for_one(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
+        """Post a request on the chosen package. If several are marked, say that it takes only one."""
+        if len(self.detail.chosen) > 1:
+            self.app.notify("Several packages are marked, and this works on one: unmark the others.", timeout=4)
+        else:
+            self._ask_for_packages(request)
+
     def action_install(self) -> None:
         """Ask to install into this project. If there is no project, the user names one."""
         self._ask(pane_requests.InstallIntoEnvironment, is_optional=True)
@@ -343,8 +353,12 @@ class ProjectsPane(FilteredPane):
         self._ask_for_packages(pane_requests.UninstallPackages)
 
     def action_explain(self) -> None:
-        """Ask why the chosen package is here."""
-        self._ask_for_packages(pane_requests.ExplainPackage)
+        """Ask why the package under the cursor is here."""
+        if self.target is not None and self.packages.gets_keys and self.detail.chosen:
+            root = self.target.known.environment
+            self.post_message(pane_requests.ExplainPackage(root, [self.packages.cursor_key]))
+        else:
+            self._ask_for_one(pane_requests.ExplainPackage)
 
     def action_remove(self) -> None:
         """Ask to remove this environment."""
@@ -352,11 +366,11 @@ class ProjectsPane(FilteredPane):
 
     def action_detach(self) -> None:
         """Ask to make the chosen package a private copy."""
-        self._ask_for_packages(pane_requests.DetachPackage)
+        self._ask_for_one(pane_requests.DetachPackage)
 
     def action_attach(self) -> None:
         """Ask to link the chosen package again."""
-        self._ask_for_packages(pane_requests.AttachPackage)
+        self._ask_for_one(pane_requests.AttachPackage)
 
 
 def _next(keys: list[str], key: str) -> str:

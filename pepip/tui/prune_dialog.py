@@ -133,7 +133,11 @@ class PruneDialog(Dialog):
 
     def _measure(self, preview: PrunePreview, chosen: Sequence[Orphan], choice: _Ticked) -> None:
         options = self._options._replace(keep_seconds=choice.keep_seconds)
-        freed, shared, trashed = prune.measure(self._store, chosen, preview.gone, options)
+        try:
+            freed, shared, trashed = prune.measure(self._store, chosen, preview.gone, options)
+        except (PepipError, OSError) as error:
+            self.post_message(self.Refused(str(error)))
+            return
         if choice.keep_seconds:
             gain = formatting.waiting(trashed, shared, choice.keep_seconds)
         else:

@@ -5,9 +5,10 @@ Some bundles need an upgrade or an adoption instead of a prune. They have no tic
 
 from __future__ import annotations
 
+import functools
 import os
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, ParamSpec
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -27,7 +28,8 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import Concatenate
 
     from pepip.host.freed_space import Gain
     from pepip.operations.adoption.preview import AdoptionPreview
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PruneOptions
     from pepip.operations.reclaim import Bundle, Reclaimable
     from pepip.store.root import Store
+
+P = ParamSpec("P")
 
 _DAY_SECONDS = 86_400
 _IDLE_DAYS = (90, 180, 365, 7, 30)
@@ -85,6 +89,19 @@ def _mark(is_on: bool) -> str:
 
 _NONE = "Nothing is ticked."
 _PRUNE_IS_TOO_SMALL = "A prune frees less. Enter on a row previews its upgrade or adoption."
+
+
+def _or_refused(work: Callable[Concatenate[ReclaimDialog, P], None]) -> Callable[Concatenate[ReclaimDialog, P], None]:
+    """Let the dialog say why the work of a thread failed: the store may be away. Textual would end the app."""
+
+    @functools.wraps(work)
+    def guarded(dialog: ReclaimDialog, /, *args: P.args, **options: P.kwargs) -> None:
+        try:
+            work(dialog, *args, **options)
+        except (PepipError, OSError) as error:
+            dialog.post_message(dialog.Refused(str(error)))
+
+    return guarded
 
 
 class ReclaimDialog(Dialog):
@@ -165,9 +182,11 @@ class ReclaimDialog(Dialog):
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
+    @_or_refused
     def _measure(self, found: Reclaimable, choice: ReclaimChoice) -> None:
         self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
 
+    @_or_refused
     def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
         choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
         self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
@@ -253,9 +272,13 @@ class ReclaimDialog(Dialog):
             return
         sentence, go = self.query_one("#reclaim-sentence", Static), self.query_one("#answer-go", Button)
         if found.preview.blocked:
+            go.disabled = True
+            self.say_command("")
             sentence.update(Text(f"Nothing can be removed: {found.preview.blocked}."))
             return
         if not found.bundles:
+            go.disabled = True
+            self.say_command("")
             sentence.update(Text("Nothing can be freed: environments that are in use link all entries."))
             return
         choice = self.choice

@@ -200,7 +200,7 @@ class ReportActions(BaseActions):
     def use(self, settings: Preferences) -> None:
         """Apply settings to the app."""
         self.session.preferences = settings
-        if settings.theme:
+        if settings.theme in self.app.available_themes:
             self.app.theme = settings.theme
         self.app.query_one(StorePane).use_settings()
 

@@ -15,6 +15,7 @@ from pepip.operations import census
 from pepip.store.scan_cache import ScanCache
 from pepip.tui import catalog as catalogs
 from pepip.tui import entries
+from pepip.tui.session import Session, damaged_in
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
     from pepip.tui.catalog import Catalog
     from pepip.tui.entries import Listing
-    from pepip.tui.session import Session
 
     Places = dict[str, dict[str, int]]
     """For each environment, its site-packages folders with their modification times; -1 if a folder is missing."""
@@ -141,6 +141,7 @@ class Scanner:
         self._stamp, self._places = event.stamp, event.places
         self._rests_until = time.monotonic() + min(_MOST_SECONDS_OF_REST, _REST * event.seconds)
         catalog = event.catalog
+        self._session.verified = self._session.verified_in(catalog)
         self._was_there = self._was_there or (catalog.trouble is None and catalog.overview is not None)
         return True
 
@@ -170,9 +171,8 @@ class Scanner:
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             places = _places_read(catalog.shares, memory.in_use("packages"))
             self._session.put_scan_cache_back(memory)
-            earlier = {entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}
-            self._session.verified = {**self._session.verified, **earlier}
-            listing = entries.listing(catalog, self._session.damaged, self._session.touched)
+            damaged = damaged_in(self._session.verified_in(catalog))
+            listing = entries.listing(catalog, damaged, self._session.touched)
             seconds = time.monotonic() - began
             self._app.post_message(self.Read(number, stamp, catalog, listing, places, seconds=seconds))
 

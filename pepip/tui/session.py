@@ -68,12 +68,30 @@ class Session:
         """Keep the scan cache for the next thread."""
         self._memories[:] = [memory]
 
+    def verified_in(self, catalog: Catalog) -> dict[str, Sequence[Flaw]]:
+        """Return `verified` for a newer catalog: without the flaws of entries that were removed or replaced."""
+        kept = dict(self.verified)
+        if catalog.trouble is None:
+            before, now = self.catalog.stored if self.catalog else {}, catalog.stored
+            kept = {
+                entry_id: flaws
+                for entry_id, flaws in kept.items()
+                if entry_id in now
+                and (entry_id not in before or before[entry_id].stored_at == now[entry_id].stored_at)
+            }
+        return {**kept, **{entry_id: verdict.flaws for entry_id, verdict in catalog.verdicts.items()}}
+
     @property
     def damaged(self) -> frozenset[str]:
         """The ids of the entries that a verification found damaged or unproven."""
-        return frozenset([entry_id for entry_id, flaws in list(self.verified.items()) if flaws])
+        return damaged_in(self.verified)
 
     @property
     def touched(self) -> frozenset[str]:
         """The ids of entries and the roots of environments that unfinished jobs work on."""
         return frozenset(key for job in self.queue.busy for key in job.touches)
+
+
+def damaged_in(verified: Mapping[str, Sequence[Flaw]]) -> frozenset[str]:
+    """Return the ids of the entries with flaws."""
+    return frozenset([entry_id for entry_id, flaws in list(verified.items()) if flaws])

@@ -6,13 +6,13 @@ in which the app was started.
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
 from textual.message import Message
 from textual.worker import get_current_worker
 
+from pepip.errors import PepipError
 from pepip.operations import reporting
 
 TYPE_CHECKING = False
@@ -79,7 +79,7 @@ class UnsharedSearch:
         store = self._session.store
         worker = get_current_worker()
         folders = outermost([self._session.folder, *places, *tool_folders.known(os.environ)])
-        with contextlib.suppress(OSError, _SearchEndedError):
+        try:
             found = self._follow(worker, find_venvs.discover(folders, left_out={os.path.realpath(store.root)}))
             taken = self._session.take_scan_cache() if store.exists() else None
             memory = taken or survey_cache.load(store)
@@ -88,7 +88,13 @@ class UnsharedSearch:
             memory.save()
             if store.exists():
                 self._session.put_scan_cache_back(memory)
-            self._app.post_message(self.Ended(seen))
+            if not worker.is_cancelled:
+                self._app.post_message(self.Ended(seen))
+        except _SearchEndedError:
+            return
+        except (PepipError, OSError):
+            if not worker.is_cancelled:
+                self._app.post_message(self.Progressed(""))  # else the app would say for ever that it searches
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
         """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""

@@ -128,9 +128,7 @@ class VersionsPane(FilteredPane):
     def chosen(self) -> list[Place]:
         """The marked cells that the filter shows, or the one under the cursor if none is marked."""
         matrix = self.matrix
-        if matrix.marks:
-            return self._marked
-        return [matrix.cursor] if matrix.cursor in matrix.grid.cells else []
+        return self._marked or ([matrix.cursor] if matrix.cursor in matrix.grid.cells else [])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Apply the filter after each key."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from pepip.store.check import Flaw
 from pepip.store.listing import stored
 from pepip.store.root import Store
 from pepip.tui import bell as terminal_bell
-from pepip.tui import formatting
+from pepip.tui import formatting, job_history
 from pepip.tui.job import DONE, Job, Report, once
 from tests.support.indexes import Index, counting_server
 from tests.support.screens import Person, use
@@ -198,3 +199,31 @@ def test_a_note_covers_one_line_above_the_keys(keeper: Workbench, store: Path) -
         assert [number for number, line in enumerate(now) if line != before[number]] == [len(before) - 1]
 
     use(store, script, size=(80, 24))
+
+
+def test_a_command_of_an_earlier_run_keeps_its_paths(keeper: Workbench, store: Path, tmp_path: Path) -> None:
+    """Relative ones begin in the folder of the earlier run. No module of that folder is imported."""
+    place = tmp_path / "My\u00a0Code"
+    keeper.at("My\u00a0Code/one").install("drum")
+    (place / "runpy.py").write_text("raise SystemExit(9)\n")
+    (place / "pepip.py").write_text("raise SystemExit(9)\n")
+    home = Store(str(store))
+    for command, folder in (("pepip projects scan one", str(place)), (f"pepip projects scan '{place}'", "")):
+        activity_log.add(home, Finished("scan", command, DONE, "done", [], 1_700_000_000, 1.0, folder=folder))
+
+    assert [job.command for job in job_history.read(home)][1] == f"pepip projects scan '{place}'"
+
+    async def script(person: Person) -> None:
+        for number in (-2, -1):
+            person.table("#jobs").put_cursor(str(number))
+            await person.press("a")
+            await person.answers("go")
+            job = await person.has_done(3 + number)
+            assert job.state == DONE, job.log
+        shutil.rmtree(place)
+        person.table("#jobs").put_cursor("-2")
+        await person.press("a")
+        await person.sees("the folder of this command is gone")
+
+    use(store, script, pane="activity")
+    assert activity_log.read(home)[-2].folder == str(place)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
@@ -50,3 +52,32 @@ def test_a_change_that_is_under_way_is_looked_at_and_not_read(
         await person.until(lambda: "changing" not in person.screen, "the end of the change")
 
     use(store, script, pane="projects")
+
+
+def test_an_entry_that_replaces_a_damaged_one_has_none_of_its_flaws(app_bench: Workbench, store: Path) -> None:
+    """The flaws of a verification belong to the entry that was verified."""
+    app_bench.at("one").install("drum")
+    shutil.rmtree(app_bench.folder / "one" / ".venv")
+
+    async def script(person: Person) -> None:
+        session = person.app.session
+        assert session.catalog is not None
+        (stored,) = session.catalog.stored.values()
+        file = Path(stored.path) / "drum" / "__init__.py"
+        file.parent.chmod(0o755)
+        file.unlink()
+        file.write_text("damaged = True\n")
+        await person.press("v")
+        await person.has_done()
+        assert session.damaged == {stored.id}
+        await person.press("d")
+        await person.answers("go")
+        await person.has_done(2)
+        await asyncio.get_running_loop().run_in_executor(None, app_bench.at("one").install, "drum")
+        await person.press("r")
+        await person.has_looked()
+        await person.until(lambda: "used 1" in person.screen, "the new entry")
+        assert not session.damaged
+        assert "damaged" not in person.screen
+
+    use(store, script)
