@@ -8,12 +8,19 @@ from pathlib import Path
 
 import pytest
 
+from pepip.operations import prune as pruning
+from pepip.operations import reclaim
+from pepip.operations.prune import PruneOptions, PrunePreview
+from pepip.operations.reclaim import Reclaimable
+from pepip.store.root import Store
 from pepip.tui import environment_jobs, job_queue
-from pepip.tui.job import FAILED, Job, once
+from pepip.tui import jobs as jobs_of
+from pepip.tui.job import DONE, FAILED, Job, once
 from pepip.tui.job_queue import JobQueue
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.snapshots import changes, snapshot
+from tests.support.stores import entries_of
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 
@@ -106,3 +113,122 @@ def test_a_sync_refuses_an_environment_that_a_variable_names(
     use(store, script, folder=one, pane="projects")
 
     assert not changes(before, snapshot(one.parent))
+
+
+def unused(player: Workbench, *names: str) -> None:
+    """Store packages that no environment links."""
+    for name in names:
+        shutil.rmtree(player.at(name).install(name))
+
+
+def prune_into_trash(person: Person, name: str) -> Job[PrunePreview]:
+    """Submit a job that puts the entry of a package into the trash for an hour."""
+    of_store = person.app.session.store
+    orphans = [item for item in pruning.preview(of_store, PruneOptions()).orphans if item.stored.name == name]
+    return person.app.session.queue.submit(jobs_of.prune(of_store, orphans, "pepip", keep_seconds=3600))
+
+
+def test_an_undo_brings_back_what_its_dialog_shows_or_nothing(app_bench: Workbench, store: Path) -> None:
+    """Another prune ends while the dialog is open. The undo fails, and the next one shows the later removal."""
+    unused(app_bench, "drum", "horn")
+
+    async def script(person: Person) -> None:
+        prune_into_trash(person, "drum")
+        await person.has_done()
+        is_free = block(person.app.session.queue)
+        prune_into_trash(person, "horn")
+        await person.press("z")
+        await person.sees("Undo the last prune", "drum-1.0")
+        await person.answers("go")
+        is_free.set()
+        job = await person.has_done(4)
+        assert (job.state, job.outcome) == (FAILED, "this is not the last removal any more")
+        assert entries_of(store) == []
+        await person.press("escape")
+        await person.press("z")
+        await person.sees("Undo the last prune", "horn-1.0")
+        await person.answers("go")
+        assert (await person.has_done(5)).state == DONE
+
+    use(store, script)
+
+    assert entries_of(store) == ["horn-1.0"]
+
+
+def test_a_removal_without_the_trash_says_that_it_empties_the_trash(app_bench: Workbench, store: Path) -> None:
+    """The dialogs name the space of earlier removals, and Reclaim ticks its row `the trash`."""
+    unused(app_bench, "drum", "horn")
+    included = "of earlier removals in the trash: z can't bring them back then"
+
+    async def script(person: Person) -> None:
+        prune_into_trash(person, "drum")
+        await person.has_done()
+        await person.press("P")
+        await person.sees("1 entry to remove", "free in")
+        assert "of earlier removals" not in person.screen
+        await person.press("t")
+        await person.sees(included)
+        await person.press("escape")
+        await person.press("F")
+        await person.sees("1 unused entry", "the trash", "free in")
+        assert person.table("#bundles").marks == {"unused"}
+        await person.press("t")
+        await person.sees(included)
+        assert person.table("#bundles").marks == {"unused", "trash"}
+        person.table("#bundles").put_cursor("unused")
+        await person.press("space")
+        await person.sees("Nothing is ticked")
+        assert person.app.screen.query_one("#answer-go").disabled
+
+    use(store, script)
+
+
+def test_reclaim_ticks_for_the_size_that_was_typed_last(
+    app_bench: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The choice for an earlier size ends later, and is ignored. So is a choice after a tick by hand."""
+    unused(app_bench, "drum")
+    is_free, ended, real = threading.Event(), threading.Event(), reclaim.pick
+
+    def slowly(store: Store, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> reclaim.Choice:
+        choice = real(store, found, target_bytes, with_cache=with_cache)
+        if target_bytes < 1000:
+            return choice._replace(keys=frozenset())
+        is_free.wait(20)
+        ended.set()
+        return choice
+
+    monkeypatch.setattr(reclaim, "pick", slowly)
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.sees("1 unused entry", "free in")
+        await pick(person, "5 GB")
+        await pick(person, "1 B")
+        table = person.table("#bundles")
+        await person.until(lambda: not table.marks, "the choice for 1 B")
+        is_free.set()
+        await person.until(ended.is_set, "the choice for 5 GB")
+        await person.until(lambda: not busy(person), "the end of all choices")
+        assert not table.marks
+        is_free.clear()
+        ended.clear()
+        await pick(person, "6 GB")
+        table.put_cursor("unused")
+        await person.press("space")
+        await person.press("space")
+        assert not table.marks
+        is_free.set()
+        await person.until(ended.is_set, "the choice for 6 GB")
+        await person.until(lambda: not busy(person), "the end of all choices")
+        assert not table.marks
+
+    async def pick(person: Person, size: str) -> None:
+        await person.write("#target", size)
+        person.app.screen.query_one("#target").focus()
+        await person.press("enter")
+
+    def busy(person: Person) -> bool:
+        return any(worker.group == "pick" and worker.is_running for worker in person.app.workers)
+
+    use(store, script)
