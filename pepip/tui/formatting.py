@@ -86,9 +86,13 @@ def cost_of_sharing(size_bytes: int) -> str:
 
 def fit(text: str, width: int) -> str:
     """Return a path or a name in at most `width` columns. A long one loses its start, because its end says more."""
-    if len(text) <= width:
+    from rich.cells import cell_len  # commands that need no columns start faster without it
+
+    if cell_len(text) <= width:
         return text
-    return "…" + text[-(width - 1) :] if width > 1 else "…"[:width]
+    while text and cell_len(text) >= width:
+        text = text[1:]
+    return f"…{text}"[: max(0, width)]
 
 
 def bar(share: float, width: int) -> str:

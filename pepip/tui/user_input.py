@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 
@@ -28,6 +29,18 @@ def environment_at(text: str) -> str:
     if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
         return path
     return f"{path}/.venv"
+
+
+def place_of(environment: str) -> str:
+    """Return a path that `environment_at` reads as this environment: the folder of its project if that is possible.
+
+    A folder called `venv`, or whose name ends in a blank, would be read as something else.
+    """
+    folder, name = os.path.split(environment)
+    with contextlib.suppress(UsageError):
+        if name == ".venv" and environment_at(folder) == environment:
+            return folder
+    return environment
 
 
 def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:

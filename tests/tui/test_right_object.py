@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import threading
 from pathlib import Path
 
 import pytest
+from textual import events
 
 from pepip.operations import prune as pruning
 from pepip.operations import reclaim
@@ -17,6 +19,7 @@ from pepip.tui import environment_jobs, job_queue
 from pepip.tui import jobs as jobs_of
 from pepip.tui.job import DONE, FAILED, Job, once
 from pepip.tui.job_queue import JobQueue
+from pepip.tui.projects_pane import ProjectsPane
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.snapshots import changes, snapshot
@@ -230,5 +233,90 @@ def test_reclaim_ticks_for_the_size_that_was_typed_last(
 
     def busy(person: Person) -> bool:
         return any(worker.group == "pick" and worker.is_running for worker in person.app.workers)
+
+    use(store, script)
+
+
+def test_packages_marked_in_one_project_are_not_those_of_the_next(app_bench: Workbench, store: Path) -> None:
+    """Two keys come at once: the second one comes before the app has shown the packages of the next project."""
+    environments = [str(app_bench.at(name).install("drum", "horn")) for name in ("one", "two")]
+    before = snapshot(app_bench.folder)
+
+    async def script(person: Person) -> None:
+        app, table = person.app, person.table("#environments")
+        table.put_cursor(table.keys[0])
+        await person.press("enter", "space", "left")
+        pane = app.query_one(ProjectsPane)
+        assert pane.packages.marks == {"drum"}
+        for key in ("down", "u"):
+            app.post_message(events.Key(key, None).set_sender(app))
+        await person.sees("No package is chosen")
+        assert table.cursor_key == table.keys[1]
+        assert (person.dialog, pane.packages.marks) == (None, set())
+        assert sorted(environments) == sorted(table.keys)
+
+    use(store, script, pane="projects")
+
+    assert not changes(before, snapshot(app_bench.folder))
+
+
+@pytest.mark.parametrize("name", ["venv", ".venv", "blank "])
+def test_the_form_names_the_environment_of_the_row(app_bench: Workbench, store: Path, name: str) -> None:
+    """The folder of a project may be called like an environment. The list of known projects means the same."""
+    environment = app_bench.at(name).install("horn")
+    command = shlex.join(["pepip", "install", "--directory", str(environment.parent), "--venv", ".venv", "drum"])
+
+    async def script(person: Person) -> None:
+        await person.press("i")
+        await person.write("#line", "drum")
+        assert person.dialog is not None
+        assert person.dialog.command == command
+        await person.press("escape", "i")
+        await person.write("#place", "/")
+        await person.press("down")
+        await person.write("#line", "drum")
+        assert person.dialog is not None
+        assert person.dialog.command == command
+
+    use(store, script, pane="projects")
+
+
+def test_the_words_of_the_drawer_are_clicked_where_they_are(app_bench: Workbench, store: Path) -> None:
+    """The title has characters of two columns each. A click beside `x cancel` cancels nothing."""
+    app_bench.install("horn")
+
+    async def script(person: Person) -> None:
+        is_free = threading.Event()
+        job = Job("install 楽器 in 日本語プロジェクト名前", "pepip", once(lambda: is_free.wait(20)))
+        person.app.session.queue.submit(job)
+        await person.click_on("x cancel", aside=-4)
+        await person.until(lambda: person.app.here == "activity", "the activity pane")
+        assert not job.is_cancelled.is_set()
+        await person.click_on("x cancel", line="esc hide")
+        await person.until(job.is_cancelled.is_set, "the click")
+        is_free.set()
+
+    use(store, script, size=(100, 30))
+
+
+def test_x_on_an_operation_that_is_over_cancels_no_other(app_bench: Workbench, store: Path) -> None:
+    """The list of operations has the cursor on a finished one, and another one runs."""
+    app_bench.install("horn")
+
+    async def script(person: Person) -> None:
+        queue = person.app.session.queue
+        over = queue.submit(Job("the first one", "pepip", once(lambda: None)))
+        await person.has_done()
+        await person.press("4")
+        is_free = block(queue)
+        await person.sees("a long one")
+        person.table("#jobs").put_cursor(str(over.number))
+        await person.press("x")
+        await person.sees("This operation is over: the first one")
+        assert not any(job.is_cancelled.is_set() for job in queue.jobs)
+        person.table("#jobs").put_cursor(str(queue.jobs[1].number))
+        await person.press("x")
+        await person.until(queue.jobs[1].is_cancelled.is_set, "the cancellation")
+        is_free.set()
 
     use(store, script)
