@@ -344,9 +344,10 @@ class Drawer(Line):
         pace = "" if self.is_still else job.pace
         amount = f"  {job.amount}" + (f"  {pace}" if pace else "") if job.amount else ""
         words = f" {current_step(job)}{amount}"
-        if cell_len(words) > width - bar_width - 2 and job.amount:
+        room = max(0, width - bar_width - 2)
+        if cell_len(words) > room and job.amount:
             words = amount[1:]
-        text.append(set_cell_size(words, max(0, width - bar_width - 2)), self.style_of(""))
+        text.append(set_cell_size(words, min(room, cell_len(words))), self.style_of(""))
         return text
 
     async def on_click(self, event: events.Click) -> None:
