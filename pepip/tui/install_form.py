@@ -47,6 +47,8 @@ class InstallForm(Dialog):
         ]
         self._home = paths.user_home(os.environ)
         self._environments = {_key_of(known): known.name for known in self._projects}
+        if self._folder and not os.path.isfile(f"{folder}/pyvenv.cfg"):
+            self._environments.setdefault(folder, f"{folder}/.venv")
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the list of known projects."""
@@ -116,9 +118,7 @@ class InstallForm(Dialog):
 
     def _place_of(self, key: str) -> str:
         """Return the path to type for a row of the list. It means the environment of the row."""
-        is_environment = os.path.isfile(f"{key}/pyvenv.cfg")  # the app may have been started in one
-        environment = self._environments.get(key) or (key if is_environment else f"{key}/.venv")
-        return formatting.short_path(user_input.place_of(environment), self._home)
+        return formatting.short_path(user_input.place_of(self._environments.get(key, key)), self._home)
 
     def action_answer(self, key: str) -> None:
         """Close with an answer. For `go`, check both lines first; an error keeps the form open."""

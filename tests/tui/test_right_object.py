@@ -264,14 +264,11 @@ def test_the_form_names_the_environment_of_the_row(app_bench: Workbench, store: 
     async def script(person: Person) -> None:
         await person.press("i")
         await person.write("#line", "drum")
-        assert person.dialog is not None
-        assert person.dialog.command == command
-        await person.press("escape", "i")
+        await person.until(lambda: person.dialog and person.dialog.command == command, command)
         await person.write("#place", "/")
+        await person.until(lambda: person.dialog and person.dialog.command != command, "another command")
         await person.press("down")
-        await person.write("#line", "drum")
-        assert person.dialog is not None
-        assert person.dialog.command == command
+        await person.until(lambda: person.dialog and person.dialog.command == command, command)
 
     use(store, script, pane="projects")
 
