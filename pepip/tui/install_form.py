@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 _MARKS_OF_PROJECTS = ("pyproject.toml", ".venv", "requirements.txt", "setup.py")
 
 
+def _key_of(known: KnownVenv) -> str:
+    return known.project if os.path.basename(known.name) == ".venv" else known.environment
+
+
 class InstallForm(Dialog):
     """A form that asks for a project and requirements. Answers `go`. `place` and `line` are the typed lines.
 
@@ -160,7 +164,3 @@ class InstallForm(Dialog):
             self.say_command("")
             return
         self.say_command(commands.on_environment("install", environment, *words))
-
-
-def _key_of(known: KnownVenv) -> str:
-    return known.project if os.path.basename(known.name) == ".venv" else known.environment
