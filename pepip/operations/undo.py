@@ -74,13 +74,15 @@ def last(store: Store) -> Grave:
 _HINT = "`pepip prune --trash` keeps the removed entries in the trash, for the time that `pepip settings` shows"
 
 
-def undo(store: Store) -> Generator[Progress, None, Undone]:
+def undo(store: Store, expected: str = "") -> Generator[Progress, None, Undone]:
     """Bring the entries of the last removal back, yielding progress. Raises StoreError if there is none.
 
-    Each entry comes back by one rename, so a killed run leaves it whole: in the store, or in the trash for the next
-    undo.
+    With `expected`, the path of a grave, raise StoreError if the last removal is another one. Each entry comes back
+    by one rename, so a killed run leaves it whole: in the store, or in the trash for the next undo.
     """
     grave = last(store)
+    if expected not in {"", grave.path}:
+        raise StoreError("this is not the last removal any more", hint="z shows the last one")
     yield Progress("undo", ", ".join(os.path.basename(entry_id) for entry_id in grave.entry_ids[:3]))
     with store.linking():
         restored = trash.restore(store, grave)

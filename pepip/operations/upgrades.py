@@ -11,6 +11,7 @@ import os
 
 from packaging.requirements import InvalidRequirement, Requirement
 
+from pepip import humanized
 from pepip.environment import purposes
 from pepip.errors import PepipError, StoreError, UsageError, VenvError
 from pepip.fast_namedtuple import NamedTuple
@@ -195,7 +196,7 @@ def upgrade(store: Store, target: Target) -> Generator[Progress, None, Summary]:
             options = install.InstallOptions(environment=target.environment)
             return (yield from install.install(store, _request(_by_pip(target)), options))
         if target.way == BY_LOCK:
-            _refuse_another(target)
+            refuse_another(target.environment)
         options_of_sync = project.ProjectOptions()
         return (yield from project.sync(store, _project_request(target), options_of_sync)).summary
 
@@ -227,7 +228,7 @@ def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
         if target.way in {BY_LOCK, BY_SCRIPT}:
             options = project.ProjectOptions(dry_run=True)
             outcome = yield from project.sync(store, _project_request(target), options)
-            _check_place(outcome.summary.environment, target)
+            _check_place(outcome.summary.environment, target.environment)
             return outcome.summary
         requirements = _by_pip(target)
         if target.way == BY_TOOL:  # uv has no dry run for tools, but upgrades a tool to the resolution of its receipt
@@ -238,18 +239,25 @@ def _look(store: Store, target: Target) -> Generator[Progress, None, Summary]:
         return (yield from install.install(store, _request(requirements), dry_run))
 
 
-def _refuse_another(target: Target) -> None:
-    """Raise VenvError if uv would sync another environment than this one, by a setting of the project."""
+def refuse_another(environment: str) -> None:
+    """Raise VenvError if uv, started in the current folder, would sync another environment than this one.
+
+    uv does so for a member of a workspace, and if a variable such as `UV_PROJECT_ENVIRONMENT` names another one.
+    """
     try:
-        planned = uv_project.preview(ProjectRequest(lock_mode="frozen")).environment
-    except PepipError:
-        return  # the upgrade itself reports the error
-    _check_place(planned, target)
+        planned = uv_project.preview(ProjectRequest(lock_mode="frozen"))
+    except PepipError:  # the project has no lock yet
+        planned = uv_project.preview(ProjectRequest())
+    _check_place(planned.environment, environment)
 
 
-def _check_place(environment: str, target: Target) -> None:
-    if os.path.realpath(environment) != os.path.realpath(target.environment):
-        raise VenvError(f"in the folder of this project, uv syncs {environment}, and not {target.environment}")
+def _check_place(planned: str, environment: str) -> None:
+    if os.path.realpath(planned) != os.path.realpath(environment):
+        variables = [name for name in _OF_ANOTHER_PROJECT if name.startswith("UV_") and os.environ.get(name)]
+        raise VenvError(
+            f"in the folder of this project, uv syncs {planned}, and not {environment}",
+            hint=f"unset {humanized.listed(variables)}" if variables else None,
+        )
 
 
 def _by_pip(target: Target) -> tuple[str, ...]:

@@ -273,10 +273,13 @@ class PepipApp(ActionApp):
             self.query_one(Panes).fill()
 
     def action_cancel_job(self) -> None:
-        """Cancel the operation under the cursor, or else the running one with the rest of its group."""
+        """Cancel the operation under the cursor. Without one, cancel the running one with the rest of its group."""
         queue, job = self.session.queue, self.query_one(Panes).current_job
         group = None
-        if job is None or job.is_over:
+        if job is not None and job.is_over:
+            self.notify(f"This operation is over: {job.title}", timeout=3, markup=False)
+            return
+        if job is None:
             job = queue.current
             group = job.group if job else None
         if job is not None and job.is_listed:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from typing import ClassVar, NamedTuple
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.style import Style
 from rich.text import Text
 from textual.widget import Widget
 
 from pepip.tui import formatting, styles
 from pepip.tui.job import WAITING
+from pepip.tui.scrolled_rows import sized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Notices(Line):
         lines = []
         for notice in self.notices:
             line = f" ! {notice.sentence} {notice.advice}"
-            lines.append(line if cell_len(line) <= width else f"{line[: width - 9]}… [more]")
+            lines.append(line if cell_len(line) <= width else f"{set_cell_size(line, max(0, width - 9))}… [more]")
         return Text("\n".join(lines), self.style_of("alarm"), no_wrap=True, end="")
 
 
@@ -329,9 +330,7 @@ class Drawer(Line):
         self.click_targets = []
         room = max(4, width - len(right) - 1)
         text = Text(no_wrap=True, end="")
-        shown = formatting.printable(title)
-        shown = shown if len(shown) <= room else shown[: room - 1] + "…"
-        text.append(f" {shown:<{room}}", self.style_of("name"))
+        text.append(f" {sized(formatting.printable(title), room)}", self.style_of("name"))
         text.append(f"{right}\n", self.style_of(""))
         bar_width = max(8, min(40, width // 3))
         share = job.share
@@ -345,9 +344,10 @@ class Drawer(Line):
         pace = "" if self.is_still else job.pace
         amount = f"  {job.amount}" + (f"  {pace}" if pace else "") if job.amount else ""
         words = f" {current_step(job)}{amount}"
-        if len(words) > width - bar_width - 2 and job.amount:
+        room = max(0, width - bar_width - 2)
+        if cell_len(words) > room and job.amount:
             words = amount[1:]
-        text.append(words[: max(0, width - bar_width - 2)], self.style_of(""))
+        text.append(set_cell_size(words, min(room, cell_len(words))), self.style_of(""))
         return text
 
     async def on_click(self, event: events.Click) -> None:

@@ -30,7 +30,7 @@ class CombinedAction:
     """The action on all environments. When the preview is over, `jobs` has a job for each environment that changes.
 
     An environment whose preview fails keeps the others from nothing. `total` returns a sentence about all parts that
-    have work.
+    have work. If the parts depend on facts that take long to find, `settled` returns them when the preview begins.
     """
 
     def __init__(
@@ -41,10 +41,12 @@ class CombinedAction:
         *,
         command: str = "",
         total: Callable[[list[Part]], str] | None = None,
+        settled: Callable[[], Sequence[Part]] | None = None,
     ) -> None:
         self.title = title
         self.jobs: list[Job[Any]] = []
         self._parts, self._total, self._verb = parts, total, verb.lower()
+        self._settled = settled
         actions = [part.action for part in parts if part.action is not None]
         command = command or "; ".join(dict.fromkeys(action.carry_out.command for action in actions))
         preview = Job(title, command, self._look, is_listed=False)
@@ -57,11 +59,15 @@ class CombinedAction:
         working: list[Part] = []
         downloads: dict[str, int] = {}
         self.jobs = []
-        for number, part in enumerate(self._parts):
+        parts = self._parts
+        if self._settled is not None:
+            yield Progress("scan", "running programs")
+            parts = self._settled()
+        for number, part in enumerate(parts):
             if part.action is None:
                 changes.append(Change(previews.STAYS, part.place, f"stays as it is: {part.reason}"))
                 continue
-            yield Progress("scan", part.place, number, len(self._parts))
+            yield Progress("scan", part.place, number, len(parts))
             try:
                 with entered(part.action.preview.folder):
                     seen = yield from part.action.preview.make()
@@ -80,7 +86,8 @@ class CombinedAction:
                 working.append(part)
                 self.jobs.append(part.action.carry_out)
         sentence = self._sentence(working, len(words), downloads)
-        return Preview(sentence, changes, has_work=bool(working), words="\n".join(words))
+        command = "; ".join(dict.fromkeys(job.command for job in self.jobs)) if words else ""
+        return Preview(sentence, changes, has_work=bool(working), words="\n".join(words), command=command)
 
     def _sentence(self, working: list[Part], failed: int, downloads: dict[str, int]) -> str:
         if not working:

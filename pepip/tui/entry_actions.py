@@ -118,7 +118,7 @@ class EntryActions(BaseActions):
             text.append(f"\n  and {len(names) - 12} more")
         them = "them" if len(names) > 1 else "it"
         text.append(f"\n\nThe trash keeps {them} until {formatting.moment(grave.kept_until)}.")
-        job = jobs.undo(self.session.store)
+        job = jobs.undo(self.session.store, grave)
 
         def decided(answer: str | None) -> None:
             if answer == "go":

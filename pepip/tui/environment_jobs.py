@@ -8,11 +8,12 @@ from pepip.environment import project_venv
 from pepip.errors import UsageError
 from pepip.operations import detach as detaching
 from pepip.operations import install as installing
-from pepip.operations import needs, tools
+from pepip.operations import needs, tools, upgrades
 from pepip.operations import project as projects
 from pepip.operations import scan as scanning
 from pepip.operations import uninstall as uninstalling
 from pepip.operations.project import syncs_by_lock as syncs_by_lock
+from pepip.operations.reporting import Progress
 from pepip.tui import commands, previews, reports, user_input
 from pepip.tui.job import Job, once
 from pepip.tui.previews import PreviewedAction
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
-    from pepip.operations.reporting import Progress, Summary
+    from pepip.operations.reporting import Summary
     from pepip.store.registry_file import Registration
     from pepip.store.root import Store
     from pepip.tui.previews import Preview
@@ -60,6 +61,7 @@ def _install(
     root = project_venv.meant_by(environment)
     options = installing.InstallOptions(environment=root)
     folder = os.path.dirname(environment)
+    folder = folder if os.path.isdir(folder) else ""  # else the job makes it, and starts where its command does
     command = commands.on_environment("install", environment, *words)
     title = f"{operation} in {_project(environment)}"
 
@@ -139,11 +141,29 @@ def _edit(
     return Job(
         f"{verb} {' '.join(words)} {where} {_project(environment)}",
         commands.on_project(verb, folder, *words),
-        make,
+        _in_project(environment, make),
         describe=reports.of_outcome,
         folder=folder,
         touches=frozenset([project_venv.meant_by(environment)]),
     )
+
+
+def _in_project(
+    environment: str, make: Callable[[], Generator[Progress, None, T]]
+) -> Callable[[], Generator[Progress, None, T]]:
+    """Return an operation that runs `make` if uv, in the current folder, works on this environment.
+
+    That can change after the dialog was shown: without its `pyproject.toml`, uv takes the project of a folder above.
+    """
+
+    def operation() -> Generator[Progress, None, T]:
+        yield Progress("resolve")
+        if not syncs_by_lock(environment):
+            raise UsageError(f"{os.path.dirname(environment)} is no longer the folder of a project")
+        upgrades.refuse_another(project_venv.meant_by(environment))
+        return (yield from make())
+
+    return operation
 
 
 def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation: str = "sync") -> PreviewedAction:
@@ -162,12 +182,16 @@ def sync(store: Store, environment: str, words: Sequence[str] = (), *, operation
     title = f"{operation} {_project(environment)}"
     dry_run = projects.ProjectOptions(dry_run=True)
     preview = _preview(
-        title, command, lambda: projects.sync(store, request, dry_run), previews.of_outcome, folder=folder
+        title,
+        command,
+        _in_project(environment, lambda: projects.sync(store, request, dry_run)),
+        previews.of_outcome,
+        folder=folder,
     )
     carry_out = Job(
         title,
         command,
-        lambda: projects.sync(store, request, projects.ProjectOptions()),
+        _in_project(environment, lambda: projects.sync(store, request, projects.ProjectOptions())),
         describe=reports.of_outcome,
         folder=folder,
         touches=frozenset([project_venv.meant_by(environment)]),

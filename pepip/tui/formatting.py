@@ -45,6 +45,13 @@ def waiting(trashed_bytes: int, shared_bytes: int, keep_seconds: float) -> str:
     return f"{size(trashed_bytes)} free in {humanized.duration(keep_seconds)}{more}"
 
 
+def emptying(restorable_bytes: int) -> str:
+    """Return the sentence on earlier removals, in the trash, that go with one that keeps nothing there."""
+    if not restorable_bytes:
+        return ""
+    return f" That includes {size(restorable_bytes)} of earlier removals in the trash: z can't bring them back then."
+
+
 @functools.lru_cache(4096)
 def day(seconds: int) -> str:
     """Return the local date, such as `2026-03-14`, of a time in seconds since 1970; a dash if there is none."""
@@ -79,9 +86,13 @@ def cost_of_sharing(size_bytes: int) -> str:
 
 def fit(text: str, width: int) -> str:
     """Return a path or a name in at most `width` columns. A long one loses its start, because its end says more."""
-    if len(text) <= width:
+    from rich.cells import cell_len  # commands that need no columns start faster without it
+
+    if cell_len(text) <= width:
         return text
-    return "…" + text[-(width - 1) :] if width > 1 else "…"[:width]
+    while text and cell_len(text) >= width:
+        text = text[1:]
+    return f"…{text}"[: max(0, width)]
 
 
 def bar(share: float, width: int) -> str:

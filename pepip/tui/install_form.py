@@ -23,10 +23,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from pepip.operations.census import KnownVenv
     from pepip.operations.savings import VenvShare
 
 
 _MARKS_OF_PROJECTS = ("pyproject.toml", ".venv", "requirements.txt", "setup.py")
+
+
+def _key_of(known: KnownVenv) -> str:
+    return known.project if os.path.basename(known.name) == ".venv" else known.environment
 
 
 class InstallForm(Dialog):
@@ -55,12 +60,15 @@ class InstallForm(Dialog):
             if share.known.state in census.READABLE and share.known.purpose.kind == purposes.PROJECT
         ]
         self._home = paths.user_home(os.environ)
+        self._environments = {_key_of(known): known.name for known in self._projects}
+        if self._folder and not os.path.isfile(f"{folder}/pyvenv.cfg"):
+            self._environments.setdefault(folder, f"{folder}/.venv")
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the list of known projects."""
         yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
         if not self.place and any(os.path.exists(f"{self._folder}/{name}") for name in _MARKS_OF_PROJECTS):
-            self.place = formatting.short_path(self._folder, self._home)
+            self.place = self._place_of(self._folder)
         place = PathInput(self.place, placeholder="~/code/my-project", id="place")
         yield place
         yield Table(
@@ -119,8 +127,12 @@ class InstallForm(Dialog):
     def _pick(self, key: str) -> None:
         place = self.query_one("#place", Input)
         with place.prevent(Input.Changed):
-            place.value = formatting.short_path(key, self._home)
+            place.value = self._place_of(key)
         self._say()
+
+    def _place_of(self, key: str) -> str:
+        """Return the path to type for a row of the list. It means the environment of the row."""
+        return formatting.short_path(user_input.place_of(self._environments.get(key, key)), self._home)
 
     def action_answer(self, key: str) -> None:
         """Close with an answer. For `go`, check both lines first; an error keeps the form open."""
@@ -143,7 +155,7 @@ class InstallForm(Dialog):
         rows = []
         for known in self._projects:
             if wanted in known.environment:
-                key = known.project if os.path.basename(known.name) == ".venv" else known.environment
+                key = _key_of(known)
                 shown = formatting.printable(formatting.short_path(key, self._home))
                 rows.append(TableRow(key, (shown, known.python[:7]), ("", "muted")))
         if self._folder and wanted in self._folder and all(row.key != self._folder for row in rows):

@@ -13,7 +13,7 @@ import time
 import traceback
 
 from pepip import paths
-from pepip.errors import PepipError, UvError
+from pepip.errors import PepipError, UvError, VenvError
 from pepip.operations import reporting
 from pepip.tui.job import CANCELLED, DONE, FAILED, RUNNING, Failure, Job, JobGroup
 from pepip.uv import process
@@ -177,12 +177,15 @@ class JobQueue:
 def entered(folder: str) -> Iterator[None]:
     """Work in `folder`, so that uv finds the settings there and relative paths start there.
 
-    Do nothing if the folder is missing.
+    Without a name, do nothing. Raises VenvError if the folder is gone: uv would work on the current folder instead.
     """
-    if not folder or not os.path.isdir(folder):
+    if not folder:
         yield
         return
-    os.chdir(folder)
+    try:
+        os.chdir(folder)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise VenvError(f"the folder {folder} is gone", hint="r reads the projects again") from error
     try:
         yield
     finally:

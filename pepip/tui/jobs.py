@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pepip.store.listing import Stored
     from pepip.store.root import Store
+    from pepip.store.trash import Grave
 
 _RUN_PEPIP = """
 import sys
@@ -88,10 +89,13 @@ def reclaim(
     )
 
 
-def undo(store: Store) -> Job[undoing.Undone]:
-    """Return the job that brings back the entries and environments that the last prune put into the trash."""
+def undo(store: Store, grave: Grave) -> Job[undoing.Undone]:
+    """Return the job that brings back the entries and environments in this grave, if it is the last one."""
     return Job(
-        "undo the last prune", commands.of("prune", "--undo"), lambda: undoing.undo(store), describe=reports.of_undo
+        "undo the last prune",
+        commands.of("prune", "--undo"),
+        lambda: undoing.undo(store, grave.path),
+        describe=reports.of_undo,
     )
 
 

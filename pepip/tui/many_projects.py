@@ -8,7 +8,7 @@ import shlex
 from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.host import running_processes
-from pepip.operations import reclaim, upgrades
+from pepip.operations import idle, reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.census import MISSING, READABLE
 from pepip.tui import (
@@ -75,12 +75,11 @@ class ManyProjectActions(BaseActions):
         *,
         command: str = "",
         total: Callable[[list[Part]], str] | None = None,
+        settled: Callable[[], Sequence[Part]] | None = None,
     ) -> None:
         """Preview an operation on several environments, and submit a job for each one that changes."""
-        queue = self.session.queue
-        combined = CombinedAction(
-            f"{operation} {formatting.count(len(parts), 'environment')}", verb, parts, command=command, total=total
-        )
+        queue, title = self.session.queue, f"{operation} {formatting.count(len(parts), 'environment')}"
+        combined = CombinedAction(title, verb, parts, command=command, total=total, settled=settled)
 
         def decided(answer: str | None) -> None:
             if answer == "go":
@@ -160,19 +159,15 @@ class ManyProjectActions(BaseActions):
     def _remove(self, census: Census, chosen: Sequence[KnownVenv]) -> None:
         """Preview the removal of environments with the entries that only they link.
 
-        An entry that several of them link goes with the last of these.
+        An entry that several of them link goes with the last of these. If one of them must stay, it stays, too.
         """
         store = self.session.store
         projects = [known for known in chosen if known.purpose.kind != purposes.TOOL and known.state in READABLE]
-        left = reclaim.linked_only_by(census, {known.environment for known in projects})
         ids: dict[str, frozenset[str]] = {}
-        for known in reversed(projects):
-            ids[known.environment] = left & frozenset(known.entries or ())
-            left -= ids[known.environment]
 
         @functools.cache  # listing all processes takes long, so do it once
         def processes() -> Mapping[str, Sequence[Process]]:
-            return running_processes.users_of(ids)
+            return running_processes.users_of([known.environment for known in projects])
 
         def remove(known: KnownVenv) -> PreviewedAction:
             if known.state == MISSING:
@@ -181,19 +176,29 @@ class ManyProjectActions(BaseActions):
                 job = environment_jobs.uninstall_tool(store, known.environment)
                 sentence = "uv uninstalls the tool with its launchers"
                 return _with_preview(job, "Remove", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
-            return removal.remove(store, census, known, removal.OneOfMany(ids[known.environment], processes))
+            return removal.remove(
+                store, census, known, removal.OneOfMany(ids.get(known.environment, frozenset()), processes)
+            )
 
         def total(working: list[Part]) -> str:
             places = {part.place for part in working}
             going = [known for known in projects if name_of(known) in places]
             return removal.gain_of(store, census, going, ids)
 
-        self._begin(
-            "remove",
-            "Remove",
-            [self._part(known, remove, is_there=known.state != MISSING) for known in chosen],
-            total=total,
-        )
+        def parts(going: Sequence[KnownVenv]) -> list[Part]:
+            ids.clear()
+            left = reclaim.linked_only_by(census, {known.environment for known in going})
+            for known in reversed(going):
+                ids[known.environment] = left & frozenset(known.entries or ())
+                left -= ids[known.environment]
+            return [self._part(known, remove, is_there=known.state != MISSING) for known in chosen]
+
+        def settled() -> list[Part]:
+            return parts(
+                [item for item in projects if not idle.obstacle(item, processes().get(item.environment, ()))]
+            )
+
+        self._begin("remove", "Remove", parts(projects), total=total, settled=settled)
 
 
 def _place(known: KnownVenv) -> str:

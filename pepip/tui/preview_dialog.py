@@ -127,6 +127,7 @@ class PreviewDialog(Dialog):
         if self.action.note:
             text.append(f"\n{self.action.note}", "italic")
         self.query_one("#preview-sentence", Static).update(text)
+        self.say_command(preview.command or self.command)
         self._words = preview.words
         self.query_one("#preview-error").display = bool(preview.words)
         self.query_one("#preview-words", Static).update(Text(printable_lines(preview.words)))

@@ -35,7 +35,7 @@ class Preview(NamedTuple):
     """The changes that an action would make. If `has_work` is false, there is nothing to do.
 
     `words` is text that is too long for the rows, such as the output of uv. `downloads` has the identity and the size
-    in bytes of each file to download: see `Summary`.
+    in bytes of each file to download: see `Summary`. `command` is set if the dialog showed another one meanwhile.
     """
 
     sentence: str
@@ -43,6 +43,7 @@ class Preview(NamedTuple):
     has_work: bool
     words: str = ""
     downloads: Sequence[tuple[str, int]] = ()
+    command: str = ""
 
 
 class PreviewedAction(NamedTuple):

@@ -18,6 +18,7 @@ from pepip.tui import (
     pane_requests,
     removal,
     upgrade_actions,
+    user_input,
 )
 from pepip.tui.base_actions import BaseActions
 
@@ -46,7 +47,8 @@ class ProjectActions(BaseActions):
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
-                self.ask_to_install(place=formatting.short_path(self._place(environment).removesuffix("/.venv")))
+                place = user_input.place_of(self._place(environment))
+                self.ask_to_install(place=formatting.short_path(place))
             case pane_requests.SyncEnvironment():
                 self.begin(lambda: environment_jobs.sync(store, self._place(environment)))
             case pane_requests.ForgetEnvironment():

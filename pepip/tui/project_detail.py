@@ -35,7 +35,7 @@ class ProjectDetail(Vertical):
         self._home = paths.user_home(os.environ)
         self._share: VenvShare | None = None
         self._catalog: Catalog | None = None
-        self._packages_of = ""
+        self.environment = ""  # the one whose packages are listed
 
     def compose(self) -> ComposeResult:
         """Make the text and the list."""
@@ -81,9 +81,9 @@ class ProjectDetail(Vertical):
             return
         known = share.known
         text.update(self._text(share, state, unmet_needs.get(known.environment, ())))
-        if self._packages_of != known.environment:
+        if self.environment != known.environment:
             table.marks = set()
-            self._packages_of = known.environment
+            self.environment = known.environment
         table.empty_text = "unknown packages" if known.state != census.OK else "nothing installed"
         self._fill()
 

@@ -287,6 +287,13 @@ class ProjectsPane(FilteredPane):
         marked = [] if self.packages.gets_keys else [root for root in self.table.keys if root in marks]
         return marked or [target.known.environment]
 
+    @property
+    def chosen_packages(self) -> list[str]:
+        """The chosen packages of the environment under the cursor, also if the detail still shows another one."""
+        if self.current is not None and self.detail.environment != self.current.known.environment:
+            self._describe()
+        return self.detail.chosen
+
     def _ask(self, request: Callable[[Sequence[str]], EnvironmentRequest], *, is_optional: bool = False) -> None:
         """Post a request on the chosen environments; with `is_optional`, also if there is no environment."""
         if self.chosen or is_optional:
@@ -294,7 +301,7 @@ class ProjectsPane(FilteredPane):
 
     def _ask_for_packages(self, request: Callable[[str, Sequence[str]], EnvironmentRequest]) -> None:
         """Post a request on the chosen packages. Without any, say how to choose one."""
-        packages = self.detail.chosen
+        packages = self.chosen_packages
         if self.target is not None and not packages:
             self.app.notify("No package is chosen. Enter goes to the packages of this project.", timeout=4)
         elif self.target is not None:
@@ -345,7 +352,7 @@ class ProjectsPane(FilteredPane):
         """Ask to upgrade the chosen packages of this environment, or all packages of the chosen environments."""
         roots, target = self.chosen, self.target
         if target is not None:
-            packages = self.detail.chosen if roots == [target.known.environment] else ()
+            packages = self.chosen_packages if roots == [target.known.environment] else ()
             self.post_message(pane_requests.UpgradePackages(roots, packages))
 
     def action_uninstall(self) -> None:

@@ -236,14 +236,18 @@ class PruneDialog(Dialog):
             self.run_worker(measure, thread=True, exclusive=True, group="measure", description="measure")
         if not preview.orphans and preview.emptied_bytes:
             size = formatting.size(preview.freed_bytes)
-            sentence.update(Text(f"No entry is unused. Emptying the trash frees {size} at once."))
+            said = f"No entry is unused. Emptying the trash frees {size} at once."
+            sentence.update(Text(said + formatting.emptying(preview.restorable_bytes)))
             go.label = Text("Empty the trash")
             go.refresh(layout=True)
             self.say_command(commands.prune((), is_all=True))
             return
         entry_count = formatting.count(len(chosen), "entry", "entries")
         most = "" if is_all else f" of {len(preview.orphans)}"
-        sentence.update(Text(f"{entry_count}{most} to remove: {self._gains.get(choice, '…')}."))
+        said = f"{entry_count}{most} to remove: {self._gains.get(choice, '…')}."
+        if not self.keep_seconds:
+            said += formatting.emptying(preview.restorable_bytes)
+        sentence.update(Text(said))
         go.label = Text(f"Remove {entry_count}")
         go.refresh(layout=True)  # Textual keeps the width of the old label
         patterns = commands.patterns_of([orphan.stored for orphan in chosen], self._stored)

@@ -126,11 +126,13 @@ class ReclaimDialog(Dialog):
             self.found, self.trash_seconds = found, trash_seconds
 
     class Measured(Message):
-        """The gain of a choice is known. With `is_picked`, pepip made the choice for the typed size."""
+        """The gain of a choice among the bundles `found`. If pepip made the choice, `wanted` is the typed size."""
 
-        def __init__(self, choice: ReclaimChoice, gain: Gain, *, is_picked: bool = False) -> None:
+        def __init__(
+            self, found: Reclaimable, choice: ReclaimChoice, gain: Gain, *, wanted: float | None = None
+        ) -> None:
             super().__init__()
-            self.choice, self.gain, self.is_picked = choice, gain, is_picked
+            self.found, self.choice, self.gain, self.wanted = found, choice, gain, wanted
 
     class Refused(Message):
         """The store can't be read. `reason` says why."""
@@ -145,6 +147,7 @@ class ReclaimDialog(Dialog):
         self._found: Reclaimable | None = None
         self._gains: dict[ReclaimChoice, Gain] = {}
         self._is_picked_by_pepip = False
+        self._wanted: float | None = None  # the size for which pepip picks, until the user ticks something else
         self._names = {known.environment: name_of(known) for known in census.projects}
 
     def body(self) -> ComposeResult:
@@ -184,12 +187,13 @@ class ReclaimDialog(Dialog):
 
     @_or_refused
     def _measure(self, found: Reclaimable, choice: ReclaimChoice) -> None:
-        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice)))
+        self.post_message(self.Measured(found, choice, reclaim.measure(self._store, found, choice)))
 
     @_or_refused
     def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
         choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
-        self.post_message(self.Measured(choice, reclaim.measure(self._store, found, choice), is_picked=True))
+        gain = reclaim.measure(self._store, found, choice)
+        self.post_message(self.Measured(found, choice, gain, wanted=target_bytes))
 
     def on_reclaim_dialog_refused(self, event: Refused) -> None:
         """Say why there is no list."""
@@ -224,16 +228,19 @@ class ReclaimDialog(Dialog):
         return (self._names.get(root) or formatting.printable(formatting.short_path(root))).removesuffix("/.venv")
 
     def on_reclaim_dialog_measured(self, event: Measured) -> None:
-        """Show the gain. If pepip picked the bundles for a typed size, tick them and set the options."""
+        """Show the gain. If pepip picked the bundles for the typed size, tick them and set the options."""
         event.stop()
+        is_picked = event.wanted is not None
+        typed = humanized.parse_size(self.query_one("#target", Input).value)
+        if event.found is not self._found or (is_picked and not event.wanted == self._wanted == typed):
+            return  # the list, the size or the ticks changed meanwhile
         self._gains[event.choice] = event.gain
-        self._is_picked_by_pepip = event.is_picked
-        if event.is_picked:
+        self._is_picked_by_pepip = is_picked
+        if is_picked:
             self._table.marks = set(event.choice.keys)
             if event.choice.keys:
                 self._switches.with_cache, self._switches.is_kept = event.choice.with_cache, False
             self._switches.refresh()
-            self._table.refresh()
         self._say()
 
     # State
@@ -248,9 +255,11 @@ class ReclaimDialog(Dialog):
 
     @property
     def choice(self) -> ReclaimChoice:
-        """The ticked bundles and the options."""
+        """The ticked bundles that a prune removes, and the options."""
         switches = self._switches
-        return ReclaimChoice(frozenset(self._table.marks), switches.with_cache, at_once=not switches.is_kept)
+        bundles = self._found.bundles if self._found else []
+        keys = frozenset(bundle.key for bundle in bundles if bundle.goes_by_prune) & self._table.marks
+        return ReclaimChoice(keys, switches.with_cache, at_once=not switches.is_kept)
 
     @property
     def options(self) -> PruneOptions | None:
@@ -282,6 +291,9 @@ class ReclaimDialog(Dialog):
             sentence.update(Text("Nothing can be freed: environments that are in use link all entries."))
             return
         choice = self.choice
+        # A removal that keeps nothing in the trash also empties it.
+        self._table.marks = set(choice.keys) | ({reclaim.TRASH} if choice.keys and choice.at_once else set())
+        self._table.refresh()
         if choice not in self._gains:
             measure = partial(self._measure, found, choice)
             self.run_worker(measure, thread=True, exclusive=True, group="measure")
@@ -317,7 +329,12 @@ class ReclaimDialog(Dialog):
         if options.keep_seconds:
             how = formatting.waiting(gain.freed_bytes, gain.kept_bytes, options.keep_seconds)
         short = f", less than {formatting.size(int(wanted))}" if wanted and gain.freed_bytes < wanted else ""
-        return f"{removed} to remove: {how}{short}."
+        emptied = (
+            ""
+            if options.keep_seconds
+            else formatting.emptying(self._found.preview.restorable_bytes if self._found else 0)
+        )
+        return f"{removed} to remove: {how}{short}.{emptied}"
 
     # Actions
 
@@ -334,15 +351,15 @@ class ReclaimDialog(Dialog):
                 Text(f"{event.value!r} is not a size: type a number and kB, MB, GB or TB.")
             )
             return
-        with_cache = self._switches.with_cache
-        self.run_worker(partial(self._pick, self._found, wanted, with_cache=with_cache), thread=True, group="pick")
+        self._wanted = wanted
+        pick = partial(self._pick, self._found, wanted, with_cache=self._switches.with_cache)
+        self.run_worker(pick, thread=True, exclusive=True, group="pick")
         self.query_one("#answer-", Button).focus()
 
     def on_table_marked(self, event: Table.Marked) -> None:
-        """Untick bundles that no prune removes. Update the sentence and the command."""
+        """Update the sentence, the command, and the ticks of bundles that no prune removes."""
         event.stop()
-        bundles = self._found.bundles if self._found else []
-        self._table.marks -= {bundle.key for bundle in bundles if not bundle.goes_by_prune}
+        self._wanted = None
         self._say()
 
     def on_table_moved(self, event: Table.Moved) -> None:
@@ -371,6 +388,7 @@ class ReclaimDialog(Dialog):
 
     def action_toggle_cache(self) -> None:
         """Also remove the packages from uv's cache, or leave them there."""
+        self._wanted = None
         self._switches.with_cache = not self._switches.with_cache
         self._switches.refresh()
         self._say()
@@ -378,6 +396,7 @@ class ReclaimDialog(Dialog):
     def action_toggle_trash(self) -> None:
         """Keep the removed entries in the trash, or free their space at once."""
         if self._switches.trash_seconds:
+            self._wanted = None
             self._switches.is_kept = not self._switches.is_kept
             self._switches.refresh()
             self._say()

@@ -8,7 +8,7 @@ from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import freed_space
 from pepip.operations import idle, prune, reclaim, undo
-from pepip.store import registry
+from pepip.store import registry, trash
 from pepip.tui import commands, formatting, jobs
 from pepip.tui.catalog import name_of
 from pepip.tui.job import Job, once
@@ -80,9 +80,11 @@ def gain_of(store: Store, census: Census, going: Sequence[KnownVenv], ids: Mappi
     trees += [file for known in going for file in registry.files_of(known.registration)]
     gone = {entry_id for known in going for entry_id in ids[known.environment]}
     trees += [item.path for item in census.stored if item.id in gone]
-    gain = freed_space.by_removing(trees, place=store.root)
+    kept = [] if keep_seconds else [grave.path for grave in trash.kept(store)]
+    gain = freed_space.by_removing([*trees, *kept], place=store.root)
     if not keep_seconds:
-        return f"{formatting.gain(*gain)}."
+        emptied = freed_space.by_removing(kept, place=store.root).freed_bytes if kept else 0
+        return f"{formatting.gain(*gain)}.{formatting.emptying(emptied)}"
     store_disk = os.stat(store.root).st_dev
     far = [known for known in going if os.stat(known.environment).st_dev != store_disk]
     if far:

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_NAMES = {".venv", "venv"}
+"""A folder with such a name is an environment, also if it is not there yet."""
+
+
 def environment_at(text: str) -> str:
     """Return the environment for a typed path: the path itself, or the `.venv` in the folder of a project.
 
@@ -25,9 +29,19 @@ def environment_at(text: str) -> str:
     path = absolute_path(text)
     if os.path.lexists(path) and not os.path.isdir(path):
         raise UsageError(f"{path} is a file", hint="type the folder of a project")
-    if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in {".venv", "venv"}:
+    if os.path.isfile(f"{path}/pyvenv.cfg") or os.path.basename(path) in _NAMES:
         return path
     return f"{path}/.venv"
+
+
+def place_of(environment: str) -> str:
+    """Return the path to type for an environment: the folder of its project if `environment_at` reads it so.
+
+    A folder called `venv`, or with a blank at its end, would be read as another environment. Reads no disk.
+    """
+    folder, name = os.path.split(environment)
+    is_read_so = name == ".venv" and folder == folder.strip() and os.path.basename(folder) not in _NAMES
+    return folder if is_read_so else environment
 
 
 def requirements(line: str, *, options: Sequence[str] = ("-r", "-c", "-e")) -> tuple[Request, list[str]]:
