@@ -85,8 +85,10 @@ def test_marked_versions_are_upgraded_in_one_preview(player: Workbench, store: P
         assert "hidden by the filter" not in person.screen
         await person.write("#versions-filter", "project:two")
         await person.sees("0 marked (1 more hidden by the filter)")
-        await person.press("U")
-        assert person.dialog is None
+        await person.press("U")  # hidden marks have no effect, so the cell under the cursor counts
+        await person.sees("Nothing to upgrade")
+        assert person.dialog is not None
+        assert person.dialog.command == f"pepip upgrade drum --projects {two}"
 
     use(store, script)
 
