@@ -84,9 +84,10 @@ class PreviewDialog(Dialog):
         event.stop()
         self._describe()
 
-    def on_resize(self) -> None:
-        """Show the texts that the new size cuts."""
-        self.call_after_refresh(self._describe)
+    def on_table_resized(self, event: Table.Resized) -> None:
+        """Show the texts that the table cuts at its new size, also when it gets its first one."""
+        event.stop()
+        self._describe()
 
     def _describe(self) -> None:
         table, line = self.query_one("#preview", Table), self.query_one("#preview-row", Static)

@@ -64,6 +64,9 @@ class Table(ScrolledRows):
             """The table."""
             return self.table
 
+    class Resized(Message):
+        """The table has another size, so it may cut other texts."""
+
     class Chosen(Moved):
         """A row was chosen by Enter or a click."""
 
@@ -263,6 +266,7 @@ class Table(ScrolledRows):
         """Keep the cursor visible."""
         self._strips.clear()
         self._settle()
+        self.post_message(self.Resized())
 
     def render_line(self, y: int) -> Strip:
         """Return one line: the titles first, then the visible rows."""

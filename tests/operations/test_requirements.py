@@ -536,6 +536,8 @@ def build_wheel(folder, config_settings=None, metadata_directory=None):
 )
 def test_a_folder_that_is_reinstalled_is_built_once(workbench: Workbench, words: str) -> None:
     """As by uv, also if uv has no built wheel of it."""
+    own_cache = replace(workbench.machine, uv_cache=workbench.folder / "uv-cache")  # uv removes wheels of others, too
+    workbench = replace(workbench, machine=own_cache)
     log = workbench.project / "log.txt"
     system = '[build-system]\nrequires = []\nbuild-backend = "back"\nbackend-path = ["."]\n'
     project = f'[project]\nname = "pot"\nversion = "1.0"\nrequires-python = ">=3.8"\n{system}'
