@@ -338,6 +338,7 @@ def test_links_into_a_layer_that_is_no_longer_named_stay_if_nothing_replaces_the
     site: Site, words: tuple[str, ...]
 ) -> None:
     """Somebody forgot the variable, and the package can't be fetched: the environment works on."""
+    site = replace(site, reader=replace(site.reader, uv_cache=site.reader.home / "own-cache"))
     site.fill("drum==1.0", "horn")
     site.install("drum==1.0")
     shutil.rmtree(site.reader.uv_cache)
