@@ -150,6 +150,14 @@ def status_of(child: os.DirEntry[str]) -> os.stat_result:
     return os.lstat(child.path) if sys.platform == "win32" else child.stat(follow_symlinks=False)
 
 
+def inode_at(path: str) -> int:
+    """Return the number of the inode at a path, of a link its own; 0 if nothing is there."""
+    try:
+        return os.lstat(path).st_ino
+    except FileNotFoundError:
+        return 0
+
+
 def is_folder(status: os.stat_result) -> bool:
     """Tell whether a status, from `lstat` or `status_of`, is that of a real folder. A junction of Windows is none."""
     if sys.platform == "win32" and status.st_reparse_tag == stat.IO_REPARSE_TAG_MOUNT_POINT:

@@ -64,22 +64,15 @@ def inspect(path: str) -> list[Flaw]:
     meanwhile, the flaws are those of the other entry. Of an entry that is not there, the document is missing.
     """
     while True:
-        before = _inode(path)
+        before = links.inode_at(path)
         try:
             found = _flaws(path)
         except FileNotFoundError:
-            if _inode(path) == before:
+            if links.inode_at(path) == before:
                 raise
         else:
-            if not found or _inode(path) == before:
+            if not found or links.inode_at(path) == before:
                 return found
-
-
-def _inode(path: str) -> int:
-    try:
-        return os.lstat(path).st_ino
-    except FileNotFoundError:
-        return 0
 
 
 def _flaws(path: str) -> list[Flaw]:

@@ -16,7 +16,7 @@ import time
 from pepip import paths, urls
 from pepip.errors import CorruptEntryError, InvalidWheelError, StoreError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.host import exchange, files, permissions
+from pepip.host import exchange, files, links, permissions
 from pepip.store import document as documents
 from pepip.store import entries, prelinks, staging, trash
 from pepip.store.document import Document
@@ -269,7 +269,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
         names = (os.path.basename(replacing),)
     for name in names:
         place, is_last = f"{folder}/{name}", name == names[-1]
-        inode = _inode(place)
+        inode = links.inode_at(place)
         if inode and place != replacing:
             existing = _existing(store, f"{bucket}/{name}")
             if existing and existing.identity == identity and _is_usable(store, existing):
@@ -311,7 +311,7 @@ def _replace(store: Store, workshop: str, place: str, inode: int) -> bool:
     entry can't be exchanged, with a PermissionError as its cause if it is another user's.
     """
     with staging.changing(store, place):
-        if _inode(place) != inode:
+        if links.inode_at(place) != inode:
             return False
         try:
             with permissions.sealing(workshop, like=store.like), permissions.writable(store.root, place):
@@ -320,14 +320,6 @@ def _replace(store: Store, workshop: str, place: str, inode: int) -> bool:
             raise trash.refusal(store, place, error) from error
     trash.discard_replaced(store, workshop, place)
     return True
-
-
-def _inode(path: str) -> int:
-    """Return the number of an inode, 0 if nothing is at the path."""
-    try:
-        return os.lstat(path).st_ino
-    except FileNotFoundError:
-        return 0
 
 
 def _is_usable(store: Store, entry: Entry) -> bool:

@@ -21,9 +21,9 @@ from pepip.errors import PepipError
 from pepip.operations import reclaim, undo
 from pepip.operations.reclaim import Choice as ReclaimChoice
 from pepip.tui import commands, formatting
-from pepip.tui.bars import ClickTarget, Line
 from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
+from pepip.tui.reclaim_switches import Switches
 from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 
 _DAY_SECONDS = 86_400
-_IDLE_DAYS = (90, 180, 365, 7, 30)
 
 COLUMNS = (
     Column("freed", "Frees", 9, is_right=True),
@@ -49,42 +48,6 @@ COLUMNS = (
     Column("environment", "Environment", 0, from_width=40, keeps_end=True),
     Column("cost", "Cost", 44, from_width=74),
 )
-
-
-class Switches(Line):
-    """The options of the removal. A click or a key changes them."""
-
-    def __init__(self) -> None:
-        super().__init__(id="switches")
-        self.with_cache = False
-        self.trash_seconds = 0.0
-        self.is_kept = False
-        self.idle_days = _IDLE_DAYS[0]
-
-    def render(self) -> Text:
-        """Return the line, in a short form for a narrow screen."""
-        is_short = self.size.width < 78
-        trash = f"keep in the trash for {humanized.duration(self.trash_seconds)}"
-        parts = [
-            (f"c [{_mark(self.with_cache)}] {'' if is_short else 'also '}uv's cache", "screen.toggle_cache"),
-            (f"t [{_mark(self.is_kept)}] {'trash' if is_short else trash}", "screen.toggle_trash"),
-            (f"n {self.idle_days} d idle" if is_short else f"n idle after {self.idle_days} days", "screen.next_idle"),
-        ]
-        if not self.trash_seconds:
-            del parts[1]
-        text = Text(no_wrap=True, end="")
-        self.click_targets = []
-        for words, action in parts:
-            start = len(text.plain)
-            text.append(words[:1], self.style_of("key"))
-            text.append(words[1:], self.style_of(""))
-            self.click_targets.append(ClickTarget(start, len(text.plain), action))
-            text.append("  " if is_short else "   ")
-        return text
-
-
-def _mark(is_on: bool) -> str:
-    return "x" if is_on else " "
 
 
 _NONE = "Nothing is ticked."
@@ -403,8 +366,7 @@ class ReclaimDialog(Dialog):
 
     def action_next_idle(self) -> None:
         """Choose the next number of days after which an environment counts as idle."""
-        place = _IDLE_DAYS.index(self._switches.idle_days)
-        self._switches.idle_days = _IDLE_DAYS[(place + 1) % len(_IDLE_DAYS)]
+        self._switches.take_next_idle_days()
         self._switches.refresh()
         self._look()
 

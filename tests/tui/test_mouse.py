@@ -15,7 +15,7 @@ from pepip.tui.growth_plot import GrowthPlot
 from pepip.tui.job import DONE
 from pepip.tui.map_view import TreeMap
 from pepip.tui.matrix import Matrix
-from pepip.tui.reclaim_dialog import Switches
+from pepip.tui.reclaim_switches import Switches
 from pepip.tui.settings_dialog import SettingsDialog
 from tests.support.machines import Machine, site_packages_of
 from tests.support.screens import Person, use
