@@ -277,8 +277,7 @@ class ReclaimDialog(Dialog):
         self.say_command(command)
 
     def _sentence(self, choice: ReclaimChoice, options: PruneOptions) -> str:
-        gain = self._gains.get(choice)
-        wanted = humanized.parse_size(self.query_one("#target", Input).value)
+        gain, wanted = self._gains.get(choice), self._wanted
         if not choice.keys and wanted:
             return _PRUNE_IS_TOO_SMALL if self._is_picked_by_pepip else _NONE
         if not choice.keys:

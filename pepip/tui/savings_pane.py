@@ -186,8 +186,11 @@ class SavingsPane(Vertical):
 
     def on_resize(self) -> None:
         """Draw the bars and the plot for the new size."""
+        self.call_after_refresh(self._show_again)
+
+    def _show_again(self) -> None:
         if self.catalog is not None:
-            self.call_after_refresh(self.show, self.catalog, self._prunable)
+            self.show(self.catalog, self._prunable)  # as they are now: other figures may have come meanwhile
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `period` while there are fewer than two samples."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
+from textual._context import visible_screen_stack
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -105,6 +106,19 @@ class Person:
         await self.pilot.pause()
 
     @property
+    def is_idle(self) -> bool:
+        """Whether no worker runs, no widget has a message to handle, and all screens have been drawn."""
+        app = self.app
+        if not app._dom_ready or any(screen._compositor.size != app.size for screen in app.screen_stack):
+            return False
+        pumps = [app, *app.screen_stack, *(widget for screen in app.screen_stack for widget in screen.query("*"))]
+        return (
+            all(worker.is_finished for worker in app.workers)
+            and not any(pump.message_queue_size for pump in pumps)
+            and not any(screen._dirty_widgets or screen._layout_required for screen in app.screen_stack)
+        )
+
+    @property
     def screen(self) -> str:
         """The screen as plain text."""
         return text_of(self.app)
@@ -151,6 +165,8 @@ def use(
 def text_of(app: PepipApp) -> str:
     """Return the screen of an app as plain text."""
     width, height = app.size
+    # A dialog draws the screen below it only if Textual knows that screen, and keeps what it has drawn.
+    visible_screen_stack.set(app._background_screens)
     lines = app.screen._compositor.render_strips()
     return "\n".join("".join(segment.text for segment in strip).rstrip() for strip in lines[:height])[
         : width * height * 4

@@ -52,7 +52,9 @@ def keys(*pressed: str) -> Script:
     """Return a script that presses keys."""
 
     async def script(person: Person) -> None:
-        await person.press(*pressed)
+        for key in pressed:
+            await person.press(key)
+            await person.until(lambda: person.is_idle, f"the end of {key}")
 
     return script
 
@@ -440,17 +442,31 @@ async def _picture(state: State, home: Path) -> str:
     async with app.run_test(size=state.size) as pilot:
         person = Person(app, pilot)
         await person.has_looked()
+        await _settle(person)
         await state.script(person)
         await _settle(person)
+        before = person.screen
+        _paint_again(person)
+        await _settle(person)
+        assert person.screen == before
         svg = screenshot.picture_of(app)
         app.session.queue.cancel_all()
         await asyncio.get_running_loop().run_in_executor(None, app.session.queue.wait, 10)
     return svg
 
 
+def _paint_again(person: Person) -> None:
+    """Let all widgets forget their colours: Textual keeps those of a paint before the style sheet was applied."""
+    for screen in person.app.screen_stack:
+        for widget in (screen, *screen.query("*")):
+            widget.notify_style_update()
+            widget.refresh()
+
+
 async def _settle(person: Person) -> None:
-    """Wait until no worker is running and two looks at the screen are equal."""
+    """Wait until the app has drawn everything: no work is left, and two looks at the screen are equal."""
     before = ""
-    while before != person.screen or any(not worker.is_finished for worker in person.app.workers):
-        before = person.screen
+    while not person.is_idle or before != person.screen:
+        if person.is_idle:  # a look at a screen that Textual has not drawn yet would spoil it
+            before = person.screen
         await person.pilot.pause(0.1)
