@@ -78,7 +78,7 @@ def _missing(store: Store) -> HealthCheck:
 
 
 def _store(store: Store, seen: Census) -> HealthCheck:
-    damaged = [item.id for item in seen.stored if item.state != "ok"]
+    damaged = [item.id for item in seen.stored if item.state == "damaged"]
     sentence = f"{store.root}: {humanized.count(len(seen.stored), 'entry', 'entries')}, {_environment_count(seen)}"
     if damaged:
         return HealthCheck(

@@ -68,7 +68,7 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
     Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
-    noted for the app. Raises StoreError if none matches the given `patterns`.
+    noted for the app. A warning names each entry of a newer format, which is not checked. Raises StoreError if none matches the given `patterns`.
     """
     known = [*listing.stored(store), *listing.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or listing.matches(item, patterns)]
@@ -76,6 +76,10 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
         raise StoreError(f"the store has no entry {', '.join(patterns)}", hint="`pepip store list` lists its entries")
     findings, unproven = [], []
     found: dict[Stored, Sequence[Flaw]] = {}
+    newer = [item for item in chosen if item.state == "newer"]
+    chosen = [item for item in chosen if item.state != "newer"]
+    for item in newer:
+        yield Progress("warning", f"a newer pepip stored {item.id}: only that pepip can check it")
     for number, item in enumerate(chosen):
         yield Progress("verify", f"{item.name} {item.version}", number, len(chosen))
         flaws = _inspect(item)

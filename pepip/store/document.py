@@ -1,6 +1,7 @@
 """The document of an entry: a JSON file beside the wheel's own files, written once when the entry is stored.
 
-Fields that older pepips did not write have defaults. A document of an unknown format is refused.
+Fields that older pepips did not write have defaults. A document of an unknown format is refused. An entry whose format
+is newer than `FORMAT` is no damage: this pepip neither checks nor replaces it, and stores the wheel beside it.
 """
 
 from __future__ import annotations
@@ -66,6 +67,10 @@ class Document(NamedTuple):
     format: int = FORMAT
 
 
+class NewerFormatError(ValueError):
+    """A newer pepip wrote the document of an entry."""
+
+
 def dump(document: Document) -> str:
     """Return the text of a document."""
     return json.dumps(document._asdict(), separators=(",", ":"))
@@ -79,6 +84,17 @@ def read(entry: str) -> Document:
     return read_with_status(entry)[0]
 
 
+def is_of_newer_format(entry: str) -> bool:
+    """Tell whether a newer pepip stored the entry at this path."""
+    try:
+        read(entry)
+    except NewerFormatError:
+        return True
+    except (OSError, ValueError):
+        pass
+    return False
+
+
 def read_with_status(entry: str) -> tuple[Document, os.stat_result]:
     """Return the document as `read` does, and the status of its file from before it was read."""
     content, status = files.read_with_status(place_of(entry), most_bytes=_MOST_BYTES)
@@ -90,7 +106,8 @@ def load(content: bytes) -> Document:
     fields = files.load_json(content)
     if not isinstance(fields, dict) or fields.get("format") not in _READABLE:
         found = fields.get("format") if isinstance(fields, dict) else None
-        raise ValueError(f"its format is {found}, this pepip reads {' and '.join(map(str, _READABLE))}")
+        kind = NewerFormatError if isinstance(found, int) and found > FORMAT else ValueError
+        raise kind(f"its format is {found}, this pepip reads {' and '.join(map(str, _READABLE))}")
     texts = [_text(fields, key) for key in ("name", "version", "identity", "dist_info")]
     lists = {key: _paths(fields, key) for key in _PATHS}
     executables = _paths(fields, "executables", default=())

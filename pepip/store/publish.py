@@ -253,7 +253,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that one.
 
     The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, or by a damaged
-    entry that only another user may remove. `replacing` is the path of an entry of the same identity, whole
+    entry that only another user may remove, or by an entry of a newer pepip. `replacing` is the path of an entry of the same identity, whole
     or damaged, in the bucket of the wheel's tag. The new entry takes the place of the old one in one step, where the
     system can do that, and the old one goes to the trash.
     Raises StoreError if both names are taken, or if this user may not write there.
@@ -277,7 +277,9 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
                 return existing
             # An unreadable entry may belong to another wheel. Keep it while another name is left to try;
             # `store repair` decides.
-            if not (existing.identity == identity if existing else is_last):
+            if not (
+                existing.identity == identity if existing else is_last and not documents.is_of_newer_format(place)
+            ):
                 continue
         prelinks.make(workshop, place, document, like=store.like)
         try:

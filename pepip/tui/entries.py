@@ -95,7 +95,7 @@ def listing(catalog: Catalog, damaged: Collection[str], busy: Collection[str]) -
         state = USED if linked_by else LAYER if stored.layer else UNUSED
         if stored.id in busy:
             state = BUSY
-        elif stored.state != "ok" or stored.id in damaged:
+        elif stored.state == "damaged" or stored.id in damaged:
             state = DAMAGED
         tone = TONES[state]
         python = short_bucket(stored.bucket)

@@ -78,6 +78,8 @@ def _state(stored: Stored, user_count: int, flaws: Sequence[Flaw] | None, gain: 
     if flaws:
         word = "unproven" if all(flaw.kind == check.UNPROVEN for flaw in flaws) else "damaged"
         return f"{word}: {formatting.count(len(flaws), 'problem')}, see below"
+    if stored.state == "newer":
+        return "stored by a newer pepip, which alone can read it"
     if stored.state != "ok":
         return "damaged: its metadata can't be read"
     if user_count:

@@ -640,6 +640,29 @@ def test_a_document_that_is_no_file_is_a_damaged_entry(workbench: Workbench, put
     assert flaws_of(workbench) == {}
 
 
+def test_an_entry_of_a_newer_pepip_is_no_damage(workbench: Workbench) -> None:
+    """No command replaces it. The wheel is stored beside it for an environment that this pepip makes."""
+    workbench.install("chime")
+    entry = workbench.entry("chime-1.0")
+    document = entry / "pepip-entry.json"
+    with opened(entry), opened(document):
+        document.write_text(document.read_text().replace('"format":2', '"format":3'))
+    before = snapshot(entry)
+
+    verified = verify(workbench)
+    repair(workbench)
+    workbench.at("another").install("chime")
+    repair(workbench)
+
+    assert verified.returncode == 0
+    assert verified.stderr.startswith("warning: a newer pepip stored py3-none-any/chime-1.0: only that pepip can ")
+    assert snapshot(entry) == before
+    assert len(workbench.entries()) == 2
+    assert {item["state"] for item in workbench.ask("doctor") if item["topic"] == "store"} == {"ok"}
+    workbench.at("another").python("-c", "import chime")
+    workbench.python("-c", "import chime")
+
+
 def make_it_of_the_first_format(entry: Path) -> None:
     """Rewrite an entry in the first format, with a script that the first versions took from one environment."""
     record_path = entry / "chime-1.0.dist-info" / "RECORD"
