@@ -1,7 +1,7 @@
 """The document of an entry: a JSON file beside the wheel's own files, written once when the entry is stored.
 
-Fields that older pepips did not write have defaults. A document of an unknown format is refused. An entry whose format
-is newer than `FORMAT` is no damage: this pepip neither checks nor replaces it, and stores the wheel beside it.
+Fields that older pepips did not write have defaults. A document of an unknown format is refused. An entry whose
+format is newer than `FORMAT` is no damage: this pepip neither checks nor replaces it, and stores the wheel beside it.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Stored(NamedTuple):
     """An entry as the store describes it to people. Times are seconds since 1970.
 
-    `last_linked_at` is 0 if it is not known. `state` is `ok`, `newer` if a newer pepip stored the entry, or `damaged` if
-    the entry's own metadata can't be read; the other fields may then be empty.
+    `last_linked_at` is 0 if it is not known. `state` is `ok`, `newer` if a newer pepip stored the entry, or
+    `damaged` if the entry's own metadata can't be read; the other fields may then be empty.
     """
 
     id: str
@@ -110,8 +110,8 @@ def _stored(path: str, entry_id: str, memory: ScanCache | None) -> Stored | None
         if not os.path.isdir(path):
             return None
         name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
-        state = "newer" if isinstance(error, documents.NewerFormatError) else "damaged"
-        return Stored(entry_id, path, name, version, "", "", 0, 0, 0, state)
+        condition = "newer" if isinstance(error, documents.NewerFormatError) else "damaged"
+        return Stored(entry_id, path, name, version, "", "", 0, 0, 0, condition)
 
 
 _read_by_this_run: dict[str, tuple[tuple[int, int, int], list[Any]]] = {}

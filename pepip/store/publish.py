@@ -252,10 +252,10 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
 def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
     """Publish a prepared distribution by one rename, and return its entry. If a whole entry exists, return that one.
 
-    The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, or by a damaged
-    entry that only another user may remove, or by an entry of a newer pepip. `replacing` is the path of an entry of the same identity, whole
-    or damaged, in the bucket of the wheel's tag. The new entry takes the place of the old one in one step, where the
-    system can do that, and the old one goes to the trash.
+    The entry gets its plain name, or a name with a hash if the plain name is taken: by another wheel, by a damaged
+    entry that only another user may remove, or by an entry of a newer pepip. `replacing` is the path of an entry of
+    the same identity, whole or damaged, in the bucket of the wheel's tag. The new entry takes the place of the old
+    one in one step, where the system can do that, and the old one goes to the trash.
     Raises StoreError if both names are taken, or if this user may not write there.
     """
     workshop, document = prepared
