@@ -203,7 +203,7 @@ def test_reclaim_offers_nothing_if_no_bundle_is_left(idler: Workbench, store: Pa
         dialog = person.app.screen
         assert isinstance(dialog, ReclaimDialog)
         assert dialog._found is not None
-        dialog.post_message(ReclaimDialog.Found(dialog._found._replace(bundles=[]), 0.0))
+        dialog.post_message(ReclaimDialog.Found(dialog._found._replace(bundles=[]), 0.0, 90))
         await person.sees("Nothing can be freed")
         assert dialog.query_one("#answer-go", Button).disabled
         assert dialog.command == ""
