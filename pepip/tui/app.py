@@ -112,6 +112,7 @@ class PepipApp(ActionApp):
         """Show the result of the last reading."""
         if self.is_running and self._scanner.is_last(event):
             self._show(event.catalog, event.listing)
+            self._mark_busy()  # jobs may have begun or ended since the listing was made
             is_known = event.catalog.trouble is None or event.catalog.trouble.kind == catalogs.ABSENT
             if event.catalog.trouble is None:
                 self._checks.begin(event.catalog)
@@ -227,8 +228,7 @@ class PepipApp(ActionApp):
         if self.session.is_leaving and not self.session.queue.busy:
             return
         self._show_jobs()
-        if not job.step.phase or job.is_over:
-            self._mark_busy()
+        self._mark_busy()
         if has_just_ended:
             bell.ring(self, job, rings=self.session.preferences.rings)
             self.actions.conclude(job)
@@ -268,8 +268,7 @@ class PepipApp(ActionApp):
         catalog = self.session.catalog
         if catalog is None or catalog.trouble is not None:
             return
-        self._scanner.mark_busy(catalog)
-        if self.here == "projects":
+        if self._scanner.mark_busy(catalog) and self.here == "projects":
             self.query_one(Panes).fill()
 
     def action_cancel_job(self) -> None:

@@ -10,6 +10,7 @@ from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.renderables.background_screen import BackgroundScreen
 from textual.screen import ModalScreen
 from textual.widgets import Button, Input, Static
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Any
 
+    from rich.console import RenderableType
     from textual.geometry import Size
     from textual.screen import Screen
 
@@ -123,6 +125,16 @@ class Dialog(ModalScreen[str]):
     def on_mount(self) -> None:
         """Show the command, if there is one."""
         self.say_command(self.command)
+
+    def render(self) -> RenderableType:
+        """Return the screen below, dimmed.
+
+        Textual takes the last screen of a list that each screen shortens when it is drawn. With several dialogs of
+        which some need no drawing, that may be the dialog above, which shows this one: an endless recursion.
+        """
+        stack, ground = self.app.screen_stack, self.styles.background
+        place = stack.index(self) if self in stack else 0
+        return BackgroundScreen(stack[place - 1], ground) if place and ground.a < 1 else super().render()
 
     def body(self) -> ComposeResult:
         """Make the widgets between the title and the buttons."""

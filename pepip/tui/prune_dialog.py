@@ -36,6 +36,13 @@ class _Ticked(NamedTuple):
     keep_seconds: float
 
 
+_COLUMNS = (
+    Column("name", "Package", 0),
+    Column("version", "Version", 16),
+    Column("python", "Python", 11, from_width=64),
+    Column("when", "Last linked", 11, from_width=52),
+    Column("size", "On disk", 9, is_right=True),
+)
 _NOTHING = "Nothing to prune: environments link all entries."
 
 
@@ -83,18 +90,12 @@ class PruneDialog(Dialog):
         self._stored = stored
         self._gains: dict[_Ticked, str] = {}
         self.keep_seconds = 0.0
+        self._table = Table(_COLUMNS, can_mark=True, id="orphans")
 
     def body(self) -> ComposeResult:
         """Make the sentence, the list of orphans, and the notes."""
         yield Static(Text("Looking at the links of every environment …"), id="prune-sentence")
-        columns = (
-            Column("name", "Package", 0),
-            Column("version", "Version", 16),
-            Column("python", "Python", 11, from_width=64),
-            Column("when", "Last linked", 11, from_width=52),
-            Column("size", "On disk", 9, is_right=True),
-        )
-        yield Table(columns, can_mark=True, id="orphans")
+        yield self._table
         yield TrashLine()
         with ScrollText(id="prune-notes"):
             yield Static("", id="prune-notes-text")
@@ -121,8 +122,8 @@ class PruneDialog(Dialog):
 
     @property
     def chosen(self) -> list[Orphan]:
-        """The orphans that are ticked."""
-        marks = self.query_one("#orphans", Table).marks
+        """The orphans that are ticked, also after the dialog has closed."""
+        marks = self._table.marks
         return [orphan for orphan in self.preview.orphans if orphan.stored.id in marks] if self.preview else []
 
     @property
@@ -186,7 +187,7 @@ class PruneDialog(Dialog):
             )
             for orphan in preview.orphans
         ]
-        table = self.query_one("#orphans", Table)
+        table = self._table
         table.marks = {row.key for row in rows}
         table.display = bool(rows)
         table.show(rows)
@@ -205,11 +206,11 @@ class PruneDialog(Dialog):
 
     def action_tick(self) -> None:
         """Tick or untick the row under the cursor."""
-        self.query_one("#orphans", Table).action_mark()
+        self._table.action_mark()
 
     def action_tick_all(self) -> None:
         """Tick all rows, or untick them if all are ticked."""
-        self.query_one("#orphans", Table).action_mark_all()
+        self._table.action_mark_all()
 
     def _say(self) -> None:
         preview = self.preview

@@ -82,11 +82,14 @@ class ReclaimDialog(Dialog):
     ]
 
     class Found(Message):
-        """The bundles are known, and the seconds for which the trash keeps removed entries."""
+        """The bundles are known, and the seconds for which the trash keeps removed entries.
 
-        def __init__(self, found: Reclaimable, trash_seconds: float) -> None:
+        Environments count as idle after `idle_days`.
+        """
+
+        def __init__(self, found: Reclaimable, trash_seconds: float, idle_days: int) -> None:
             super().__init__()
-            self.found, self.trash_seconds = found, trash_seconds
+            self.found, self.trash_seconds, self.idle_days = found, trash_seconds, idle_days
 
     class Measured(Message):
         """The gain of a choice among the bundles `found`. If pepip made the choice, `wanted` is the typed size."""
@@ -112,6 +115,7 @@ class ReclaimDialog(Dialog):
         self._is_picked_by_pepip = False
         self._wanted: float | None = None  # the size for which pepip picks, until the user ticks something else
         self._names = {known.environment: name_of(known) for known in census.projects}
+        self._table, self._switches = Table(COLUMNS, can_mark=True, verb="Preview", id="bundles"), Switches()
 
     def body(self) -> ComposeResult:
         """Make the sentence, the line for a size, the list and the switches."""
@@ -119,9 +123,9 @@ class ReclaimDialog(Dialog):
         target = Input(placeholder="a size, such as 5 GB: ticks bundles with the least loss", id="target")
         target.cursor_blink = False
         yield target
-        yield Table(COLUMNS, can_mark=True, verb="Preview", id="bundles")
+        yield self._table
         yield Static("", id="cost")
-        yield Switches()
+        yield self._switches
 
     def choices(self) -> Sequence[Choice]:
         """Return the buttons, Cancel first."""
@@ -130,7 +134,7 @@ class ReclaimDialog(Dialog):
     def on_mount(self) -> None:
         """Look for the bundles, with the focus on Cancel."""
         super().on_mount()
-        self.query_one("#bundles").display = False
+        self._table.display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
         self._look()
@@ -138,13 +142,13 @@ class ReclaimDialog(Dialog):
     # Reading
 
     def _look(self) -> None:
-        idle_seconds = self._switches.idle_days * _DAY_SECONDS
-        self.run_worker(partial(self._find, idle_seconds), thread=True, exclusive=True, group="find")
+        self.run_worker(partial(self._find, self._switches.idle_days), thread=True, exclusive=True, group="find")
 
-    def _find(self, idle_seconds: float) -> None:
+    def _find(self, idle_days: int) -> None:
+        idle_seconds = idle_days * _DAY_SECONDS
         try:
             found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
-            self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ)))
+            self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ), idle_days))
         except (PepipError, OSError) as error:
             self.post_message(self.Refused(str(error)))
 
@@ -166,6 +170,8 @@ class ReclaimDialog(Dialog):
     def on_reclaim_dialog_found(self, event: Found) -> None:
         """Show the bundles. Unused entries are ticked at first."""
         event.stop()
+        if event.idle_days != self._switches.idle_days:
+            return  # the user has chosen another time meanwhile
         is_first = self._found is None
         self._found = event.found
         self._gains.clear()
@@ -209,16 +215,8 @@ class ReclaimDialog(Dialog):
     # State
 
     @property
-    def _table(self) -> Table:
-        return self.query_one("#bundles", Table)
-
-    @property
-    def _switches(self) -> Switches:
-        return self.query_one(Switches)
-
-    @property
     def choice(self) -> ReclaimChoice:
-        """The ticked bundles that a prune removes, and the options."""
+        """The ticked bundles that a prune removes, and the options, also after the dialog has closed."""
         switches = self._switches
         bundles = self._found.bundles if self._found else []
         keys = frozenset(bundle.key for bundle in bundles if bundle.goes_by_prune) & self._table.marks
@@ -226,7 +224,7 @@ class ReclaimDialog(Dialog):
 
     @property
     def options(self) -> PruneOptions | None:
-        """The options of the prune that removes the ticked bundles, None before the bundles are known."""
+        """The options of the prune that removes the ticked bundles. None before the bundles are known."""
         if self._found is None:
             return None
         switches = self._switches

@@ -53,7 +53,8 @@ class Scanner:
         """A reading has ended. `number` counts the readings.
 
         `stamp` is the stamp of the store before the reading. `places` has the folders of each registered environment
-        with the times that they had when they were read. `seconds` is the duration of the reading.
+        with the times that they had when they were read. `seconds` is the duration of the reading. `touched` is what
+        jobs worked on when the listing was made.
         """
 
         def __init__(
@@ -65,10 +66,11 @@ class Scanner:
             places: Places,
             *,
             seconds: float,
+            touched: frozenset[str],
         ) -> None:
             super().__init__()
             self.number, self.stamp, self.catalog, self.listing = number, stamp, catalog, listing
-            self.places, self.seconds = places, seconds
+            self.places, self.seconds, self.touched = places, seconds, touched
 
     class Stamped(Message):
         """The current stamp of the store, and the current times of the folders of the registered environments.
@@ -98,6 +100,7 @@ class Scanner:
         self.is_reading = False
         self._is_checking = False
         self._rests_until = 0.0
+        self._marked: frozenset[str] = frozenset()
 
     def begin(self) -> None:
         """Post the catalog in the scan cache, then read the store."""
@@ -138,16 +141,22 @@ class Scanner:
         if event.number != self._readings:
             return False
         self.is_reading = False
-        self._stamp, self._places = event.stamp, event.places
+        self._stamp, self._places, self._marked = event.stamp, event.places, event.touched
         self._rests_until = time.monotonic() + min(_MOST_SECONDS_OF_REST, _REST * event.seconds)
         catalog = event.catalog
         self._session.verified = self._session.verified_in(catalog)
         self._was_there = self._was_there or (catalog.trouble is None and catalog.overview is not None)
         return True
 
-    def mark_busy(self, catalog: Catalog) -> None:
-        """Post a new listing of a catalog, in which the entries that jobs work on are marked."""
+    def mark_busy(self, catalog: Catalog) -> bool:
+        """Post a new listing of a catalog if jobs now work on other entries than those that are marked.
+
+        Return whether they do.
+        """
         damaged, touched = self._session.damaged, self._session.touched
+        if touched == self._marked:
+            return False
+        self._marked = touched
 
         def work() -> None:
             listing = entries.listing(catalog, damaged, touched)
@@ -155,6 +164,7 @@ class Scanner:
                 self._app.post_message(self.Listed(catalog, listing))
 
         self._app.run_worker(work, thread=True, exclusive=True, group="mark", description="mark")
+        return True
 
     def _start(self, *, remembers: bool) -> None:
         self._readings += 1
@@ -171,10 +181,12 @@ class Scanner:
             catalog = catalogs.read(self._store, was_there=self._was_there, memory=memory)
             places = _places_read(catalog.shares, memory.in_use("packages"))
             self._session.put_scan_cache_back(memory)
-            damaged = damaged_in(self._session.verified_in(catalog))
-            listing = entries.listing(catalog, damaged, self._session.touched)
+            damaged, touched = damaged_in(self._session.verified_in(catalog)), self._session.touched
+            listing = entries.listing(catalog, damaged, touched)
             seconds = time.monotonic() - began
-            self._app.post_message(self.Read(number, stamp, catalog, listing, places, seconds=seconds))
+            self._app.post_message(
+                self.Read(number, stamp, catalog, listing, places, seconds=seconds, touched=touched)
+            )
 
         self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
 

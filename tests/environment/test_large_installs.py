@@ -309,7 +309,8 @@ def test_an_interrupt_waits_for_the_second_process(tmp_path: Path) -> None:
     error, made = _make_in_two(
         tmp_path,
         seconds=1,
-        before="signal.signal(signal.SIGALRM, signal.default_int_handler); signal.setitimer(signal.ITIMER_REAL, 0.3)",
+        before="signal.signal(signal.SIGALRM, signal.default_int_handler)\n"
+        "os.register_at_fork(after_in_parent=lambda: signal.setitimer(signal.ITIMER_REAL, 0.3))",
     )
 
     assert error.splitlines()[-1] == "KeyboardInterrupt"

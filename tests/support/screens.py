@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from textual._context import visible_screen_stack
+from textual.message_pump import MessagePump
 from textual.pilot import Pilot
 from textual.widgets import Input
 
@@ -36,18 +37,22 @@ class Person:
         self.pilot = pilot
 
     async def press(self, *keys: str) -> None:
-        """Press keys, one after the other."""
-        await self.pilot.press(*keys)
+        """Press keys. Each is pressed when the app has handled the one before."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.has_handled()
 
     async def write(self, line: str, text: str) -> None:
         """Put text into an input line, as if it was typed."""
         await self.until(lambda: self.app.screen.query(line), line)
         self.app.screen.query_one(line, Input).value = text
         await self.pilot.pause()
+        await self.has_handled()
 
     async def click(self, widget: str, offset: tuple[int, int] | None = None, times: int = 1) -> None:
         """Click on a widget, at an offset (column, line) from its corner."""
         await self.pilot.click(widget, offset=offset or (1, 0), times=times)
+        await self.has_handled()
 
     async def click_on(self, words: str, *, line: str = "", aside: int = 0, times: int = 1) -> None:
         """Click on the first `words` on the screen, as soon as they are there, or `aside` columns from their start.
@@ -59,6 +64,7 @@ class Person:
         assert place is not None
         await self.pilot.click(offset=(place[0] + aside, place[1]), times=times)
         await self.pilot.pause()
+        await self.has_handled()
 
     def _place_of(self, words: str, line: str) -> tuple[int, int] | None:
         for y, text in enumerate(self.screen.splitlines()):
@@ -74,6 +80,29 @@ class Person:
                 pytest.fail(f"{what} never came:\n{self.screen}", pytrace=False)
             await self.pilot.pause(0.02)
         await self.pilot.pause()
+        await self.has_handled()
+
+    async def has_handled(self) -> None:
+        """Wait until no widget handles a message or has one to handle, and draw the screen.
+
+        A key can take many messages, each handled by another widget. Workers may still run.
+        """
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        await asyncio.sleep(0)  # messages of threads come into the queues
+        while self._busy:
+            if time.monotonic() > deadline:
+                pytest.fail(f"{self._busy} never handled all messages:\n{self.screen}", pytrace=False)
+            await asyncio.sleep(0.005)
+            if not self._busy:
+                self.app.screen._on_timer_update()  # may call what waits for it, and so send messages
+
+    @property
+    def _busy(self) -> list[MessagePump]:
+        """The widgets that handle a message or have one to handle; none after the end of the app."""
+        if not self.app.is_running:
+            return []
+        widgets = (widget for screen in self.app.screen_stack for widget in screen.walk_children(with_self=True))
+        return [pump for pump in (self.app, *widgets) if not _waits_for_a_message(pump)]
 
     async def sees(self, *words: str) -> None:
         """Wait until all `words` are on the screen, with any line breaks in them: a long path is broken anywhere."""
@@ -104,6 +133,7 @@ class Person:
         await self.until(lambda: not self.app.screen.query_one(button).disabled, button)
         await self.pilot.click(button)
         await self.pilot.pause()
+        await self.has_handled()
 
     @property
     def is_idle(self) -> bool:
@@ -111,10 +141,9 @@ class Person:
         app = self.app
         if not app._dom_ready or any(screen._compositor.size != app.size for screen in app.screen_stack):
             return False
-        pumps = [app, *app.screen_stack, *(widget for screen in app.screen_stack for widget in screen.query("*"))]
         return (
             all(worker.is_finished for worker in app.workers)
-            and not any(pump.message_queue_size for pump in pumps)
+            and not self._busy
             and not any(screen._dirty_widgets or screen._layout_required for screen in app.screen_stack)
         )
 
@@ -181,6 +210,12 @@ def normalized(svg: str) -> str:
 def words_of(svg: str) -> str:
     """Return the letters of an SVG picture, without positions, colours and blanks."""
     return re.sub(r"\s|&#160;", "", "".join(re.findall(r"<text[^>]*>([^<]*)</text>", svg)))
+
+
+def _waits_for_a_message(pump: MessagePump) -> bool:
+    """Return whether a widget has handled all messages. Its queue no longer has the one that it is handling."""
+    has_one = pump._message_queue.ready_event
+    return bool(has_one._waiters) and not has_one.is_set()
 
 
 def _unbroken(text: str) -> str:

@@ -68,6 +68,7 @@ def run_on_terminal(
                 screen += read
             seen = screen.index(awaited, seen) + len(awaited)
             time.sleep(_REACTION_SECONDS)
+            _wait_until_idle(process.pid)
             os.write(leader, typed.encode())
         while read := _read(leader):
             screen += read
@@ -78,6 +79,18 @@ def run_on_terminal(
             process.wait()
         os.close(leader)
     return subprocess.CompletedProcess(words, exit_code, screen.replace("\r\n", "\n"), "")
+
+
+def _wait_until_idle(process: int) -> None:
+    """Wait until a process sleeps. On a busy machine, it may still be on the way to its read."""
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while sys.platform == "linux" and time.monotonic() < deadline:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            state = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
+            if state == "R":
+                time.sleep(0.01)
+                continue
+        return
 
 
 def _read(leader: int) -> str:

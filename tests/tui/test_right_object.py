@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import shutil
 import subprocess
 import threading
+from collections.abc import Collection, Generator
 from pathlib import Path
 
 import pytest
 from textual import events
+from textual.message import Message
 
 from pepip.operations import prune as pruning
 from pepip.operations import reclaim
+from pepip.operations.adoption.preview import AdoptionPreview
+from pepip.operations.census import Census
 from pepip.operations.prune import PruneOptions, PrunePreview
 from pepip.operations.reclaim import Reclaimable
+from pepip.operations.reporting import Progress
 from pepip.store.root import Store
-from pepip.tui import environment_jobs, job_queue
+from pepip.tui import entries, environment_jobs, job_queue
 from pepip.tui import jobs as jobs_of
+from pepip.tui.catalog import Catalog
+from pepip.tui.entries import Listing
 from pepip.tui.job import DONE, FAILED, Job, once
 from pepip.tui.job_queue import JobQueue
 from pepip.tui.projects_pane import ProjectsPane
+from pepip.tui.reclaim_dialog import ReclaimDialog
 from tests.support.machines import site_packages_of
 from tests.support.screens import Person, use
 from tests.support.snapshots import changes, snapshot
@@ -228,6 +237,112 @@ def test_reclaim_ticks_for_the_size_that_was_typed_last(
 
     def busy(person: Person) -> bool:
         return any(worker.group == "pick" and worker.is_running for worker in person.app.workers)
+
+    use(store, script)
+
+
+@pytest.mark.parametrize("name", ["prune", "reclaim"])
+def test_an_answer_is_carried_out_although_its_dialog_is_gone(app_bench: Workbench, store: Path, name: str) -> None:
+    """The app is busy when the user answers. Textual removes the dialog, and calls the app afterwards."""
+    unused(app_bench, "drum")
+
+    async def script(person: Person) -> None:
+        of_entries = person.app.actions.entries
+        person.app.call_later(of_entries.ask_to_prune if name == "prune" else of_entries.ask_to_reclaim)
+        await person.sees("1 entry to remove: ", "free in")
+        dialog = person.dialog
+        assert dialog is not None
+
+        async def be_busy() -> None:
+            while dialog.is_attached:
+                await asyncio.sleep(0.01)
+
+        person.app.call_later(be_busy)
+        await asyncio.sleep(0)
+        dialog.action_answer("go")
+        assert (await person.has_done()).state == DONE
+
+    use(store, script)
+
+    assert entries_of(store) == []
+
+
+def test_reclaim_lists_the_idle_environments_of_the_time_that_was_chosen_last(
+    app_bench: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The search for an earlier time ends later, and is ignored."""
+    unused(app_bench, "drum")
+    is_free, real, post = threading.Event(), reclaim.find, ReclaimDialog.post_message
+    found = []
+
+    def post_and_tell(dialog: ReclaimDialog, message: Message) -> bool:
+        is_posted = post(dialog, message)
+        found.extend([message] if isinstance(message, ReclaimDialog.Found) else [])
+        return is_posted
+
+    def slowly(
+        store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None
+    ) -> Reclaimable:
+        listed = real(store, seen, idle_seconds=idle_seconds, unshared=unshared)
+        days = round(idle_seconds / 86_400)
+        if days == 180:
+            is_free.wait(20)
+        return listed._replace(
+            bundles=[bundle._replace(title=f"listed for {days} days") for bundle in listed.bundles]
+        )
+
+    monkeypatch.setattr(reclaim, "find", slowly)
+    monkeypatch.setattr(ReclaimDialog, "post_message", post_and_tell)
+
+    async def script(person: Person) -> None:
+        await person.press("F")
+        await person.sees("listed for 90 days")
+        await person.press("n", "n")
+        await person.sees("listed for 365 days")
+        is_free.set()
+        await person.until(lambda: len(found) == 3, "the end of all searches")
+        assert "listed for 365 days" in person.screen
+
+    use(store, script)
+
+
+@pytest.mark.parametrize("is_read_meanwhile", [False, True], ids=["in its first phase", "in a reading"])
+def test_entries_of_a_running_operation_are_marked(
+    app_bench: Workbench, store: Path, monkeypatch: pytest.MonkeyPatch, is_read_meanwhile: bool
+) -> None:
+    """Also if the operation is in its first phase when the app hears of it, or if a reading listed them before."""
+    unused(app_bench, "drum")
+    has_begun, may_end, is_listed, may_go_on = (threading.Event() for _ in range(4))
+    real = entries.listing
+
+    def listing(catalog: Catalog, damaged: Collection[str], touched: Collection[str]) -> Listing:
+        made = real(catalog, damaged, touched)
+        if is_read_meanwhile and not is_listed.is_set():
+            is_listed.set()
+            may_go_on.wait(20)
+        return made
+
+    def operation() -> Generator[Progress, None, None]:
+        yield Progress("" if is_read_meanwhile else "verify")
+        has_begun.set()
+        may_end.wait(20)
+
+    async def script(person: Person) -> None:
+        monkeypatch.setattr(entries, "listing", listing)
+        if is_read_meanwhile:
+            await person.press("r")
+            await person.until(is_listed.is_set, "a listing")
+        (entry_id,) = person.table("#entries").keys
+        person.app.session.queue.submit(Job("a long one", "pepip", operation, touches=frozenset([entry_id])))
+        assert has_begun.wait(20)
+        if is_read_meanwhile:
+            await person.sees("busy 1")
+            may_go_on.set()
+            await person.has_looked()
+        await person.sees("busy 1")
+        may_end.set()
+        await person.has_done()
+        await person.until(lambda: "busy 1" not in person.screen, "the end of the mark")
 
     use(store, script)
 

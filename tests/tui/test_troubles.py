@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.text import Text
 from textual.widgets import Button
 
 from pepip.errors import UvError
@@ -19,6 +20,7 @@ from pepip.operations.reporting import Progress
 from pepip.store import trash
 from pepip.store.root import Store
 from pepip.tui import user_input
+from pepip.tui.dialogs import MessageDialog
 from pepip.tui.job import DONE
 from pepip.tui.reclaim_dialog import ReclaimDialog
 from tests.support.screens import Person, use
@@ -203,7 +205,7 @@ def test_reclaim_offers_nothing_if_no_bundle_is_left(idler: Workbench, store: Pa
         dialog = person.app.screen
         assert isinstance(dialog, ReclaimDialog)
         assert dialog._found is not None
-        dialog.post_message(ReclaimDialog.Found(dialog._found._replace(bundles=[]), 0.0))
+        dialog.post_message(ReclaimDialog.Found(dialog._found._replace(bundles=[]), 0.0, 90))
         await person.sees("Nothing can be freed")
         assert dialog.query_one("#answer-go", Button).disabled
         assert dialog.command == ""
@@ -269,5 +271,24 @@ def test_the_figure_of_an_older_catalog_does_not_replace_a_newer_one(
         await person.pilot.pause(0.2)
         assert app.session.prunable is not None
         assert len(app.session.prunable.orphans) == 2
+
+    use(store, script)
+
+
+def test_several_messages_over_each_other_are_drawn(player: Workbench, store: Path) -> None:
+    """Operations that fail one after the other open them. Textual draws the lowest one later than the others."""
+
+    async def script(person: Person) -> None:
+        for title in ("lowest", "middle", "top"):
+            person.app.push_screen(MessageDialog(title, Text(title)))
+        await person.sees("top")
+        lowest = person.app.screen_stack[1]
+        lowest._layout_cache.clear()
+        for dialog in person.app.screen_stack[1:]:
+            dialog._styles_cache.clear()
+            dialog._set_dirty()
+        await person.sees("top")
+        await person.press("escape", "escape")
+        await person.sees("lowest")
 
     use(store, script)
