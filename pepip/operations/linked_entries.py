@@ -1,4 +1,4 @@
-"""The entries that an environment links: whether they are whole, and a file in this user's cache with their data.
+"""The entries that an environment links: whether they are whole, and files in this user's cache about them.
 
 A change needs the data of every entry that the environment links. Reading this one file takes a fraction of the time
 that reading all documents takes. The data of an entry count only while its document has the same modification time
@@ -8,7 +8,6 @@ and inode: `entries.read` looks at these each time.
 from __future__ import annotations
 
 import json
-import os
 
 from pepip import __version__, digests, paths
 from pepip.environment import contents
@@ -57,6 +56,24 @@ def note(store: Store, root: str, entry_ids: Iterable[str]) -> None:
         AnswerCache(paths.cache(store.root)).remember(_key(store, root), json.dumps(rows), evidence)
 
 
+def is_as_left(store: Store, environment: Environment) -> bool:
+    """Tell whether no other tool has added or removed a distribution since this user's last change by pepip.
+
+    That would change the time of site-packages. The caller holds the environment's lock.
+    """
+    return AnswerCache(paths.cache(store.root)).recall(_key(store, environment.root, "left")) is not None
+
+
+def note_as_left(store: Store, environment: Environment) -> None:
+    """Note the state in which pepip leaves an environment, for `is_as_left`. The caller holds its lock.
+
+    Nothing is noted on a file system that stamps in whole seconds: two changes could have the same stamp.
+    """
+    evidence = states([f"{environment.site_packages}/."])
+    if not evidence[0][1].endswith("0" * 9):
+        AnswerCache(paths.cache(store.root)).remember(_key(store, environment.root, "left"), "", evidence)
+
+
 def _entry(fields: list[Any]) -> Entry:
     """Return an entry from its fields in JSON, where tuples are lists."""
     values = [tuple(value) if value.__class__ is list else value for value in fields]
@@ -66,9 +83,9 @@ def _entry(fields: list[Any]) -> Entry:
     return tuple.__new__(Entry, values)
 
 
-def _key(store: Store, root: str) -> str:
-    words = (__version__, *Entry._fields, os.path.realpath(store.root), os.path.realpath(root))
-    return f"entries-{digests.hexadecimal(chr(0).join(words).encode('utf-8', 'surrogateescape'))[:32]}"
+def _key(store: Store, root: str, topic: str = "entries") -> str:
+    words = (__version__, *Entry._fields, store.known_roots.own[-1], paths.real(root))
+    return f"{topic}-{digests.hexadecimal(chr(0).join(words).encode('utf-8', 'surrogateescape'))[:32]}"
 
 
 def entry_of(store: Store, distribution: Installed) -> Entry | None:
