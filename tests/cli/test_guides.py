@@ -220,6 +220,7 @@ def test_the_guide_to_scripts(guide: Guide) -> None:
     assert changes(seen[0], seen[1]) == []
 
 
+@pytest.mark.real_world
 def test_the_guide_to_tools(guide: Guide) -> None:
     """Tools are run and installed by uv: `uvx`, `uv tool run`, `install`, `upgrade`, `list` and `uninstall`."""
     lines = [
@@ -256,6 +257,7 @@ def _folders(guide: Guide) -> tuple[Path, Path]:
     return guide.uv_folder, guide.pepip_folder
 
 
+@pytest.mark.real_world
 @pytest.mark.every(2)
 @pytest.mark.parametrize("pip", ["uv pip", "pip"])
 def test_the_guide_to_the_pip_interface(guide: Guide, pip: str) -> None:

@@ -161,7 +161,7 @@ uv alone fetches it once. The environments are equal.
 """
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, each=16, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, each=32, always=ALWAYS)
 def test_a_build_is_the_one_that_was_asked_for(bench: Bench, row: Row) -> None:
     """The environment has the build that uv makes with the same settings, whatever was built before."""
     bench.assert_same(row)

@@ -400,7 +400,7 @@ BY_CHANCE = {"wrong-of-a-dependency-filled"}
 """One wrong file ends the run. Whether another file was already requested is chance."""
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, by_chance=BY_CHANCE, each=40, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, by_chance=BY_CHANCE, each=80, always=ALWAYS)
 def test_content_has_the_demanded_hash(bench: Bench, row: Row) -> None:
     """A demanded hash is checked wherever it is written, and a right one refuses nothing."""
     bench.assert_same(row)

@@ -319,7 +319,7 @@ KNOWN_TO_FAIL: set[str] = {
 """If the index names no hash for a file, pepip fetches the file once to inspect it, and once to install it."""
 
 
-@parameters(ROWS, KNOWN_TO_FAIL, each=16, always=ALWAYS)
+@parameters(ROWS, KNOWN_TO_FAIL, each=32, always=ALWAYS)
 def test_only_the_indexes_of_the_resolution_are_asked(bench: Bench, row: Row) -> None:
     """Each distribution comes from the index where uv takes it, and no other index hears of it."""
     bench.assert_same(row)

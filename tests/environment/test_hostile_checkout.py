@@ -239,7 +239,7 @@ PLANTED: dict[str, Callable[[Path, Path], None]] = {
 }
 
 
-@pytest.mark.every(8)
+@pytest.mark.every(16)
 @pytest.mark.parametrize("planted", PLANTED)
 def test_no_command_leaves_the_environment(world: World, outside: Path, planted: str) -> None:
     """After each of the commands, the folder outside has the same files as before."""

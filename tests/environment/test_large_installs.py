@@ -182,6 +182,7 @@ def test_the_leftovers_of_a_killed_first_process_are_completed(workbench: Workbe
     assert _shape(project / ".venv") == _shape(whole), "nobody writes there any more"
 
 
+@pytest.mark.every(6)
 @pytest.mark.usefixtures("processors")
 @pytest.mark.parametrize("fork", [1, 2], ids=["metadata", "links"])
 @pytest.mark.parametrize(

@@ -190,6 +190,7 @@ def test_uv_pip_install_reinstall_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
+@pytest.mark.real_world
 @pytest.mark.every(3)
 def test_uv_pip_install_reinstall_of_everything_replaces_links(stage: Stage) -> None:
     """All distributions of an environment are replaced at once, and so are shared folders."""
@@ -249,6 +250,7 @@ def test_pip_install_upgrade_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
+@pytest.mark.real_world
 @pytest.mark.every(3)
 def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
     """The same version is installed as real files."""
@@ -259,7 +261,7 @@ def test_pip_install_force_reinstall_replaces_links(stage: Stage) -> None:
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("members", [NATIVE, PKGUTIL, PKG_RESOURCES, SHARING_DATA], ids=lambda pair: pair[0].name)
 def test_uv_adds_the_second_member_beside_the_link(stage: Stage, members: list[Wheel]) -> None:
     """A namespace is a real folder, so files that uv adds to it stay in this environment."""
@@ -285,7 +287,7 @@ def test_pip_adds_the_second_member_beside_the_link(stage: Stage, members: list[
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("leaving", [["camera"], ["camera-contrib"], ["camera", "camera-contrib"]])
 def test_uv_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[str]) -> None:
     """Files that both claim go with the first distribution that is removed, as under uv. The rest stays."""
@@ -307,7 +309,7 @@ def test_pip_removes_one_of_two_that_share_a_folder(stage: Stage, leaving: list[
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
 def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
     """The other member stays importable, and no empty folder is left."""
@@ -318,7 +320,7 @@ def test_uv_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) ->
     scene.assert_nothing_else_changed()
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("leaving", ["native-one", "pkgutil-one", "kernel-one"])
 def test_pip_removes_one_member_of_a_shared_folder(stage: Stage, leaving: str) -> None:
     """The other member stays importable, although pip removes folders in which it finds no file of others."""
@@ -353,6 +355,7 @@ def test_a_write_of_uv_through_a_linked_package_is_refused_or_repaired(stage: St
     scene.assert_others_kept(but="pepip-entry.json")  # the document says when the entry was stored
 
 
+@pytest.mark.every(2)
 def test_pepip_brings_back_packages_that_uv_removed(stage: Stage) -> None:
     """After changes by another tool, the next `pepip install` gives the same environment as uv."""
     scene = stage.set("alpha==1.0", "beta", "camera")
@@ -363,6 +366,7 @@ def test_pepip_brings_back_packages_that_uv_removed(stage: Stage) -> None:
     scene.assert_store_kept()
 
 
+@pytest.mark.every(2)
 def test_pepip_brings_back_files_that_uv_removed_with_another_distribution(stage: Stage) -> None:
     """A reinstalled distribution gets all of its files, however many were missing."""
     scene = stage.set("native-one", "cloth", "cloth-two")

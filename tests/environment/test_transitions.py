@@ -129,7 +129,7 @@ def courses(scene: Scene) -> dict[str, Course]:
     return found
 
 
-@pytest.mark.every(5)
+@pytest.mark.every(10)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
@@ -149,7 +149,7 @@ def test_a_killed_change_is_whole_once_the_environment_is_looked_at(
     assert scene.problems() == []
 
 
-@pytest.mark.every(5)
+@pytest.mark.every(10)
 @pytest.mark.parametrize("part", range(PARTS))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_change_that_the_system_refuses_changes_nothing(
@@ -360,7 +360,7 @@ OBSTACLES: dict[str, tuple[Callable[[Path], None], str]] = {
 }
 
 
-@pytest.mark.every(3)
+@pytest.mark.every(6)
 @pytest.mark.parametrize("command", ["uninstall", "install"])
 @pytest.mark.parametrize("kind", OBSTACLES)
 def test_a_path_that_the_user_may_not_change_is_named_before_any_change(

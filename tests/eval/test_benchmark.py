@@ -55,6 +55,7 @@ def results_of(row: rows.Row, **seconds: list[float]) -> Results:
     )
 
 
+@pytest.mark.real_world
 def test_rounds_fill_every_row_and_ask_the_index_nothing_after_the_warm_up(
     files: list[Path], programs: tools.Programs, interpreter: Path, tmp_path: Path
 ) -> None:
@@ -154,6 +155,7 @@ def test_a_first_install_is_told_by_its_phases(
     assert (project / ".venv" / "bin" / "greet").exists()
 
 
+@pytest.mark.real_world
 def test_the_profile_of_a_first_install_has_uvs_too(
     files: list[Path], machine: Machine, project: Path, interpreter: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,6 +47,7 @@ def test_the_dry_run_of_adopting_is_measured(machine: Machine, tmp_path: Path) -
     assert '"distributions": 12' in said
 
 
+@pytest.mark.real_world
 def test_an_image_is_measured_against_uv_and_mksquashfs(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
@@ -70,6 +71,7 @@ def test_an_image_is_measured_against_uv_and_mksquashfs(
         assert " 0 failed" in output.stdout
 
 
+@pytest.mark.real_world
 def test_a_network_file_system_is_measured_in_any_folder(
     machine: Machine, tmp_path: Path, wheelhouse: Path, interpreter: Path
 ) -> None:
@@ -103,6 +105,7 @@ def test_the_actors_of_a_ray_cluster_are_measured(machine: Machine) -> None:
         assert all(found["processor seconds of the workers"] > 0 for found in figures[tool])
 
 
+@pytest.mark.real_world
 def test_the_least_cost_of_each_everyday_change_is_measured(machine: Machine, tmp_path: Path) -> None:
     """With a package that the test has made: each row has the seconds of uv, of the bare program and of pepip."""
     for version in ("1.0", "2.0"):

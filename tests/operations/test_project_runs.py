@@ -39,7 +39,7 @@ def synced(twins: Twins) -> None:
     twins.both("sync")
 
 
-@pytest.mark.every(5)
+@pytest.mark.every(10)
 @pytest.mark.parametrize(
     "words",
     [
@@ -234,6 +234,7 @@ time.sleep(60)
 """
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("kind", ["answering", "plain"])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=lambda number: number.name)
 def test_signals_reach_the_command(twins: Twins, kind: str, number: signal.Signals) -> None:

@@ -99,6 +99,7 @@ def test_a_dialog_below_another_one_keeps_its_answer(player: Workbench, store: P
     use(store, script)
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("key", ["i", "E", "d", "U", "f", "S"])
 def test_a_key_of_the_projects_opens_one_dialog(player: Workbench, store: Path, key: str) -> None:
     """The second press reaches the pane before the dialog is open."""

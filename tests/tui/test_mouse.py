@@ -448,6 +448,7 @@ def test_a_prune_is_done_and_undone_by_clicks(studio: Studio) -> None:
     assert problems_of(studio.store) == []
 
 
+@pytest.mark.real_world
 def test_space_is_reclaimed_and_brought_back_by_clicks(studio: Studio) -> None:
     """The palette leads to the dialog. A bundle with an upgrade opens its preview."""
 
@@ -499,6 +500,7 @@ def test_a_project_is_synced_by_clicks(studio: Studio) -> None:
     assert (project / "uv.lock").exists()
 
 
+@pytest.mark.real_world
 def test_projects_are_upgraded_by_clicks_and_one_fails(studio: Studio) -> None:
     """A click on the package marks it everywhere. The project that fails stays as it is, and says why."""
     old, stuck = studio.install("old", "drum==1.9"), studio.code / "stuck"
@@ -525,6 +527,7 @@ def test_projects_are_upgraded_by_clicks_and_one_fails(studio: Studio) -> None:
     assert has_version(stuck / ".venv", "drum", "1.9")
 
 
+@pytest.mark.real_world
 def test_an_environment_is_adopted_and_a_package_uninstalled_by_clicks(studio: Studio) -> None:
     """A click on the left edge marks the environment and the package."""
     environment = studio.foreign("foreign")

@@ -355,7 +355,7 @@ FLOWS = {
 }
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("name", FLOWS)
 def test_the_shown_command_does_the_same(name: str, studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
     """After the action and after its command, the store, the environments and the registry are equal."""

@@ -57,6 +57,7 @@ def environments_in(folder: Path) -> set[Path]:
     return {path.parent.resolve() for path in folder.rglob("pyvenv.cfg") if "builds" not in str(path)}
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("features", FEATURES)
 def test_every_command_works_with_the_feature(office: Workbench, tmp_path: Path, features: str) -> None:
     """All packages are linked. uv finds nothing to do afterwards, and no environment is made twice."""

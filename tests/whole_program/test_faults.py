@@ -38,6 +38,7 @@ def place(uv_cache: Path, interpreter: Path, tmp_path_factory: pytest.TempPathFa
     remove_all(folder)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("course", COURSES, ids=lambda course: course.name)
 def test_a_fault_at_some_call_leaves_the_old_state_or_the_new_one(place: Place, course: Course) -> None:
     """Every second course survives a kill, and the others another fault, at a random call."""

@@ -136,6 +136,7 @@ def test_stored_packages_can_be_used(sandbox: Sandbox, words: tuple[str, ...]) -
         assert (site_packages_of(project / ".venv") / "click").resolve().is_relative_to(sandbox.home / ".pepip")
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("words", ROWS[:3], ids=" ".join)
 def test_nothing_is_written_elsewhere(sandbox: Sandbox, words: tuple[str, ...]) -> None:
     """Every file that is opened to be written, made, renamed or removed is the project's or a temporary one."""
@@ -151,7 +152,7 @@ def test_nothing_is_written_elsewhere(sandbox: Sandbox, words: tuple[str, ...]) 
     assert [line for line in log.read_text().splitlines() if _writes(line) and not _is_below(line, allowed)] == []
 
 
-@pytest.mark.every(2)
+@pytest.mark.every(4)
 @pytest.mark.parametrize("home", ["read-only", "none"])
 @pytest.mark.parametrize(
     "words", [*ROWS[:3], ("run", "--frozen", "--with", "click", "python", "-c", "import click")], ids=" ".join

@@ -101,6 +101,7 @@ def attic(workbench: Workbench, pip: Path) -> Attic:
     return Attic.like(workbench, name=".", pip=pip)
 
 
+@pytest.mark.every(2)
 @pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
 def test_adopted_environment_is_as_before(attic: Attic, tool: str) -> None:
     """Files, modes, metadata, scripts and the answers of tools stay the same; only links are new."""
@@ -443,7 +444,7 @@ def test_lazy_imports_of_a_running_process_go_on(attic: Attic) -> None:
 KILLS = 24
 
 
-@pytest.mark.every(10)
+@pytest.mark.every(30)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_environment_is_whole_and_the_next_run_goes_on(attic: Attic, part: int) -> None:
     """After a kill before any change, each distribution is either as before or linked.
@@ -473,7 +474,7 @@ def test_after_a_kill_the_environment_is_whole_and_the_next_run_goes_on(attic: A
     assert not (environment / ".pepip.adopting").exists()
 
 
-@pytest.mark.every(10)
+@pytest.mark.every(30)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_a_refused_change_leaves_each_distribution_old_or_linked(attic: Attic, part: int) -> None:
     """If the disk is full at any change, each distribution is either as before or linked.

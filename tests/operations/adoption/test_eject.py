@@ -37,6 +37,7 @@ def links_into(folder: Path, store: Path) -> list[str]:
     return found
 
 
+@pytest.mark.every(3)
 @pytest.mark.parametrize("tool", ["uv copy", "uv hardlink", "pip"])
 def test_ejected_environment_is_as_before_it_was_adopted(attic: Attic, tool: str) -> None:
     """Each file, also RECORD, has its bytes, mode and kind from before. The environment is no longer registered."""
@@ -164,7 +165,7 @@ def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) 
 KILLS = 12
 
 
-@pytest.mark.every(5)
+@pytest.mark.every(15)
 @pytest.mark.parametrize("part", range(KILLS))
 def test_after_a_kill_the_environment_is_whole_and_eject_goes_on(attic: Attic, part: int) -> None:
     """After a kill before any change, each distribution is linked or the environment's own.

@@ -177,11 +177,8 @@ def _unexpected(lines: list[str]) -> list[str]:
     return [line for line in lines if not any(part in line for part in by_nature)]
 
 
-@pytest.mark.parametrize(
-    "street",
-    [SMALL, *(pytest.param(street, marks=pytest.mark.real_world) for street in (EACH_TOOL, *STREETS))],
-    ids=str,
-)
+@pytest.mark.real_world
+@pytest.mark.parametrize("street", [SMALL, EACH_TOOL, *STREETS], ids=str)
 def test_environments_of_all_tools_are_adopted_and_ejected(
     request: pytest.FixtureRequest, machine: Machine, tmp_path: Path, street: Street
 ) -> None:
