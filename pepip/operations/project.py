@@ -297,9 +297,10 @@ def _read_ahead(store: Store) -> None:
     apply.load_modules()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
-    linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
-        for item in contents.distributions_below(root, store.known_roots):
+        present = contents.distributions_below(root, store.known_roots)
+        linked_entries.recall(store, root, present)
+        for item in present:
             linked_entries.entry_of(store, item)
 
 

@@ -52,7 +52,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     installed = contents.installed(environment, store.known_roots)
 
     def read_ahead() -> None:
-        linked_entries.recall(store, root)
+        linked_entries.recall(store, root, installed)
         for item in installed:
             linked_entries.entry_of(store, item)
         apply.load_modules()
