@@ -20,7 +20,7 @@ from pepip.uv.answer_cache import UNTIL, AnswerCache, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from pepip.model import Environment, Installed
@@ -30,18 +30,22 @@ _DATA = Entry._fields.index("data")
 _ROWS_PER_CHANGE = 8  # the file is written anew if more than one in eight entries has changed
 
 
-def recall(store: Store, root: str, present: Iterable[Installed]) -> None:
-    """Load the noted entries of the environment at `root` from the cache. They count as read by this run.
+def recall(store: Store, root: str, present: Callable[[], Iterable[Installed]]) -> None:
+    """Load the entries of the environment at `root` from the cache. They count as read by this run.
 
     An environment that was not changed since it was made has no note of its own. Then the note that all new
-    environments with the entries of those `present` share is taken.
+    environments with the entries of those `present` share is taken, and the entries that it lacks are read.
     """
     if root in store.recalled_entries:
         return
     rows = _noted(store, _key(store, "entries", paths.real(root)))
     store.recalled_entries[root] = {row.entry.id: row for row in rows}
-    for row in rows or _noted(store, _key_of_new(store, (item.entry_id for item in present))):
+    items = () if rows else present()
+    for row in rows or _noted(store, _key_of_new(store, (item.entry_id for item in items))):
         store.known_entries.setdefault(row.entry.id, row)
+    for item in items:
+        if item.entry_id not in store.known_entries:
+            entry_of(store, item)
 
 
 def _noted(store: Store, key: str) -> list[CachedEntry]:

@@ -298,10 +298,7 @@ def _read_ahead(store: Store) -> None:
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
     with contextlib.suppress(OSError):
-        present = contents.distributions_below(root, store.known_roots)
-        linked_entries.recall(store, root, present)
-        for item in present:
-            linked_entries.entry_of(store, item)
+        linked_entries.recall(store, root, lambda: contents.distributions_below(root, store.known_roots))
 
 
 def _preview(store: Store, request: ProjectRequest) -> project.SyncPreview:
