@@ -230,7 +230,7 @@ def open_environment(root: str, store: Store, *, is_new: bool = False) -> Enviro
 def check_layout(root: str, store: Store) -> None:
     """Check the environment at `root` as `layout_check.check` does. Folders checked before are not read again."""
     answers = answer_cache.AnswerCache(paths.cache(store.root))
-    key = answer_cache.key("layout", root)
+    key = answer_cache.key("layout", root, ignored=os.environ)  # one file for each environment
     known = set((answers.recall(key) or "").splitlines())
     found = layout_check.check(root, store.known_roots, known)
     if len(found - known) * _STATES_PER_CHANGE > len(found):
