@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
-_MOST_ATTEMPTS = 20  # another tool may change the environment while a run decides
-
-
 def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     """Return the summary of a change without making it.
 
@@ -48,7 +45,7 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
 
         with contextlib.suppress(OSError, PepipError):
             recover.complete_interrupted(store, environment.root)
-    work = job.decide(contents.installed(environment, store.known_roots), lambda: None)
+    work = deciding.undisturbed(environment, lambda: deciding.decide(store, job, environment).work)
     have = acquire.lookup(store, work.shared, environment)
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
@@ -204,10 +201,14 @@ def _change(
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
 
-    for _ in range(_MOST_ATTEMPTS):
+    for _ in range(deciding.MOST_ATTEMPTS):
         yield Progress("resolve")
         journal.wait(environment.root)
-        decision = first or deciding.decide(store, job, environment)
+        try:
+            decision = first or deciding.decide(store, job, environment)
+        except deciding.DisturbedError:
+            deciding.wait_for_others(environment.root)
+            continue
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence, is_of_uv=True)
