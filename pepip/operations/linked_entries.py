@@ -8,7 +8,6 @@ and inode: `entries.read` looks at these each time.
 from __future__ import annotations
 
 import json
-import time
 
 from pepip import __version__, digests, paths
 from pepip.environment import contents
@@ -16,7 +15,7 @@ from pepip.errors import CorruptEntryError
 from pepip.model import Entry
 from pepip.store import entries
 from pepip.store.root import CachedEntry
-from pepip.uv.answer_cache import UNTIL, AnswerCache, states
+from pepip.uv.answer_cache import AnswerCache, states
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,11 +69,11 @@ def note(store: Store, root: str, present: Iterable[Installed], *, is_new: bool)
     answers = AnswerCache(paths.cache(store.root))
     if is_new:
         key = _key_of_new(store, entry_ids)
-        if rows and answers.recall(key) is None:
-            until = f"{UNTIL}{time.time() + entries.NOTE_SECONDS:.0f}"
-            answers.remember(key, json.dumps(rows), states([until]))
-    elif changed * _ROWS_PER_CHANGE > len(rows):
+        is_due = bool(rows) and not answers.is_recent(key, entries.NOTE_SECONDS)
+    else:
         key = _key(store, "entries", paths.real(root))
+        is_due = changed * _ROWS_PER_CHANGE > len(rows)
+    if is_due:
         answers.remember(key, json.dumps(rows), states([f"{root}/pyvenv.cfg"]))
 
 
