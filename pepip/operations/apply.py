@@ -228,10 +228,9 @@ def _change(
             present = contents.installed(environment, store.known_roots)
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
-        if not is_new:  # a new environment may never be changed again
-            from pepip.operations import linked_entries
+        from pepip.operations import linked_entries
 
-            linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
+        linked_entries.note(store, environment.root, present, is_new=is_new)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"another tool keeps changing {environment.root}, so pepip can't change it",

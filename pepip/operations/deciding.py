@@ -152,7 +152,7 @@ def decide_first(
     def check(present: Sequence[Installed]) -> None:
         from pepip.operations import linked_entries
 
-        linked_entries.recall(store, environment.root)
+        linked_entries.recall(store, environment.root, lambda: present)
         if linked_entries.have_losses(store, environment, present):
             raise _LostEntryError
         meanwhile()

@@ -52,9 +52,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     installed = contents.installed(environment, store.known_roots)
 
     def read_ahead() -> None:
-        linked_entries.recall(store, root)
-        for item in installed:
-            linked_entries.entry_of(store, item)
+        linked_entries.recall(store, root, lambda: installed)
         apply.load_modules()
 
     removed = deciding.undisturbed(environment, lambda: resolve.removals(request, environment, read_ahead))
