@@ -92,7 +92,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
         provenance.forget(root)
         if store.layers:
             leases.take(store, root, ())
-        scan.forget(store, paths.real(root))
+        scan.forget_here(store, root)
         venv_id.forget(root)
     return Ejected(root, tuple(done), tuple(sorted(lost)))
 
