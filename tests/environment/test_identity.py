@@ -97,6 +97,19 @@ def test_an_eject_in_one_container_leaves_the_registration_of_the_other(keeper: 
     two.at("app").python("-c", "import drum, horn")
 
 
+def test_an_environment_that_goes_in_one_container_takes_nothing_of_the_other(keeper: Keeper) -> None:
+    """A prune removes the environment that it sees, with its entries. The other container's registration stays."""
+    one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
+    one.at("app").install("drum==1.0")
+    two.at("app").install("drum==2.0", "horn")
+
+    gone = one.prune("--environment", "app/.venv")
+
+    assert gone["gone"] == [str(keeper.folder / "app" / ".venv")]
+    assert keeper.entries() == ["drum-2.0", "horn-1.0"]
+    assert [row["state"] for row in two.ask("projects")] == ["ok"]
+
+
 def test_environments_without_an_id_are_told_apart_by_their_containers(keeper: Keeper) -> None:
     """If no ID can be written, neither container overwrites or forgets the registration of the other."""
     one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
