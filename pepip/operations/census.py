@@ -183,6 +183,9 @@ def _look(
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = python_of(root)
     every |= made
+    rest = (recorded or frozenset()) - every
+    if rest and registration.location not in {"", filesystems.place(registration.environment).location}:
+        every |= rest  # this may be a copy of the registered environment, which belongs to another container
     return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
 
 

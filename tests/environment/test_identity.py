@@ -110,6 +110,22 @@ def test_an_environment_that_goes_in_one_container_takes_nothing_of_the_other(ke
     assert [row["state"] for row in two.ask("projects")] == ["ok"]
 
 
+def test_two_containers_of_one_image_keep_the_entries_of_each(keeper: Keeper) -> None:
+    """The environment of an image has the same ID in each container, and each container may install into it."""
+    with mounted("tmpfs", keeper.folder / "layers", mebibytes=512):
+        keeper.at("app").install("band")
+        one, two = with_layer(keeper, "one"), with_layer(keeper, "two")
+        one.at("app").install("drum==1.0")
+        two.at("app").install("drum==2.0", "horn")
+
+        for user in (one, two, keeper):
+            assert user.prune()["orphans"] == []
+        one.pepip("eject", "--yes", "app")
+        one.prune()
+
+        assert keeper.entries() == ["band-1.0", "drum-2.0", "horn-1.0"]
+
+
 def test_environments_without_an_id_are_told_apart_by_their_containers(keeper: Keeper) -> None:
     """If no ID can be written, neither container overwrites or forgets the registration of the other."""
     one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
