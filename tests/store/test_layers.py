@@ -26,6 +26,7 @@ from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot, stamps
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.watching import watched
+from tests.support.wheels import Wheel
 
 pytestmark = pytest.mark.every(2)
 
@@ -371,6 +372,27 @@ def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> N
     assert (site.packages / "drum").resolve().is_relative_to(site.reader.store)
 
 
+def test_a_repair_names_the_unproven_entries_of_a_layer(site: Site, tmp_path: Path) -> None:
+    """Only the layer's owner can settle them. So the repair fails, and the entry stays as it is."""
+    files = {"clock/__init__.py": "", "clock/face.txt": "twelve\n"}
+    Wheel("clock", "1.0", files=files, wrong_hashes=["clock/face.txt"]).write(site.wheelhouse)
+    with served(tmp_path / "pages") as url:
+        write_simple_index(tmp_path / "pages" / "simple", site.wheelhouse, hashes=True)
+        site = replace(site, index=f"{url}simple")
+        site.fill("clock")
+        site.install("clock")
+    before = snapshot(site.layer)
+    entry = str(site.entry("clock-1.0"))
+    assert [row["entry"] for row in site.documents("store", "verify", check=False)["unproven"]] == [entry]
+
+    for patterns in ((), ("clock",)):
+        output = site.read("store", "repair", *site.source, *patterns, "--json", check=False)
+
+        assert output.returncode == 1
+        assert json.loads(output.stdout)["unproven"] == [entry]
+    assert changes(before, snapshot(site.layer)) == []
+
+
 def test_modes_of_a_layer_are_its_owners(site: Site) -> None:
     """A copy or an image of a layer may have others: its entries are sound, and go on being linked."""
     site.fill("drum==1.0")
@@ -650,8 +672,6 @@ def test_the_own_store_among_the_layers_is_left_out(site: Site) -> None:
 
 def test_two_entries_of_one_name_in_store_and_layer_are_told_apart(site: Site, tmp_path: Path) -> None:
     """The same bucket and folder name, other bytes: pruning one's own never goes by the other's links."""
-    from tests.support.wheels import Wheel
-
     site.fill("horn")
     others = tmp_path / "others"
     others.mkdir()
