@@ -150,8 +150,6 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         is_any = decided.orphans or options.environments
         making = trash.grave(store, keep_seconds=keep_seconds) if is_any else contextlib.nullcontext("")
         with making as grave:
-            if grave and keep_seconds and not trash.is_kept(grave):
-                raise StoreError("the disk is too full for the trash", hint="`--now` removes for good")
             _remove_environments(gone, grave if keep_seconds else "")
             for orphan in decided.orphans:
                 yield Progress(

@@ -64,7 +64,7 @@ def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
 
     With `keep_seconds`, it is kept for that many seconds from now. A folder that has grown never gives its blocks
     back, so each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield
-    the trash itself; then another run may empty it at any time.
+    the trash itself; then another run may empty it at any time. With `keep_seconds`, StoreError is raised instead.
     """
     whole = paths.trash(store.root)
     now = time.time_ns()
@@ -75,6 +75,9 @@ def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
         except OSError as error:
             if error.errno not in filesystems.FULL:
                 raise store.refusal(folder, error) from error
+            if suffix:
+                hint = "`pepip prune --now` removes unused entries for good"
+                raise StoreError("the disk is too full for the trash", hint=hint) from error
             yield whole
             return
         try:
