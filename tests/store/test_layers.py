@@ -353,6 +353,22 @@ def test_links_into_a_layer_that_is_no_longer_named_stay_if_nothing_replaces_the
     assert (site.packages / "drum").resolve().is_relative_to(site.layer)
 
 
+def test_each_layer_is_named_with_the_packages_that_it_alone_has(site: Site, tmp_path: Path) -> None:
+    """Two layers are no longer named, and neither package can be fetched."""
+    site = replace(site, reader=replace(site.reader, uv_cache=site.reader.home / "own-cache"))
+    other = replace(site, owner=replace(site.owner, store=tmp_path / "second"))
+    site.fill("drum==1.0")
+    other.fill("horn")
+    site.install("drum==1.0", "horn", variables={"PEPIP_LAYERS": f"{site.layer}:{other.layer}"})
+    shutil.rmtree(site.reader.uv_cache)
+
+    said = site.read("install", "horn", variables={"UV_OFFLINE": "1", "UV_NO_INDEX": "1"}, check=False).stderr
+
+    assert f"drum could not be fetched again, and {site.layer} is no longer a layer" in said
+    assert f"horn could not be fetched again, and {other.layer} is no longer a layer" in said
+    assert site.plays() == "1.0"
+
+
 def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> None:
     """The damaged entry stays for its owner; environments link a sound one of the own store."""
     site.fill("drum==1.0")
