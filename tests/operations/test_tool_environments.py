@@ -152,6 +152,20 @@ def test_a_linked_tool_is_upgraded_and_removed_by_uv(workbench: Workbench) -> No
     assert workbench.ask("store", "list") == []
 
 
+def test_an_upgrade_tells_linked_packages_from_those_with_files_of_their_own(workbench: Workbench) -> None:
+    """A package whose RECORD is wrong keeps uv's files."""
+    workbench.pepip("tool", "install", "pen")
+    lying = Wheel("ink", "2.0", files={"ink/__init__.py": "COLOR = 'red'\n"}, wrong_hashes=["ink/__init__.py"])
+    workbench.supply([PEN[1], lying])
+
+    (found,) = workbench.ask("upgrade", "--projects", tool_of(workbench))["environments"]
+
+    assert [item["name"] for item in found["change"]["linked"]] == ["pen"]
+    assert [item["name"] for item in found["change"]["private"]] == ["ink"]
+    assert is_linked(workbench, tool_of(workbench), "pen")
+    assert not is_linked(workbench, tool_of(workbench), "ink")
+
+
 BACKEND = """import shutil, subprocess, sys
 def build_wheel(folder, config_settings=None, metadata_directory=None):
     shutil.copytree({source!r}, {target!r}, symlinks=True)
