@@ -145,15 +145,10 @@ def _take_apart(place: str) -> None:
     filesystems.remove_tree(place)
 
 
-def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
-    """Return the paths of the graves in the trash. In place of the run's `own` grave, return the paths in it.
-
-    Without `kept`, graves whose time is not over are left out.
-    """
+def contents(store: Store, *, kept: bool = True) -> list[str]:
+    """Return the paths of the graves in the trash. Without `kept`, those whose time is not over are left out."""
     folder = paths.trash(store.root)
-    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
-    inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
-    return [*(path for path in graves if path != own), *inside]
+    return [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
 
 
 def is_kept(grave_path: str) -> bool:
