@@ -178,8 +178,9 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     for entry_id in set(entry_ids) - kept:
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
             unwanted.append(entries.read(store, entry_id))
+    lost = set(entry_ids) - kept - {entry.id for entry in unwanted}  # a layer may be gone
     owned = {path for item in present if item not in came for path in contents.files_of(environment, item)}
-    leftovers.remove(environment, store.known_roots, unwanted, came, owned)
+    leftovers.remove(environment, store.known_roots, unwanted, came, owned, lost=lost)
     set_aside.restore(environment, store.known_roots)
     present = contents.installed(environment, store.known_roots)
     change_links(store, environment, present, LinkChange(is_recovery=True))

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -330,6 +331,42 @@ def test_a_layer_that_is_no_longer_named_is_no_longer_used(site: Site) -> None:
     assert f"{site.layer} is no longer a layer" in said
     assert site.plays() == "1.0"
     assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
+
+
+_VANISH_MEANWHILE = """
+import os, sys
+place, layer = sys.argv[1:3]
+del sys.argv[1:3]
+def vanish(event, words):
+    if event in ("os.mkdir", "os.link") and str(words[event == "os.link"]).endswith(place):
+        if os.path.lexists(layer):
+            os.rename(layer, layer + ".away")
+sys.addaudithook(vanish)
+from pepip.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+@pytest.mark.parametrize("place", [".pepip/drum-1.0.dist-info", "site-packages/band", "band/guests.py"])
+def test_a_layer_that_vanishes_during_a_change_leaves_the_environment_as_it_was(site: Site, place: str) -> None:
+    """Also the links and files of packages go that were there already, and the error names the layer."""
+    words = ("drum==1.0", "band", "band-guests")
+    site.fill(*words)
+    site.install("horn", variables={})
+    before = snapshot(site.app / ".venv")
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", *words, *site.source]
+
+    output = site.reader.run(command, folder=site.app, variables=site.layers, check=False)
+
+    assert output.returncode == 1
+    assert "Traceback" not in output.stderr
+    assert f"No such file or directory: {site.layer}" in output.stderr
+    assert f"hint: it lies in the layer {site.layer}" in output.stderr
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    assert changes(before, snapshot(site.app / ".venv")) == []
+    site.install(*words)
+    assert site.plays() == "1.0"
 
 
 @pytest.mark.parametrize(
