@@ -73,6 +73,18 @@ def is_here(registration: Registration) -> bool:
     return registration.location in {"", filesystems.place(root).location}
 
 
+def may_be_copied(store: Store, registration: Registration, *, is_alone: bool) -> bool:
+    """Tell whether the environment here may be a copy of the registered one, which belongs to another container.
+
+    A copy has the same id. If the store is on the same mount, both may be in an image. Then each container has a
+    store of its own, unless another registration has this path and this id (`is_alone` is false).
+    """
+    here = filesystems.place(registration.environment).location
+    if registration.location in {"", here}:
+        return False
+    return not is_alone or filesystems.place(store.root).location != here
+
+
 def register(store: Store, environment: str, entry_ids: Iterable[str], *, named: str = "") -> bool:
     """Register that `environment` (an absolute path) links these entries, or is about to link them. Idempotent.
 
