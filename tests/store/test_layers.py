@@ -338,9 +338,11 @@ import os, sys
 place, layer = sys.argv[1:3]
 del sys.argv[1:3]
 def vanish(event, words):
-    if event in ("os.mkdir", "os.link") and str(words[event == "os.link"]).endswith(place):
+    if event in ("os.mkdir", "os.link", "os.rename") and str(words[event != "os.mkdir"]).endswith(place):
         if os.path.lexists(layer):
             os.rename(layer, layer + ".away")
+            if "KILLED" in os.environ:
+                os.kill(os.getpid(), 9)
 sys.addaudithook(vanish)
 from pepip.__main__ import main
 sys.exit(main())
@@ -367,6 +369,47 @@ def test_a_layer_that_vanishes_during_a_change_leaves_the_environment_as_it_was(
     assert changes(before, snapshot(site.app / ".venv")) == []
     site.install(*words)
     assert site.plays() == "1.0"
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+@pytest.mark.parametrize("place", ["band/guests.py", "site-packages/drum-1.0.dist-info"])
+def test_a_killed_change_is_taken_back_if_the_layer_of_its_entries_has_vanished(site: Site, place: str) -> None:
+    """The next command does that, and says so. When the layer is back, the packages can be installed."""
+    words = ("drum==1.0", "band", "band-guests")
+    site.fill(*words)
+    site.install("horn", variables={})
+    before = snapshot(site.app / ".venv")
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", *words, *site.source]
+    killed = site.reader.run(command, folder=site.app, variables={**site.layers, "KILLED": "1"}, check=False)
+    assert killed.returncode == -9
+
+    said = site.install("horn").stderr
+
+    assert f"was interrupted, and is taken back: {site.layer} no longer has" in said
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    assert [line for line in changes(before, snapshot(site.app / ".venv")) if ".lock" not in line] == []
+    site.install(*words)
+    assert site.plays() == "1.0"
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_change_waits_for_the_layer_of_the_former_entries(site: Site) -> None:
+    """Without them it can't be taken back. The next command with the layer completes it."""
+    site.fill("drum==1.0")
+    site.fill("drum==2.0")
+    site.install("drum==1.0")
+    place = "share/drum/manual.txt"
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", "drum==2.0", *site.source]
+    failed = site.reader.run(command, folder=site.app, variables=site.layers, check=False)
+    assert failed.returncode == 1
+
+    refused = site.install("horn", check=False)
+
+    assert_refused(refused, "can be neither completed nor taken back", f"the layer {site.layer} is not there")
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    site.install("horn")
+    assert site.plays() == "2.0"
+    assert (site.app / ".venv" / place).read_text() == "2.0"
 
 
 @pytest.mark.parametrize(
