@@ -52,8 +52,8 @@ def parse_age(text: str) -> float | None:
 
 def duration(seconds: float) -> str:
     """Return a time in its largest fitting unit: `1 day`, `12 hours`, `40 minutes`."""
-    for name, unit in (("day", 86_400), ("hour", 3600), ("minute", 60)):
-        if seconds >= unit:
+    for name, unit, smaller in (("day", 86_400, 3600), ("hour", 3600, 60), ("minute", 60, 1)):
+        if round(seconds / smaller) * smaller >= unit:  # 3599 seconds are an hour, not 60 minutes
             return count(round(seconds / unit), name)
     return count(round(seconds), "second")
 

@@ -125,17 +125,23 @@ def uv_settings(variables: Mapping[str, str]) -> Iterator[str]:
             if variables.get(name):
                 yield slashed(f"{variables[name]}/uv")
         return
-    yield f"{user_folder(variables, 'XDG_CONFIG_HOME', '.config')}/uv"
+    own = user_folder(variables, "XDG_CONFIG_HOME", ".config")
+    if own:
+        yield f"{own}/uv"
     for folder in (variables.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(os.pathsep):
         yield f"{folder}/uv"
     yield "/etc/uv"
 
 
 def uv_data(variables: Mapping[str, str]) -> str:
-    """Return the folder of the tools and interpreters of uv. Source: uv's documentation of storage."""
+    """Return the folder of the tools and interpreters of uv: `.uv` in the current folder if no home folder is known.
+
+    Source: uv's documentation of storage, and `StateStore::from_settings` of uv 0.13.
+    """
     if sys.platform == "win32":
         return slashed(f"{variables.get('APPDATA', '')}/uv/data")
-    return f"{user_folder(variables, 'XDG_DATA_HOME', '.local/share')}/uv"
+    own = user_folder(variables, "XDG_DATA_HOME", ".local/share")
+    return f"{own}/uv" if own else ".uv"
 
 
 def packages(store_root: str) -> str:

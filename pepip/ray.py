@@ -35,7 +35,7 @@ def hook(runtime_env: dict[str, Any] | None) -> dict[str, Any]:
     command = _command_of_driver()
     if not command or wanted.get("py_executable"):
         return wanted
-    for key in ("pip", "uv"):
+    for key in ("conda", "pip", "uv"):
         if key in wanted:
             raise UsageError(
                 f"`{key}` in the runtime environment can't be used with `pepip run`: "

@@ -87,3 +87,20 @@ def test_a_size_or_age_without_bounds_is_none(digits: int) -> None:
     assert humanized.parse_size("4EB") is None
     assert humanized.parse_size("20GB") == 20e9
     assert humanized.parse_age("8w") == 8 * 7 * 86_400
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 seconds"),
+        (59.4, "59 seconds"),
+        (59.6, "1 minute"),
+        (3569, "59 minutes"),
+        (3599, "1 hour"),
+        (86_399, "1 day"),
+        (36 * 3600, "2 days"),
+    ],
+)
+def test_durations_are_rounded_to_the_unit_that_fits(seconds: float, shown: str) -> None:
+    """Rounding never leaves 60 minutes where an hour is meant."""
+    assert humanized.duration(seconds) == shown

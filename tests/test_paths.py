@@ -207,3 +207,11 @@ def test_uvs_folders_on_other_systems() -> None:
 
     assert list(paths.uv_settings(variables)) == ["/a/uv", "/b/uv", "/c/uv", "/etc/uv"]
     assert paths.uv_data(variables) == "/d/uv"
+
+
+def test_uvs_folders_without_a_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The root folder is no home: nothing in `/uv` belongs to the user."""
+    monkeypatch.setattr(paths, "user_home", lambda _: "")
+
+    assert list(paths.uv_settings({})) == ["/etc/xdg/uv", "/etc/uv"]
+    assert paths.uv_data({}) == ".uv"

@@ -76,9 +76,10 @@ def test_only_options_that_hold_for_workers_are_kept(machine: Machine, tmp_path:
     ("runtime_env", "message"),
     [
         ({"pip": ["emoji"]}, "`pip` in the runtime environment can't be used with `pepip run`"),
+        ({"conda": "base"}, "`conda` in the runtime environment can't be used with `pepip run`"),
         ({"working_dir": "inner"}, "/project/pyproject.toml: it is not in the working_dir"),
     ],
-    ids=["packages of Ray", "a project elsewhere"],
+    ids=["packages of Ray", "an environment of conda", "a project elsewhere"],
 )
 def test_workers_that_would_lack_something_are_refused(
     machine: Machine, project: Path, runtime_env: dict[str, object], message: str

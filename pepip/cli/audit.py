@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     parser.add_argument("--last", action="store_true", help="show the last answers again; ask nothing")
     arguments = parser.read(words)
     options.apply_general_options(arguments)
-    if arguments.osv and (arguments.only or [KINDS[0]]) != [KINDS[0]]:
+    if arguments.osv and not set(arguments.only or ()) <= {KINDS[0]}:
         raise UsageError("OSV records tell nothing of yanked or outdated releases", hint="leave out --only, or --osv")
     store = open_store()
     memory = ScanCache(paths.cache(store.root))
@@ -86,7 +86,7 @@ def _show(found: Audit) -> None:
         tables.show(titles, rows, right=(5,))
     for kind, answer in found.answers.items():
         output.say(f"{_sentence(found, kind)}: {answer.source}, {humanized.day(answer.asked_at)}")
-    for kind in found.unanswered.keys() - found.answers.keys():
+    for kind in sorted(found.unanswered.keys() - found.answers.keys()):
         output.say(f"{kind}: there is no answer yet")
     if found.local:
         local = humanized.count(len(found.local), "distribution is", "distributions are")

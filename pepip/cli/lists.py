@@ -30,6 +30,8 @@ def add_options(parser: Parser) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Raise UsageError for options that contradict each other, or for a file whose format is not known."""
+    if arguments.json and arguments.format not in {None, "json"}:
+        raise UsageError(f"--json contradicts --format {arguments.format}", hint="leave out one of them")
     if not arguments.output:
         return
     from pepip.operations import sheets

@@ -139,13 +139,7 @@ def _keep_seconds(store: Store, arguments: argparse.Namespace) -> float:
     from pepip.operations import undo
 
     if arguments.trash:
-        seconds = undo.trash_seconds(os.environ)
-        if not seconds:
-            raise UsageError(
-                "the trash is off, because PEPIP_TRASH_TIME or the setting `trash` is 0",
-                hint="set PEPIP_TRASH_TIME=1d, run `pepip settings trash=1d`, or use --now in place of --trash",
-            )
-        return seconds
+        return undo.wanted_trash_seconds(os.environ)
     is_for_room = arguments.now or arguments.yes or arguments.dry_run or arguments.max_size is not None
     return 0.0 if is_for_room else undo.default_trash_seconds(store, os.environ)
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shlex
 
-from pepip import humanized, paths
+from pepip import humanized
 from pepip.cli import options, output, tables
 from pepip.cli.stores import open_store
 from pepip.errors import NoStoreError, StoreError, UsageError
+from pepip.tui import formatting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,13 +112,12 @@ def _unshared(store: Store, arguments: argparse.Namespace) -> AdoptionPreview:
 
 
 def _show(found: Reclaimable, choice: Choice | None) -> None:
-    home = paths.user_home(os.environ)
     rows = [
         (
             "x" if choice and bundle.key in choice.keys else "",
             humanized.size(bundle.freed_bytes),
             bundle.title,
-            bundle.environment.replace(f"{home}/", "~/") if home else bundle.environment,
+            formatting.short_path(bundle.environment),
             bundle.cost,
         )
         for bundle in found.bundles

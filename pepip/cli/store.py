@@ -243,7 +243,7 @@ def _remove(words: Sequence[str]) -> int:
     parser.add_argument("--trash", action="store_true", help="keep it in the trash, for `pepip prune --undo`")
     arguments = parser.read(words)
     options.apply_general_options(arguments)
-    keep_seconds = undo.trash_seconds(os.environ) if arguments.trash else 0.0
+    keep_seconds = undo.wanted_trash_seconds(os.environ) if arguments.trash else 0.0
     outcome = store_remove.remove(open_store(), arguments.entry, force=arguments.force, keep_seconds=keep_seconds)
     if arguments.json:
         output.write_json(
@@ -342,7 +342,7 @@ def _repair(words: Sequence[str]) -> int:
         output.say(
             "If uv lacks an index, add --index URL or --find-links DIR, or run this in the project that names it"
         )
-    if not any((repaired.entries, repaired.environments, repaired.failed, repaired.layered, repaired.unproven)):
+    if not any(repaired):
         output.say("Nothing to repair")
     return code
 

@@ -6,7 +6,7 @@ Reads the environment, and changes nothing. `linking` carries the change out.
 from __future__ import annotations
 
 from pepip import paths
-from pepip.environment import contents, obstacles, plan_on_disk, prepared_metadata, without_record
+from pepip.environment import contents, neighbours, obstacles, plan_on_disk, prepared_metadata, without_record
 from pepip.environment.tree import Tree
 from pepip.fast_namedtuple import NamedTuple
 from pepip.plan.merge import merge
@@ -39,7 +39,8 @@ class LinkChange(NamedTuple):
 
     Additions replace files of foreign distributions at the same paths. If `foreign_files_stay`, they don't: another
     tool wrote these files after the additions were first linked. In a recovery, a killed run may have carried out any
-    part of the change, so each existing link is checked.
+    part of the change, so each existing link is checked. If `others_are_as_left`, no other tool has changed the
+    environment since pepip did, and only the links of distributions that the change may affect are looked at.
     """
 
     additions: Sequence[Installation] = ()
@@ -49,15 +50,16 @@ class LinkChange(NamedTuple):
     private: Collection[str] = ()
     foreign_files_stay: bool = False
     is_recovery: bool = False
+    others_are_as_left: bool = False
 
 
 class PlannedChange(NamedTuple):
     """A change, with all facts about the environment that carrying it out needs.
 
-    The environment's links should follow the plan `before` now; a killed run or another tool may have changed them.
-    They follow the plan `after` once the change is complete. `known` has the links that are known to exist already,
-    and the links of `after` whose places hold a file that stays. `entries` are the entries that will be linked, by
-    distribution name.
+    Distributions that the change can't affect are left out: see `_state_of_neighbours`. The environment's links
+    should follow the plan `before` now; a killed run or another tool may have changed them. They follow the plan
+    `after` once the change is complete. `known` has the links that are known to exist already, and the links of
+    `after` whose places hold a file that stays. `entries` are the entries that will be linked, by distribution name.
 
     `staying_entries` are linked before and after. `with_changed_folders` are those of them of which other folders are
     linked whole afterwards; all of them, if the links perhaps differ from `before`. `staying_foreign` are the foreign
@@ -105,6 +107,7 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
     # If two additions have a script of the same name, the script of the later one stays.
     additions = sorted(change.additions, key=lambda item: item.entry.name)
     change = change._replace(additions=additions)
+    state = _state_of_neighbours(environment, state, change)
     start = _look(environment, state, change)
     staying = start.staying.linked
     entries = {**staying, **{item.entry.name: item.entry for item in additions}}
@@ -131,6 +134,22 @@ def plan(environment: Environment, store_roots: StoreRoots, state: LinkState, ch
         whole_before=whole_before,
         whole_after=whole_after,
     )
+
+
+def _state_of_neighbours(environment: Environment, state: LinkState, change: LinkChange) -> LinkState:
+    """Return the state without distributions that have no folder and no script in common with changed ones.
+
+    So a change costs by what it changes, and not by the size of the environment. The state stays whole if links of
+    others may have to be corrected, and if uv changes files in the same step.
+    """
+    arriving = [item.entry for item in change.additions]
+    names = {*(item.name for item in change.removals), *(entry.name for entry in arriving)}
+    is_by_uv = change.reserved or change.private or change.leaving != without_record.NOTHING
+    if change.is_recovery or is_by_uv or not (names and change.others_are_as_left):
+        return state
+    near = neighbours.of(environment, names, arriving, state.linked, state.foreign)
+    linked = {name: entry for name, entry in state.linked.items() if name in near}
+    return LinkState(linked, [item for item in state.foreign if item.name in near])
 
 
 def _look(environment: Environment, state: LinkState, change: LinkChange) -> _Start:

@@ -264,6 +264,18 @@ def files_of(environment: Environment, distribution: Installed) -> list[str]:
     return [path for path, _ in _rows_inside(environment, distribution)]
 
 
+def first_parts(environment: Environment, distribution: Installed) -> tuple[set[str], set[str]]:
+    """Return the names in site-packages that a distribution's RECORD lists, with or without paths below them.
+
+    Also return the listed paths outside of site-packages, relative to the environment's root. Paths outside of the
+    environment are left out, as in uv.
+    """
+    base = environment.interpreter.site_packages
+    listed = [row.path for row in _rows(environment.site_packages, distribution)]
+    outside = {record.in_environment(path, base) for path in listed if path.startswith(("..", "/"))}
+    return {path.partition("/")[0] for path in listed if not path.startswith(("..", "/"))}, outside - {""}
+
+
 def intact_files(environment: Environment, distribution: Installed, among: Collection[str]) -> list[str]:
     """Return the paths in `among` that are files of a distribution and have the hash that its RECORD lists.
 

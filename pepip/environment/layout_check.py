@@ -7,6 +7,7 @@ it forever. If a link is in the place of a folder, an installer writes to the li
 from __future__ import annotations
 
 import os
+import time
 
 from pepip import paths
 from pepip.environment import contents
@@ -15,30 +16,63 @@ from pepip.host import links
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from pepip.model import Environment, StoreRoots
 
-_READ_AT_START = (".pth", ".start", ".egg-link", ".egg-info")
+_METADATA = ".dist-info"
+_FILES = (".pth", ".start", ".egg-link", ".egg-info")
+_LAG_NS = 2_000_000_000
 
 
-def check(root: str, store_roots: StoreRoots | None = None) -> None:
+def check(root: str, store_roots: StoreRoots | None = None, known: Collection[str] = ()) -> set[str]:
     """Raise VenvError if a pipe, a device or a socket is in the place of a file that uv and Python read.
 
     Raise it also if uv's lock is a link, because uv would follow the link and make a file at its target. Links into
     the store at `store_roots` are trusted. A `root` that does not exist is no error.
+
+    Return the states of folders of metadata in which every file stays a file, until another one takes its place. That
+    changes the folder's state. Folders whose states are `known` from an earlier check are not read again.
     """
     for path in (root, f"{root}/pyvenv.cfg"):
         if not (os.path.isfile(path) or os.path.isdir(path) or not os.path.exists(path)):
             raise VenvError(f"{path} is neither a file nor a folder", hint="move it away")
     if links.read_link(paths.environment_lock(root)):
         raise VenvError(f"the environment {root} is damaged: {root}/.lock is a link", hint="remove it")
-    for child in _files_read(root):
-        if not _is_readable(child) and not (store_roots and contents.linked_entry(child.path, store_roots)):
-            raise VenvError(
-                f"the environment {root} is damaged: {child.path} is no file",
-                hint="remove it, and install its distribution again",
-            )
+    found = set()
+    for child in _read_at_start(root):
+        if not child.name.endswith(_METADATA):
+            _is_lasting(child, root, store_roots)
+            continue
+        status = links.status_of(child)
+        state = f"{status.st_dev} {status.st_ino} {status.st_mtime_ns} {status.st_ctime_ns}"
+        if state in known:
+            found.add(state)
+            continue
+        are_lasting = [_is_lasting(file, root, store_roots) for file in _children(child.path)]
+        if all(are_lasting) and links.is_folder(status) and not _may_change_unseen(status):
+            found.add(state)
+    return found
+
+
+def _is_lasting(child: os.DirEntry[str], root: str, store_roots: StoreRoots | None) -> bool:
+    """Tell whether a file is no link, or a link into the store. Raises VenvError if it can't be read."""
+    is_link = links.is_link(child)
+    is_stored = is_link and bool(store_roots and contents.linked_entry(child.path, store_roots))
+    if not is_stored and not _is_readable(child):
+        raise VenvError(
+            f"the environment {root} is damaged: {child.path} is no file",
+            hint="remove it, and install its distribution again",
+        )
+    return is_stored or not is_link
+
+
+def _may_change_unseen(status: os.stat_result) -> bool:
+    """Tell whether a folder may still change without getting another time: it changed just now.
+
+    File systems stamp by a clock that lags, some in units of two seconds.
+    """
+    return time.time_ns() - max(status.st_mtime_ns, status.st_ctime_ns) < _LAG_NS
 
 
 def check_frame(environment: Environment) -> None:
@@ -70,18 +104,14 @@ def link_that_leads_out(root: str, folders: Iterable[str]) -> str:
     return ""
 
 
-def _files_read(root: str) -> Iterator[os.DirEntry[str]]:
-    """Yield the files that uv and Python read: metadata, and files such as `.pth` that name more folders."""
+def _read_at_start(root: str) -> Iterator[os.DirEntry[str]]:
+    """Yield what uv and Python read: folders of metadata, and files such as `.pth` that name more folders."""
     try:
         folders = contents.site_packages_of(root)
     except OSError:
         return  # the code that needs these folders reports the error
     for folder in folders:
-        for child in _children(folder):
-            if child.name.endswith(".dist-info"):
-                yield from _children(child.path)
-            elif child.name.endswith(_READ_AT_START):
-                yield child
+        yield from (child for child in _children(folder) if child.name.endswith((_METADATA, *_FILES)))
 
 
 def _children(folder: str) -> list[os.DirEntry[str]]:

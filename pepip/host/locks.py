@@ -45,10 +45,12 @@ def held(
         except OSError as error:
             _close(descriptor)
             raise failure(error, path) from error
+        folder = _take_lock_folder(path, shared=shared) if writes and not is_locked else None
         if _still_leads_to_file(descriptor, path):
             break
-        _close(descriptor)  # the file was removed during the wait: another file has its name now
-    folder = _take_lock_folder(path, shared=shared) if writes and not is_locked else None
+        _close(descriptor)  # the file was removed during the wait: another file has its name now, or none
+        if folder is not None:
+            folder.release()
     try:
         yield is_locked or folder is not None
     finally:

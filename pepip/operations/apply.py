@@ -32,9 +32,6 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 
-_MOST_ATTEMPTS = 20  # another tool may change the environment while a run decides
-
-
 def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     """Return the summary of a change without making it.
 
@@ -48,7 +45,7 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
 
         with contextlib.suppress(OSError, PepipError):
             recover.complete_interrupted(store, environment.root)
-    work = job.decide(contents.installed(environment, store.known_roots), lambda: None)
+    work = deciding.undisturbed(environment, lambda: deciding.decide(store, job, environment).work)
     have = acquire.lookup(store, work.shared, environment)
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
@@ -204,10 +201,14 @@ def _change(
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
 
-    for _ in range(_MOST_ATTEMPTS):
+    for _ in range(deciding.MOST_ATTEMPTS):
         yield Progress("resolve")
         journal.wait(environment.root)
-        decision = first or deciding.decide(store, job, environment)
+        try:
+            decision = first or deciding.decide(store, job, environment)
+        except deciding.DisturbedError:
+            deciding.wait_for_others(environment.root)
+            continue
         first = None
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence, is_of_uv=True)
@@ -227,10 +228,9 @@ def _change(
             present = contents.installed(environment, store.known_roots)
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
-        if not is_new:  # a new environment may never be changed again
-            from pepip.operations import linked_entries
+        from pepip.operations import linked_entries
 
-            linked_entries.note(store, environment.root, [item.entry_id for item in present if item.entry_id])
+        linked_entries.note(store, environment.root, present, is_new=is_new)
         return _summary(environment, _with_versions(supply.work, present), supply.acquired, dry_run=False)
     raise PepipError(
         f"another tool keeps changing {environment.root}, so pepip can't change it",

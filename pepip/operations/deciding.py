@@ -5,9 +5,13 @@ A decision holds for one state of an environment. The code that carries it out m
 
 from __future__ import annotations
 
+import contextlib
+
+from pepip import paths
 from pepip.environment import contents, journal
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
+from pepip.host import locks
 from pepip.model import Artifact
 from pepip.store import venv_times
 from pepip.uv.request import Request
@@ -15,6 +19,7 @@ from pepip.uv.request import Request
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
+    from typing import TypeVar
 
     from pepip.model import Environment, Installed
     from pepip.operations.reporting import Progress
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
     from pepip.uv.dry_run_output import Change, Changes
     from pepip.uv.request import ProjectRequest
     from pepip.uv.required_hashes import Demands
+
+    Answer = TypeVar("Answer")
+
+MOST_ATTEMPTS = 20  # another tool may change the environment while uv reads it
 
 
 class Work(NamedTuple):
@@ -143,19 +152,14 @@ def decide_first(
     def check(present: Sequence[Installed]) -> None:
         from pepip.operations import linked_entries
 
-        linked_entries.recall(store, environment.root)
+        linked_entries.recall(store, environment.root, lambda: present)
         if linked_entries.have_losses(store, environment, present):
             raise _LostEntryError
         meanwhile()
 
-    seen = contents.fingerprint(environment)
     try:
         return decide(store, job, environment, check)
-    except _LostEntryError:
-        return None
-    except UvError:
-        if contents.fingerprint(environment) == seen:
-            raise
+    except (_LostEntryError, DisturbedError):
         return None
 
 
@@ -169,8 +173,53 @@ def decide(
     environment: Environment,
     check: Callable[[Sequence[Installed]], None] | None = None,
 ) -> Decision:
-    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision."""
+    """Let uv decide, and `check` the distributions meanwhile. An error of `check` ends the decision.
+
+    Raises DisturbedError if another process changed the environment meanwhile and uv failed.
+    """
     changed_at_ns = venv_times.modified_ns(environment.site_packages)
     seen = contents.fingerprint(environment)
     present = contents.installed(environment, store.known_roots)
-    return Decision(environment, changed_at_ns, seen, present, job.decide(present, lambda: check and check(present)))
+    with _disturbances_named(environment, seen):
+        work = job.decide(present, lambda: check and check(present))
+    return Decision(environment, changed_at_ns, seen, present, work)
+
+
+class DisturbedError(UvError):
+    """Another process changed an environment while uv read it, and uv failed. The fields are those of uv's error.
+
+    uv waits for other processes only where the file system has locks. Other tools never wait.
+    """
+
+
+@contextlib.contextmanager
+def _disturbances_named(environment: Environment, fingerprint: tuple[int, frozenset[str]]) -> Iterator[None]:
+    try:
+        yield
+    except UvError as error:
+        if contents.fingerprint(environment) == fingerprint and not journal.is_under_way(environment.root):
+            raise
+        raise DisturbedError(
+            error.message, output=error.output, exit_code=error.exit_code, hint=error.hint
+        ) from error
+
+
+def undisturbed(environment: Environment, ask: Callable[[], Answer]) -> Answer:
+    """Return uv's answer about an environment. `ask` calls uv, and is called again after a DisturbedError of uv.
+
+    Raises UvError.
+    """
+    for _ in range(MOST_ATTEMPTS):
+        try:
+            with _disturbances_named(environment, contents.fingerprint(environment)):
+                return ask()
+        except DisturbedError:  # noqa: PERF203 - each call can fail by itself
+            wait_for_others(environment.root)
+    return ask()
+
+
+def wait_for_others(root: str) -> None:
+    """Wait until no other run of pepip changes the environment at `root`, and no uv where uv has locks."""
+    journal.wait(root)
+    with locks.held(paths.environment_lock(root)):
+        pass

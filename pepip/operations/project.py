@@ -12,7 +12,7 @@ import os
 import time
 
 from pepip import paths
-from pepip.environment import contents, layout_check, project_venv, venv_id
+from pepip.environment import contents, project_venv, venv_id
 from pepip.errors import UvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import files
@@ -126,7 +126,7 @@ def _plan(store: Store, request: ProjectRequest) -> _Plan:
         known = question.recall()
         if known is not None:
             return _Plan(known.preview, question, known.artifacts)
-    return _Plan(_preview(request, functools.partial(_read_ahead, store)), question)
+    return _Plan(_preview(store, request), question)
 
 
 def _rehearsed(
@@ -297,16 +297,14 @@ def _read_ahead(store: Store) -> None:
     apply.load_modules()
     name = os.environ.get("UV_PROJECT_ENVIRONMENT") or ".venv"
     root = project_venv.meant_by(os.path.join(settings.project_folder(), name))
-    linked_entries.recall(store, root)
     with contextlib.suppress(OSError):
-        for item in contents.distributions_below(root, store.known_roots):
-            linked_entries.entry_of(store, item)
+        linked_entries.recall(store, root, lambda: contents.distributions_below(root, store.known_roots))
 
 
-def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.SyncPreview:
+def _preview(store: Store, request: ProjectRequest) -> project.SyncPreview:
     """Ask uv for its plan, and ask again if another run made, replaced or removed the environment meanwhile.
 
-    A half-made environment would mislead uv. `meanwhile` is called while uv works. Raises UvError or VenvError.
+    A half-made environment would mislead uv. Raises UvError or VenvError.
     """
     if request.script:
         return scripts.preview(request)
@@ -316,12 +314,12 @@ def _preview(request: ProjectRequest, meanwhile: Callable[[], None]) -> project.
     if active and "--active" in request.sync_options:
         roots.add(os.path.abspath(active))
     for root in roots:
-        layout_check.check(root)
+        venvs.check_layout(root, store)
     while True:
         venv_creation.remove_unfinished(roots)
         before = venv_creation.state(roots)
         try:
-            planned = project.preview(request, meanwhile)
+            planned = project.preview(request, functools.partial(_read_ahead, store))
         except UvError:
             if venv_creation.state(roots) == before:
                 raise

@@ -49,8 +49,11 @@ def relink(
             reserved=reserved,
             private={*private, *installed},
             foreign_files_stay=foreign_files_stay,
+            others_are_as_left=linked_entries.is_as_left(store, environment),
         )
         change_links(store, environment, present, change)
+        if not private:  # otherwise uv is about to change the environment
+            linked_entries.note_as_left(store, environment)
         new = [addition.entry for addition in additions]
         store.each(lambda entry: entries.note_linked(store, entry), new)
     if any(addition.mode for addition in additions):

@@ -58,6 +58,17 @@ def trash_seconds(variables: Mapping[str, str]) -> float:
     return seconds
 
 
+def wanted_trash_seconds(variables: Mapping[str, str]) -> float:
+    """Return the time for which the trash keeps a removal that asks for the trash. Raises UsageError if it is off."""
+    seconds = trash_seconds(variables)
+    if not seconds:
+        raise UsageError(
+            f"the trash is off, because {_TIME} or the setting `trash` is 0",
+            hint=f"set {_TIME}=1d, run `pepip settings trash=1d`, or leave out --trash",
+        )
+    return seconds
+
+
 def default_trash_seconds(store: Store, variables: Mapping[str, str]) -> float:
     """Return the time for which the trash keeps a removal by default: 0 if less than a fifth of the disk is free."""
     return trash_seconds(variables) if trash.has_room(store) else 0.0

@@ -52,12 +52,10 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     installed = contents.installed(environment, store.known_roots)
 
     def read_ahead() -> None:
-        linked_entries.recall(store, root)
-        for item in installed:
-            linked_entries.entry_of(store, item)
+        linked_entries.recall(store, root, lambda: installed)
         apply.load_modules()
 
-    removed = resolve.removals(request, environment, read_ahead)
+    removed = deciding.undisturbed(environment, lambda: resolve.removals(request, environment, read_ahead))
     going = {item.name for item in removed}
     present = {item.name for item in installed}
     named = [match[0] for match in map(_NAME.match, request.packages) if match and "/" not in match.string]

@@ -220,11 +220,24 @@ def open_environment(root: str, store: Store, *, is_new: bool = False) -> Enviro
     `is_new` says that this run has just made it. Raises VenvError if it can't be used, StoreError if it is the store.
     """
     refuse_the_store(root, store)
-    layout_check.check(root, store.known_roots)
+    check_layout(root, store)
     facts, tags = interpreter.inspect(root, paths.cache(store.root), is_new=is_new)
     environment = Environment(root, facts, tuple(tags))
     layout_check.check_frame(environment)
     return environment
+
+
+def check_layout(root: str, store: Store) -> None:
+    """Check the environment at `root` as `layout_check.check` does. Folders checked before are not read again."""
+    answers = answer_cache.AnswerCache(paths.cache(store.root))
+    key = answer_cache.key("layout", root, ignored=os.environ)  # one file for each environment
+    known = set((answers.recall(key) or "").splitlines())
+    found = layout_check.check(root, store.known_roots, known)
+    if len(found - known) * _STATES_PER_CHANGE > len(found):
+        answers.remember(key, "\n".join(found), answer_cache.states([f"{root}/pyvenv.cfg"]))
+
+
+_STATES_PER_CHANGE = 8  # states are noted anew if more than one in eight has changed
 
 
 def check_writable(environment: Environment) -> None:

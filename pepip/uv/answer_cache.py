@@ -51,6 +51,13 @@ class AnswerCache:
         """Return the last answer, also if its evidence has changed. None if there is none."""
         return self._read(key)[1]
 
+    def is_recent(self, key: str, seconds: int) -> bool:
+        """Tell whether an answer was kept less than so many seconds ago. Does not read it."""
+        try:
+            return 0 <= time.time() - os.stat(f"{self._folder}/{key}").st_mtime < seconds
+        except OSError:
+            return False
+
     def _read(self, key: str) -> tuple[str, str | None]:
         """Return the evidence of an answer, and the answer. It is None if there is none."""
         try:

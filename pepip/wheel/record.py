@@ -77,6 +77,8 @@ def in_environment(path: str, site_packages: str) -> str:
 
     RECORD has it relative to the folder `site_packages`, which is itself relative to the environment.
     """
+    if path[:1] not in {"", ".", "/"} and _is_plain(path) and "\\" not in path and "\0" not in path:
+        return f"{site_packages}/{path}"  # so for nearly every path: a RECORD may have ten thousand
     place = os.path.normpath(f"{site_packages}/{path}").replace(os.sep, "/")
     return place if paths.is_inside(place) and not path.startswith("/") else ""
 

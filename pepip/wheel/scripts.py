@@ -68,10 +68,14 @@ def shebang(interpreter: str, *, relocatable: bool = False) -> bytes:
 
 
 def body(launcher: bytes) -> bytes:
-    """Return the text of a launcher from the newline after its interpreter line or lines."""
-    end = b"\n" if not launcher.startswith(b"#!/bin/sh\n") else b"\n' '''"
-    position = launcher.index(end)
-    return launcher[position:] if end == b"\n" else launcher[position + len(end) :]
+    """Return the text of a launcher from the newline after its interpreter line or lines, empty if they never end."""
+    if launcher.startswith(b"#!/bin/sh\n"):
+        return launcher.partition(_END_OF_SHELL)[2]
+    _, newline, rest = launcher.partition(b"\n")
+    return newline + rest
+
+
+_END_OF_SHELL = b"\n' '''"
 
 
 def wants_interpreter(content: bytes) -> bool:
@@ -86,13 +90,15 @@ def is_of_environment(content: bytes) -> bool:
     """Tell whether a `.data` script begins with the line by which an installer starts one environment's interpreter.
 
     No wheel has such a line. A line that names an interpreter of the system does not count, because some wheels have
-    it.
+    it. Nor does a line without an end: installers end it.
     """
-    first, _, rest = content.partition(b"\n")
+    first, newline, rest = content.partition(b"\n")
+    if not newline:
+        return False
     if sys.platform == "win32" and first[:2] == b"#!" and first[3:4] == b":":  # a drive; its path may have spaces
         return first.replace(b"\\", b"/").rpartition(b"/")[2].startswith(b"python")
     if first == b"#!/bin/sh":
-        return rest.startswith(b"'''exec' ")
+        return rest.startswith(b"'''exec' ") and _END_OF_SHELL in rest
     folder, _, name = first.partition(b" ")[0].rpartition(b"/")
     return folder.startswith(b"#!/") and name.startswith(b"python") and folder[2:] not in _FOLDERS_OF_SYSTEM
 

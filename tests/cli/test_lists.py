@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.support.refusals import assert_refused
 from tests.support.wheels import Wheel
 from tests.support.workbench import Workbench
 
@@ -116,3 +117,11 @@ def test_growth_has_todays_sample_and_the_prunes(workbench: Workbench) -> None:
     assert [prune["entries"] for prune in day["prunes"]] == [1]
     assert len(workbench.pepip("savings", "--growth").stdout.splitlines()) == 2
     assert workbench.pepip("savings", "--days", "3", check=False).returncode == 2
+
+
+@pytest.mark.parametrize("command", [("store", "list"), ("projects",)])
+def test_two_formats_contradict_each_other(workbench: Workbench, command: tuple[str, ...]) -> None:
+    """`--json` means one of them."""
+    refused = workbench.pepip(*command, "--json", "--format", "csv", check=False)
+
+    assert_refused(refused, "--json contradicts --format csv", "leave out one of them")

@@ -543,6 +543,17 @@ def test_remove_takes_one_orphan_out(workbench: Workbench, named: str) -> None:
     assert workbench.leftovers() == []
 
 
+def test_remove_refuses_to_use_a_trash_that_is_off(workbench: Workbench) -> None:
+    """The entry would be gone for good, though the user wants to keep it for an undo."""
+    add(workbench, "horn")
+    off = replace(workbench, variables={"PEPIP_TRASH_TIME": "0"})
+
+    refused = off.pepip("store", "remove", "horn", "--trash", check=False)
+
+    assert_refused(refused, "the trash is off", "PEPIP_TRASH_TIME=1d")
+    assert workbench.entries() == ["horn-1.0"]
+
+
 def test_remove_refuses_a_linked_entry(workbench: Workbench) -> None:
     """The refusal names the environments, and nothing changes.
 

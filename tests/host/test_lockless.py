@@ -173,6 +173,37 @@ def test_a_lock_file_that_another_node_has_replaced_is_locked_anew(tmp_path: Pat
         os.close(new)
 
 
+WAITING = """
+import os, sys, threading, time
+from pepip.host import locks
+
+path = sys.argv[1]
+marks = os.path.join(os.path.dirname(path), ".pepip-locks", os.path.basename(path))
+
+def hold():
+    with locks.held(path, remove=True) as is_locked:
+        print(is_locked, os.path.exists(path))
+
+open(path, "x").close()
+waiting = threading.Thread(target=hold)
+with locks.taken_if_free(path) as is_free:
+    waiting.start()
+    while not any(name.startswith(".") for name in os.listdir(marks)):
+        time.sleep(0.01)
+waiting.join()
+print(is_free, os.path.exists(path))
+"""
+"""Waits for a lock whose file its holder removes."""
+
+
+@pytest.mark.parametrize("ground", [WAYS[1]], ids=str, indirect=True)
+def test_a_lock_made_of_folders_has_its_file_again_when_a_wait_is_over(ground: Workbench) -> None:
+    """A run's folder without a lock file counts as abandoned, so another run would remove it."""
+    waiter = start(ground, "-c", WAITING, ground.folder / "1-2.lock")
+
+    assert waiter.communicate(timeout=60)[0] == "True True\nTrue False\n"
+
+
 APPS = [f"app-{number}" for number in range(5)]
 
 

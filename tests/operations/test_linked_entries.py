@@ -62,3 +62,26 @@ def test_a_link_is_noted_only_once_in_an_hour(machine: Machine, project: Path, i
 
     assert times[1][0] == times[1][1]
     assert times[2][0] > times[2][1]
+
+
+def test_the_first_change_of_a_new_environment_reads_no_document_of_the_others(
+    machine: Machine, project: Path, interpreter: Path
+) -> None:
+    """New environments with the same entries share one cached file, and a changed one gets its own."""
+    project.mkdir(parents=True, exist_ok=True)
+    drum, horn, flute = (Wheel(name, "1.0").write(project.parent) for name in ("drum", "horn", "flute"))
+    for name in ("one", "other"):
+        machine.pepip("venv", "--python", interpreter, name, folder=project)
+        machine.pepip("install", "--venv", name, drum, horn, folder=project)
+    shared = list(machine.store.glob("cache/answers-*/entries-*"))
+    (document,) = machine.store.glob("packages/*/drum-1.0/pepip-entry.json")
+    before = document.stat()
+    document.chmod(0o600)
+    document.write_bytes(b"x" * before.st_size)  # the same inode
+    os.utime(document, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    unnoticed = machine.pepip("install", "--venv", "other", flute, folder=project)
+
+    assert "warning" not in unnoticed.stderr
+    assert len(shared) == 1
+    assert len(list(machine.store.glob("cache/answers-*/entries-*"))) == 2

@@ -246,3 +246,23 @@ def test_on_windows_the_first_line_is_plain(monkeypatch: pytest.MonkeyPatch) -> 
     assert scripts.is_of_environment(script)
     assert scripts.restored(script) == b"#!python\nprint(1)\n"
     assert not scripts.is_of_environment(b"#!C:/tools/perl.exe\n")
+
+
+FIRST = st.sampled_from(
+    [b"#!/home/x/.venv/bin/python", b"#!/bin/sh\n'''exec' '/x/python'", b"#!C:/x/python.exe", b"#!python"]
+)
+
+
+@given(FIRST, st.sampled_from([b"", b"\n", b"\n' '''", b"\n' '''\n"]), st.binary(max_size=20))
+@example(b"#!/home/x/.venv/bin/python", b"", b"")
+@example(b"#!/bin/sh\n'''exec' '/x/python'", b"", b"")
+def test_a_script_of_any_content_is_restored_or_kept(first: bytes, end: bytes, rest: bytes) -> None:
+    """People edit scripts. A first line that never ends comes from no installer, so it stays as it is."""
+    script = first + end + rest
+
+    restored = scripts.restored(script)
+
+    if scripts.is_of_environment(script):
+        assert restored == b"#!python" + scripts.body(script)
+    else:
+        assert restored == scripts.canonical(script)
