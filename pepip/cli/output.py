@@ -297,7 +297,8 @@ def fail(error: PepipError) -> int:
 
 def fail_in_system(error: OSError) -> int:
     """Print an error of the operating system, and the path that it concerns. Returns the exit code."""
-    place = error.filename2 or error.filename
+    is_of_source = isinstance(error.filename, str) and not os.path.lexists(error.filename)
+    place = error.filename if is_of_source else error.filename2 or error.filename
     reason = error.strerror or str(error)
     _tell("error:", "1;31", f"{reason}{f': {place}' if place else ''}")
     layer = _layer_of(place) if isinstance(place, str) else ""

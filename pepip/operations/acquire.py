@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
 
@@ -53,11 +54,12 @@ def lookup(store: Store, artifacts: Sequence[Artifact], environment: Environment
             store, name=artifact.name, version=artifact.version, identity=artifact.identity, buckets=known
         )
         if entry is not None:
-            if not paths.is_layered(entry.id) and os.stat(entry.path).st_mode & 0o200:
-                from pepip.store import publish
+            with contextlib.suppress(FileNotFoundError):  # pruned meanwhile, so it is missing
+                if not paths.is_layered(entry.id) and os.stat(entry.path).st_mode & 0o200:
+                    from pepip.store import publish
 
-                publish.complete(store, entry)
-            found[artifact.name] = entry
+                    publish.complete(store, entry)
+                found[artifact.name] = entry
 
     if store.has_remote:
         from pepip.host import parallel

@@ -6,6 +6,7 @@ For an environment that can't be reached, the entries noted in the registry stan
 from __future__ import annotations
 
 import os
+from collections import Counter
 
 from pepip import humanized, paths
 from pepip.environment import contents, detached_copies, journal, project_venv, purposes, swap, venv_id
@@ -132,8 +133,17 @@ def take(store: Store, *, memory: ScanCache | None = None, with_layers: bool = F
     registered = registry.registrations(store)
     readable = [(item, purposes.of(item.environment, item.named)) for item in registered if not item.is_damaged]
     abandoned = _abandoned(readable)
+    counts = Counter((item.environment, item.id) for item, _ in readable)
     projects = [
-        _look(store, item, purpose, ids, memory, is_abandoned=item.environment in abandoned)
+        _look(
+            store,
+            item,
+            purpose,
+            ids,
+            memory,
+            is_abandoned=item.environment in abandoned,
+            is_alone=counts[item.environment, item.id] == 1,
+        )
         for item, purpose in readable
     ]
     roots = [root for item in registered for root in (item.environment, item.named) if root]
@@ -150,6 +160,7 @@ def _look(
     memory: ScanCache | None,
     *,
     is_abandoned: bool,
+    is_alone: bool,
 ) -> KnownVenv:
     """Return the state of one registered environment, and the entries that it links."""
     root = registration.environment
@@ -183,6 +194,9 @@ def _look(
     made = frozenset(item.source_id for item in packages if item.source_id)
     python = python_of(root)
     every |= made
+    rest = (recorded or frozenset()) - every
+    if rest and registry.may_be_copied(store, registration, is_alone=is_alone):
+        every |= rest
     return KnownVenv(root, registration.project, python, state, reason, tuple(packages), every, registration, purpose)
 
 

@@ -26,12 +26,9 @@ def refuse_without_layers(store: Store, environment: Environment, lost: Iterable
 
 def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
     """Yield a sentence on the lost distributions of the store and of each layer."""
-    by_root: dict[str, list[str]] = {}
-    for item in lost:
-        by_root.setdefault(paths.layer_of(item.entry_id), []).append(item.name)
     named = {layer.root for layer in store.layers}
     away = store.layers_away()
-    for root, found in by_root.items():
+    for root, found in _by_layer(lost).items():
         names = ", ".join(found)
         it, was = ("it", "it was") if len(found) == 1 else ("them", "they were")
         if not root:
@@ -45,13 +42,22 @@ def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
 
 
 def waiting(store: Store, environment: Environment, missing: Sequence[Installed]) -> StoreError:
-    """Return the error for distributions that can't be fetched again, and whose layer is away or no longer named."""
-    root = paths.layer_of(missing[0].entry_id)
-    names = humanized.listed([item.name for item in missing])
-    reason = store.layers_away().get(root)
-    said = f"the layer {root} {reason}" if reason else f"{root} is no longer a layer"
+    """Return the error for distributions that can't be fetched again, and whose layers can't be used."""
+    away = store.layers_away()
+    said, remedies = [], set()
+    for root, names in _by_layer(missing).items():
+        reason = f"the layer {root} {away[root]}" if root in away else f"{root} is no longer a layer"
+        said.append(f"{humanized.listed(names)} could not be fetched again, and {reason}")
+        remedies.add("make the layer available again" if root in away else "name the layer again")
     return StoreError(
-        f"{names} could not be fetched again, and {said}",
-        hint=f"{'make' if reason else 'name'} the layer{' available' if reason else ''} again, or install into "
-        f"{environment.root} from the original source",
+        "; ".join(said),
+        hint=", ".join((*sorted(remedies), f"or install into {environment.root} from the original source")),
     )
+
+
+def _by_layer(lost: Iterable[Installed]) -> dict[str, list[str]]:
+    """Return the names of lost distributions by the layer of their entries, empty for the store."""
+    found: dict[str, list[str]] = {}
+    for item in lost:
+        found.setdefault(paths.layer_of(item.entry_id), []).append(item.name)
+    return found

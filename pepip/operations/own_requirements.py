@@ -75,10 +75,12 @@ def _of_group(groups: dict[str, Any], group: str, above: tuple[str, ...]) -> lis
 def _of_tool(document: dict[str, Any]) -> Iterator[OwnRequirement]:
     rows = _table(document.get("tool")).get("requirements")
     for row in rows if isinstance(rows, list) else ():
-        if isinstance(row, dict) and isinstance(row.get("name"), str):
-            extras = [extra for extra in row.get("extras", ()) if isinstance(extra, str)]
-            shown = f"[{','.join(extras)}]" if extras else ""
-            yield from _parsed([f"{row['name']}{shown}{row.get('specifier', '')}"], "the tool")
+        known = _table(row)
+        name, extras, specifier = (known.get(key) for key in ("name", "extras", "specifier"))
+        if isinstance(name, str):
+            named = [extra for extra in extras if isinstance(extra, str)] if isinstance(extras, list) else []
+            shown = f"[{','.join(named)}]" if named else ""
+            yield from _parsed([f"{name}{shown}{specifier if isinstance(specifier, str) else ''}"], "the tool")
 
 
 def _parsed(lines: object, place: str) -> Iterator[OwnRequirement]:

@@ -1,11 +1,11 @@
-"""The user's settings of the app, in a TOML file. pepip writes the whole file, and says so in its first line.
+"""The user's settings of the app, in a TOML file. pepip changes single values in it, and leaves the rest as it is.
 
 If the file can't be read, the defaults hold, and pepip never overwrites it.
 """
 
 from __future__ import annotations
 
-import json
+import math
 import os
 
 from pepip import humanized
@@ -16,9 +16,12 @@ from pepip.host import files
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from typing import Any
+    from typing import Any, TypeAlias
 
-_HEAD = "# Written whole by `pepip settings` and `pepip ui`: comments are not kept.\n"
+    _Value: TypeAlias = str | bool | list[str]
+
+_HEAD = "# `pepip settings` and `pepip ui` change single values here. All else stays as it is.\n"
+_OLD_HEAD = "# Written whole by `pepip settings` and `pepip ui`: comments are not kept.\n"
 _MOST_BYTES = 1 << 16
 _FILTER = "filter."
 
@@ -28,7 +31,7 @@ class Preferences(NamedTuple):
 
     `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps removed entries, such
     as `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more`
-    has settings of another version of pepip, which are kept as they are.
+    has settings of another version of pepip that are a text, a number, or true or false.
     """
 
     theme: str = ""
@@ -82,8 +85,11 @@ def _checked(place: str, document: dict[str, Any]) -> Preferences:
         raise _unreadable(place, '`trash` is no time such as "7d"')
     if not isinstance(bell, bool):
         raise _unreadable(place, "`bell` is neither true nor false")
-    more = {key: value for key, value in document.items() if isinstance(value, str | int | float | bool)}
-    return Preferences(theme, tuple(hidden), filters, trash, bell, more)
+    return Preferences(theme, tuple(hidden), filters, trash, bell, dict(filter(_is_plain, document.items())))
+
+
+def _is_plain(item: tuple[str, object]) -> bool:
+    return isinstance(item[1], str | int) or (isinstance(item[1], float) and math.isfinite(item[1]))
 
 
 _DEFAULTS: Mapping[str, Any] = {"theme": "", "hidden": [], "filters": {}, "trash": "", "bell": True}
@@ -102,32 +108,54 @@ def _unreadable(place: str, reason: str) -> UsageError:
 
 
 def write(settings: Preferences, place: str = "") -> None:
-    """Write the file in one step. Raises PepipError if that fails.
+    """Write these settings into the file, in one step. Its other settings and its comments stay.
 
-    Raises UsageError if the present file can't be read, or if a text can't be written as UTF-8.
+    Raises UsageError if the present file can't be read, if a text can't be written as UTF-8, or if a setting is
+    written there in a way that pepip can't change. Raises PepipError if the file can't be written.
     """
     place = place or path()
-    read(place)
-    rows = {"theme": settings.theme, "hidden": list(settings.hidden), "trash": settings.trash}
-    lines = [_HEAD, *(_row(key, value) for key, value in rows.items() if value)]
-    lines += [] if settings.rings else [_row("bell", False)]
-    lines += [_row(key, value) for key, value in sorted(settings.more.items())]
-    if settings.filters:
-        lines += ["\n[filters]\n", *(_row(name, line) for name, line in sorted(settings.filters.items()))]
+    before = read(place)
+    present, wanted = _values(before), _values(settings)
+    rows: dict[tuple[str, ...], _Value | None] = {
+        (key,): None if value == _DEFAULTS[key] else value for key, value in wanted.items() if value != present[key]
+    }
+    for name in sorted(before.filters.keys() | settings.filters.keys()):
+        if before.filters.get(name) != settings.filters.get(name):
+            rows["filters", name] = settings.filters.get(name)
     try:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
-        files.write_whole(os.path.realpath(place), "".join(lines).encode())
+        files.write_whole(os.path.realpath(place), _text(place, rows).encode())
     except UnicodeEncodeError as error:
         raise UsageError("a setting has a character that no text file can hold") from error
     except OSError as error:
         raise PepipError(f"cannot write {place}: {error.strerror}") from error
 
 
-def _row(key: str, value: object) -> str:
-    """Return a line of TOML. TOML writes strings as JSON does, but does not allow DEL (0x7F) in them."""
-    written = json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-    is_bare = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-    return f"{key if is_bare else json.dumps(key, ensure_ascii=False)} = {written}\n"
+def _values(settings: Preferences) -> dict[str, _Value]:
+    return {
+        "theme": settings.theme,
+        "hidden": list(settings.hidden),
+        "trash": settings.trash,
+        "bell": settings.rings,
+    }
+
+
+def _text(place: str, rows: Mapping[tuple[str, ...], _Value | None]) -> str:
+    """Return the text of the file at `place` with other values in these rows, None for no value."""
+    from pepip.operations import toml_values
+
+    try:
+        text = files.read_regular(place, most_bytes=_MOST_BYTES, follows=True).decode()
+    except FileNotFoundError:
+        text = ""
+    if not text or text.startswith(_OLD_HEAD):
+        text = _HEAD + text.removeprefix(_OLD_HEAD)
+    try:
+        for keys, value in rows.items():
+            text = toml_values.changed(text, keys, value)
+    except ValueError as error:
+        raise UsageError(f"the settings in {place} can't be changed: {error}", hint="change them by hand") from error
+    return text
 
 
 def changed(settings: Preferences, words: Sequence[str]) -> Preferences:

@@ -122,7 +122,7 @@ def measure(
     waiting = [*entry_trees]
     device = os.stat(store.root).st_dev
     for known in gone:
-        if known.environment in options.environments and rights.may_remove(known.environment):
+        if known.reason == _CHOSEN and rights.may_remove(known.environment):
             is_near = os.stat(known.environment).st_dev == device
             (waiting if is_near else others).append(known.environment)
             waiting += registry.files_of(known.registration) if is_near and options.keep_seconds else []
@@ -160,14 +160,12 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         removed: list[Orphan] = []
         refused = list(decided.refused)
         # If an environment found beside `gone` ones could not be registered, only their registrations lead to it.
-        gone = [known for known in decided.gone if not unkept or known.environment in options.environments]
+        gone = [known for known in decided.gone if not unkept or known.reason == _CHOSEN]
         keep_seconds = options.keep_seconds
         is_any = decided.orphans or options.environments
         making = trash.grave(store, keep_seconds=keep_seconds) if is_any else contextlib.nullcontext("")
         with making as grave:
-            if grave and keep_seconds and not trash.is_kept(grave):
-                raise StoreError("the disk is too full for the trash", hint="`--now` removes for good")
-            _remove_environments(gone, options, grave if keep_seconds else "")
+            _remove_environments(gone, grave if keep_seconds else "")
             for orphan in decided.orphans:
                 yield Progress(
                     "prune", f"{orphan.stored.name} {orphan.stored.version}", len(removed), len(decided.orphans)
@@ -209,14 +207,18 @@ def _names(orphans: Iterable[Orphan]) -> set[str]:
     return {orphan.stored.name for orphan in orphans}
 
 
-def _remove_environments(gone: list[KnownVenv], options: PruneOptions, grave: str) -> None:
+_CHOSEN = "it goes, too"
+"""The reason of an environment that the user has chosen. Another one may have the same path, in another container."""
+
+
+def _remove_environments(gone: list[KnownVenv], grave: str) -> None:
     """Remove the chosen environments, and environments of deleted scripts.
 
     A chosen one is moved into the `grave` if there is one and it is on the same disk. All others go for good: uv must
     not find the environment of a script with links that lead nowhere. An environment of another user stays.
     """
     for known in gone:
-        is_chosen = known.environment in options.environments
+        is_chosen = known.reason == _CHOSEN
         if not (known.is_abandoned or is_chosen) or not rights.may_remove(known.environment):
             continue
         try:
@@ -293,7 +295,8 @@ def _as_if_deleted(seen: Census, options: PruneOptions) -> Census:
     environments = options.environments
     if not environments:
         return seen
-    known = {item.environment: item for item in seen.projects}
+    here = {item.environment: item for item in seen.projects if item.state in census.READABLE}
+    known = {item.environment: item for item in seen.projects} | here
     users = running_processes.users_of(environments)
     for root in environments:
         reason = idle.obstacle(known.get(root), users.get(root, ()))
@@ -304,8 +307,8 @@ def _as_if_deleted(seen: Census, options: PruneOptions) -> Census:
                 f"{root} was replaced by another environment, so nothing was removed", hint="choose again what goes"
             )
     projects = [
-        item._replace(state=census.MISSING, reason="it goes, too", packages=(), entries=frozenset())
-        if item.environment in environments
+        item._replace(state=census.MISSING, reason=_CHOSEN, packages=(), entries=frozenset())
+        if item.environment in environments and item.state in census.READABLE
         else item
         for item in seen.projects
     ]
@@ -326,14 +329,9 @@ def _removable(store: Store, gone: list[KnownVenv], options: PruneOptions) -> li
     These are the trash, registrations of environments that are gone, and environments of deleted scripts. Paths that
     this user may not remove are left out. With `keep_seconds`, kept graves in the trash stay.
     """
-    buried_now = options.environments if options.keep_seconds else ()
-    files = [
-        file
-        for known in gone
-        if known.environment not in buried_now
-        for file in registry.files_of(known.registration)
-    ]
-    files += [known.environment for known in gone if known.is_abandoned and known.environment not in buried_now]
+    going = [known for known in gone if known.reason != _CHOSEN or not options.keep_seconds]
+    files = [file for known in going for file in registry.files_of(known.registration)]
+    files += [known.environment for known in going if known.is_abandoned]
     graves = trash.contents(store, kept=not options.keep_seconds)
     return [path for path in (*graves, *files) if rights.may_remove(path)]
 

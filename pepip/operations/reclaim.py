@@ -13,7 +13,7 @@ from packaging.version import InvalidVersion, Version
 from pepip import humanized
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import freed_space
-from pepip.operations import idle, prune
+from pepip.operations import census, idle, prune
 from pepip.store import registry, trash
 from pepip.uv import cached_packages
 
@@ -213,7 +213,9 @@ def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
     """
     chosen = _chosen(found, choice)
     roots = {bundle.environment for bundle in chosen}
-    going = [known for known in found.census.projects if known.environment in roots]
+    going = [
+        known for known in found.census.projects if known.environment in roots and known.state in census.READABLE
+    ]
     ids = _entries_of(found, chosen)
     trees = _trees_of(found.census, ids, going)
     trees += trash.contents(store, kept=choice.at_once)
@@ -253,11 +255,17 @@ def _entries_of(found: Reclaimable, chosen: Sequence[Bundle]) -> frozenset[str]:
 
 
 def linked_only_by(seen: Census, roots: Collection[str]) -> frozenset[str]:
-    """Return the ids of the store's entries that only these environments link."""
-    own = {item.id for item in seen.stored}
-    return frozenset(
-        entry_id for entry_id, users in seen.users().items() if entry_id in own and users and set(users) <= set(roots)
-    )
+    """Return the ids of the store's entries that only these environments link.
+
+    An environment of another container that has the path of one of these counts as another one.
+    """
+    going: set[str] = set()
+    staying: set[str] = set()
+    for known in seen.projects:
+        is_going = known.environment in roots and known.state in census.READABLE
+        (going if is_going else staying).update(known.entries or ())
+    staying.update(*seen.unregistered.values())
+    return frozenset({item.id for item in seen.stored} & going - staying)
 
 
 def _trees_of(seen: Census, ids: Collection[str], going: Sequence[KnownVenv]) -> list[str]:

@@ -334,14 +334,18 @@ def _wanted(lost: _Lost) -> Change:
 
 
 def _redo(store: Store, environment: Environment, unfinished: journal.Journal) -> None:
-    """Carry out the change of a journal again. A distribution that another tool has installed since stays."""
+    """Carry out the change of a journal again. A distribution that another tool has installed since stays.
+
+    Raises StoreError if an entry is lost, or if its layer is away: its links and files must go.
+    """
     present = contents.installed(environment, store.known_roots)
     installations = []
     for addition in unfinished.additions:
         try:
             entry = entries.read(store, addition.entry_id)
-        except (FileNotFoundError, CorruptEntryError):
-            continue  # pruned since: the request will bring the entry back
+        except (FileNotFoundError, CorruptEntryError) as error:
+            place = paths.layer_of(addition.entry_id) or "the store"
+            raise StoreError(f"{place} no longer has {paths.entry_name(addition.entry_id)}") from error
         if not store.trusts_entry(entry.path):
             continue  # no run of this user meant to link this entry
         expected = {*unfinished.removals, entry.dist_info}

@@ -8,7 +8,7 @@ import os
 from pepip import paths
 from pepip.environment import contents, journal, linking, removal, set_aside, without_record
 from pepip.environment.change_plan import LinkChange, LinkState
-from pepip.errors import CorruptEntryError, PepipError, UvError
+from pepip.errors import CorruptEntryError, PepipError, StoreError, UvError
 from pepip.host import locks
 from pepip.operations import linked_entries
 from pepip.store import entries
@@ -171,6 +171,9 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
             removal.discard(environment, item)
     present = contents.installed(environment, store.known_roots)
     kept = {item.entry_id for item in (*before, *(item for item in present if item.dist_info in old))}
+    away = store.layers_away()
+    for root in {paths.layer_of(entry_id) for entry_id in kept} & away.keys():
+        raise StoreError(f"the layer {root} {away[root]}, which has what was linked before")
     came = [
         item
         for item in present
@@ -181,8 +184,9 @@ def roll_back(store: Store, environment: Environment, unfinished: journal.Journa
     for entry_id in set(entry_ids) - kept:
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
             unwanted.append(entries.read(store, entry_id))
+    lost = set(entry_ids) - kept - {entry.id for entry in unwanted}  # a layer may be gone
     owned = {path for item in present if item not in came for path in contents.files_of(environment, item)}
-    leftovers.remove(environment, store.known_roots, unwanted, came, owned)
+    leftovers.remove(environment, store.known_roots, unwanted, came, owned, lost=lost)
     set_aside.restore(environment, store.known_roots)
     present = contents.installed(environment, store.known_roots)
     change_links(store, environment, present, LinkChange(is_recovery=True))

@@ -65,8 +65,9 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
 def forget(store: Store, path: str) -> list[Registration]:
     """Take an environment, all environments of a project, or one file of the registry out of the registry.
 
-    If several environments have the same path, only those on another disk or in another container are taken out.
-    Returns the registrations that were taken out. Raises OSError if this user may not do that.
+    If several environments have one path, the one that is here stays, and those on another disk or in another
+    container are taken out. Returns the registrations that were taken out. Raises OSError if this user may not do
+    that.
     """
     meant = {path, paths.real(path)}
     found = [
@@ -74,12 +75,23 @@ def forget(store: Store, path: str) -> list[Registration]:
         for item in registry.registrations(store)
         if meant & {item.environment, item.named, item.project, item.file} - {""}
     ]
-    elsewhere = [item for item in found if item.id and item.id != registry.id_of(item.environment)]
-    if len(elsewhere) < len(found):
-        found = elsewhere or found  # the environment that is here stays
+    here = [item for item in found if registry.is_here(item)]
+    elsewhere = {item.environment for item in found if item not in here}
+    found = [item for item in found if item not in here or item.environment not in elsewhere]
     for item in found:
         registry.forget(item)
     return found
+
+
+def forget_here(store: Store, root: str) -> None:
+    """Take the environment at `root` out of the registry. One with this path in another container stays registered.
+
+    Raises OSError if this user may not do that.
+    """
+    real = paths.real(root)
+    for item in registry.registrations(store):
+        if item.environment == real and registry.is_here(item):
+            registry.forget(item)
 
 
 def _folders(folder: str) -> Iterator[tuple[str, bool]]:

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from pepip.model import Installed
     from pepip.store.root import Store
 
 
@@ -26,13 +27,15 @@ def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary
     before = _versions(store, environment)
     yield Progress("resolve", name)
     _run("upgrade", environment=environment)
-    after = _versions(store, environment)
     yield from own_environments.link(store, [environment])
+    after = _versions(store, environment)
+    new, own = after.items() - before.items(), _unlinked(store, environment)
     return Summary(
         environment,
         dry_run=False,
-        linked=tuple(sorted(after.items() - before.items())),
+        linked=tuple(sorted(item for item in new if item[0] not in own)),
         removed=tuple(sorted(before.items() - after.items())),
+        private=tuple(sorted(item for item in new if item[0] in own)),
     )
 
 
@@ -57,7 +60,15 @@ def _run(command: str, *, environment: str) -> None:
 
 
 def _versions(store: Store, environment: str) -> dict[str, str]:
+    return {item.name: item.version for item in _distributions(store, environment)}
+
+
+def _unlinked(store: Store, environment: str) -> set[str]:
+    return {item.name for item in _distributions(store, environment) if not item.store_id}
+
+
+def _distributions(store: Store, environment: str) -> list[Installed]:
     try:
-        return {item.name: item.version for item in contents.distributions_below(environment, store.known_roots)}
+        return contents.distributions_below(environment, store.known_roots)
     except OSError:
-        return {}
+        return []

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 
+from pepip import paths
 from pepip.errors import PepipError, StoreError, UvError, VenvError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import folder_use, rights
@@ -202,7 +203,7 @@ class _Repair:
         there = {item.id for item in listing.stored(self._store)} - ill  # some were fetched again for an environment
         self._entries += [entry_id for entry_id, _ in self._failed if entry_id in there]
         self._failed = [(entry_id, reason) for entry_id, reason in self._failed if entry_id not in there]
-        self._unproven = [entry_id for entry_id in self._unproven if entry_id in there]
+        self._unproven = [item for item in self._unproven if item in there or paths.is_layered(item)]
 
     def _repair_environment(
         self, known: KnownVenv, replaced: Collection[str], *, recovers: bool

@@ -48,9 +48,10 @@ def file_of(store: Store, environment: str) -> str:
 def _files(store: Store, real: str, environment_id: str, location: str) -> list[str]:
     """Return the files in which this user may register an environment, given its real path.
 
-    Two environments with ids never have the same files, even if their paths are equal, or one is a copy of the other.
+    Environments on two disks or in two containers never have the same files, even if their paths are equal, or one is
+    a copy of the other.
     """
-    marks = (environment_id, location) if environment_id else ()
+    marks = (environment_id, location)
     folder = paths.projects(store.root)
     return [f"{folder}/{name}" for name in (file_name(real, *marks), file_name(real, *marks, user=_user()))]
 
@@ -58,6 +59,30 @@ def _files(store: Store, real: str, environment_id: str, location: str) -> list[
 def id_of(environment: str) -> str:
     """Return the id that an environment carries, empty if it has none."""
     return read_id(paths.environment_id(environment))
+
+
+def is_here(registration: Registration) -> bool:
+    """Tell whether the environment at its path is the registered one.
+
+    Otherwise the registered one is gone, or belongs to another disk or container. A copy of an environment has the
+    same id. Then the location tells which one is registered.
+    """
+    root = registration.environment
+    if not os.path.isdir(root) or registration.id not in {"", id_of(root)}:
+        return False
+    return registration.location in {"", filesystems.place(root).location}
+
+
+def may_be_copied(store: Store, registration: Registration, *, is_alone: bool) -> bool:
+    """Tell whether the environment here may be a copy of the registered one, which belongs to another container.
+
+    A copy has the same id. If the store is on the same mount, both may be in an image. Then each container has a
+    store of its own, unless another registration has this path and this id (`is_alone` is false).
+    """
+    here = filesystems.place(registration.environment).location
+    if registration.location in {"", here}:
+        return False
+    return not is_alone or filesystems.place(store.root).location != here
 
 
 def register(store: Store, environment: str, entry_ids: Iterable[str], *, named: str = "") -> bool:
@@ -114,7 +139,8 @@ def _forget_older(path: str, wanted: Registration) -> None:
         known = read(f"{folder}/{other}")
         if known is None or known.is_damaged or _facts(known) != _facts(wanted):
             continue
-        if not known.id or (known.id != wanted.id and known.location == wanted.location):
+        of_old_pepip = not (known.id or known.location)
+        if of_old_pepip or (known.id != wanted.id and known.location == wanted.location):
             with contextlib.suppress(OSError):
                 os.unlink(f"{folder}/{other}")
 

@@ -64,7 +64,7 @@ def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
 
     With `keep_seconds`, it is kept for that many seconds from now. A folder that has grown never gives its blocks
     back, so each run has its own, and the trash itself stays small. If the disk is too full for a new folder, yield
-    the trash itself; then another run may empty it at any time.
+    the trash itself; then another run may empty it at any time. With `keep_seconds`, StoreError is raised instead.
     """
     whole = paths.trash(store.root)
     now = time.time_ns()
@@ -75,6 +75,9 @@ def grave(store: Store, *, keep_seconds: float = 0) -> Iterator[str]:
         except OSError as error:
             if error.errno not in filesystems.FULL:
                 raise store.refusal(folder, error) from error
+            if suffix:
+                hint = "`pepip prune --now` removes unused entries for good"
+                raise StoreError("the disk is too full for the trash", hint=hint) from error
             yield whole
             return
         try:
@@ -142,15 +145,10 @@ def _take_apart(place: str) -> None:
     filesystems.remove_tree(place)
 
 
-def contents(store: Store, *, own: str = "", kept: bool = True) -> list[str]:
-    """Return the paths of the graves in the trash. In place of the run's `own` grave, return the paths in it.
-
-    Without `kept`, graves whose time is not over are left out.
-    """
+def contents(store: Store, *, kept: bool = True) -> list[str]:
+    """Return the paths of the graves in the trash. Without `kept`, those whose time is not over are left out."""
     folder = paths.trash(store.root)
-    graves = [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
-    inside = [f"{own}/{name}" for name in run_dirs.present(own)] if own not in {"", folder} else []
-    return [*(path for path in graves if path != own), *inside]
+    return [f"{folder}/{name}" for name in run_dirs.present(folder) if kept or not _is_time_left(name)]
 
 
 def is_kept(grave_path: str) -> bool:

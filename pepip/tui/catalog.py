@@ -11,7 +11,7 @@ from pepip import paths
 from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
-from pepip.operations import growth, idle, overview, preferences
+from pepip.operations import census, growth, idle, overview, preferences
 from pepip.store import audit_answers, growth_log, trust, verdicts
 from pepip.store.growth_log import Growth
 from pepip.store.scan_cache import ScanCache
@@ -161,11 +161,13 @@ def stamp(store: Store) -> tuple[int, ...]:
 
 
 def _of(seen: Overview, notices: tuple[Trouble, ...], *, is_fresh: bool) -> Catalog:
+    here = [share for share in seen.shares if share.known.state in census.READABLE]
     return Catalog(
         overview=seen,
         users=seen.census.users(),
         stored={item.id: item for item in (*seen.census.stored, *seen.census.layered)},
-        shares={share.known.environment: share for share in seen.shares},
+        # Of several with one path, in containers, the list has the one that is here.
+        shares={share.known.environment: share for share in (*seen.shares, *here)},
         trouble=None,
         notices=notices,
         is_fresh=is_fresh,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from typing import TypeVar
 
+    from pepip.operations.census import KnownVenv
     from pepip.operations.reporting import Summary
     from pepip.store.registry_file import Registration
     from pepip.store.root import Store
@@ -239,12 +240,18 @@ def attach(store: Store, environment: str, name: str) -> PreviewedAction:
     return PreviewedAction(title, "Attach", preview, carry_out, is_destructive=True)
 
 
-def forget(store: Store, environment: str) -> Job[list[Registration]]:
-    """Return the job that removes the registration of an environment."""
+def forget(store: Store, known: KnownVenv, seen: Sequence[KnownVenv]) -> Job[list[Registration]]:
+    """Return the job that removes the registration of an environment.
+
+    If several of the `seen` environments have its path, its file in the registry tells which one is meant.
+    """
+    environment = known.environment
+    is_alone = sum(item.environment == environment for item in seen) == 1
+    named = environment if is_alone else known.registration.file
     return Job(
         f"forget {_project(environment)}",
-        commands.of("projects", "forget", environment),
-        once(lambda: scanning.forget(store, environment)),
+        commands.of("projects", "forget", named),
+        once(lambda: scanning.forget(store, named)),
         describe=reports.of_forgetting,
         touches=frozenset([environment]),
     )

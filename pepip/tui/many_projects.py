@@ -62,7 +62,8 @@ class ManyProjectActions(BaseActions):
                 roots = [known.environment for known, part in zip(chosen, parts, strict=True) if part.action]
                 self._begin("eject", "Eject", parts, command=commands.of("eject", *roots))
             case pane_requests.ForgetEnvironment():
-                self._begin("forget", "Forget", [self._part(known, self._forget) for known in chosen])
+                forget = functools.partial(self._forget, catalog.overview.census)
+                self._begin("forget", "Forget", [self._part(known, forget) for known in chosen])
             case pane_requests.RemoveEnvironment():
                 self._remove(catalog.overview.census, chosen)
             case pane_requests.CopyEnvironmentCommand():
@@ -157,8 +158,8 @@ class ManyProjectActions(BaseActions):
 
         return _with_preview(job, "Eject", look)
 
-    def _forget(self, known: KnownVenv) -> PreviewedAction:
-        job = environment_jobs.forget(self.session.store, known.environment)
+    def _forget(self, census: Census, known: KnownVenv) -> PreviewedAction:
+        job = environment_jobs.forget(self.session.store, known, census.projects)
         sentence = "leaves the registry; entries that no other environment links become unused"
         return _with_preview(job, "Forget", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
 
@@ -204,7 +205,7 @@ class ManyProjectActions(BaseActions):
         self, whole: Removal, processes: Callable[[], Mapping[str, Sequence[Process]]], known: KnownVenv
     ) -> PreviewedAction:
         if known.state == MISSING:
-            return self._forget(known)  # only its registration is left
+            return self._forget(whole.census, known)  # only its registration is left
         if known.purpose.kind == purposes.TOOL:
             job = environment_jobs.uninstall_tool(self.session.store, known.environment)
             sentence = "uv uninstalls the tool with its launchers"

@@ -181,10 +181,14 @@ class ProjectActions(BaseActions):
         )
 
     def _ask_to_forget(self, environment: str) -> None:
+        catalog = self.session.catalog
+        share = catalog.shares.get(environment) if catalog else None
+        if catalog is None or catalog.overview is None or share is None:
+            return
         text = Text(
             "Entries that only this environment links become unused, and a prune removes them. The next install "
             "into the environment registers it again."
         )
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
-        job = environment_jobs.forget(self.session.store, environment)
+        job = environment_jobs.forget(self.session.store, share.known, catalog.overview.census.projects)
         self.confirm("Forget this environment", text, "Forget", job, is_destructive=True)

@@ -82,6 +82,68 @@ def test_two_containers_with_one_path_keep_the_entries_of_each(
     assert sorted(row["state"] for row in keeper.ask("projects")) == ["unreachable", "unreachable"]
 
 
+def test_an_eject_in_one_container_leaves_the_registration_of_the_other(keeper: Keeper) -> None:
+    """The ejected environment is no longer registered. The other container's entries stay."""
+    one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
+    one.at("app").install("drum==1.0")
+    two.at("app").install("drum==2.0", "horn")
+
+    one.pepip("eject", "--yes", "app")
+
+    assert [row["state"] for row in one.ask("projects")] == ["unreachable"]
+    assert [row["state"] for row in two.ask("projects")] == ["ok"]
+    one.prune()
+    assert keeper.entries() == ["drum-2.0", "horn-1.0"]
+    two.at("app").python("-c", "import drum, horn")
+
+
+def test_an_environment_that_goes_in_one_container_takes_nothing_of_the_other(keeper: Keeper) -> None:
+    """A prune removes the environment that it sees, with its entries. The other container's registration stays."""
+    one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
+    one.at("app").install("drum==1.0")
+    two.at("app").install("drum==2.0", "horn")
+
+    gone = one.prune("--environment", "app/.venv")
+
+    assert gone["gone"] == [str(keeper.folder / "app" / ".venv")]
+    assert keeper.entries() == ["drum-2.0", "horn-1.0"]
+    assert [row["state"] for row in two.ask("projects")] == ["ok"]
+
+
+def test_two_containers_of_one_image_keep_the_entries_of_each(keeper: Keeper) -> None:
+    """The environment of an image has the same ID in each container, and each container may install into it."""
+    with mounted("tmpfs", keeper.folder / "layers", mebibytes=512):
+        keeper.at("app").install("band")
+        one, two = with_layer(keeper, "one"), with_layer(keeper, "two")
+        one.at("app").install("drum==1.0")
+        two.at("app").install("drum==2.0", "horn")
+
+        for user in (one, two, keeper):
+            assert user.prune()["orphans"] == []
+        one.pepip("eject", "--yes", "app")
+        one.prune()
+
+        assert keeper.entries() == ["band-1.0", "drum-2.0", "horn-1.0"]
+
+
+def test_environments_without_an_id_are_told_apart_by_their_containers(keeper: Keeper) -> None:
+    """If no ID can be written, neither container overwrites or forgets the registration of the other."""
+    one, two = with_volume(keeper, "one"), with_volume(keeper, "two")
+    for user, requirement in ((one, "drum==1.0"), (two, "drum==2.0")):
+        user.at("app").install("horn")
+        path = keeper.folder / "volumes" / "of" / ("one" if user is one else "two") / ".venv" / ".pepip-id"
+        path.unlink()
+        path.mkdir()
+        user.at("app").install(requirement)
+
+    for user in (one, two, keeper):
+        assert user.prune()["orphans"] == []
+    one.pepip("eject", "--yes", "app")
+    one.prune()
+
+    assert keeper.entries() == ["drum-2.0", "horn-1.0"]
+
+
 def test_an_environment_of_a_namespace_is_kept_outside_of_it(keeper: Keeper) -> None:
     """An environment on a tmpfs that only one namespace sees keeps its entries, until it is forgotten."""
     place = keeper.folder / "app"

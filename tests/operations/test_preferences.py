@@ -23,13 +23,13 @@ all_settings = some.builds(
 
 @given(all_settings)
 def test_settings_are_read_as_they_were_written(settings: Preferences) -> None:
-    """Whatever text they hold. The first line says who writes the file."""
+    """Whatever text they hold. The first line says which commands change the file."""
     with TemporaryDirectory() as folder:
         place = f"{folder}/new/settings.toml"
         preferences.write(settings, place)
 
         assert preferences.read(place) == settings
-        assert Path(place).read_text().startswith("# Written whole by")
+        assert Path(place).read_text().startswith("# `pepip settings`")
 
 
 names = some.text("abz09-", min_size=1, max_size=4)
@@ -73,3 +73,94 @@ def test_a_named_filter_stands_for_its_line() -> None:
     settings = Preferences(filters={"big": ">100MB -torch"})
 
     assert settings.expanded("@big numpy @none") == ">100MB -torch numpy @none"
+
+
+_BY_HAND = """\
+# My settings
+theme = "nord"  # not "light"
+future = { days = [1, nan], since = 2026-01-01 }
+limit = inf
+
+hidden = [
+  "python",  # all the same
+]
+"quoted key" = 3
+
+# Filters of the team
+[filters]
+# large ones
+big = ">100MB"
+'a #b' = "x # y"
+
+[newer.table]
+list = [{ a = 1 }, { a = 2 }]
+"""
+
+
+def test_a_change_leaves_all_else_in_the_file_as_it_is(tmp_path: Path) -> None:
+    """Comments, lists, tables, dates and numbers stay, also those that pepip does not know."""
+    place = tmp_path / "settings.toml"
+    place.write_text(_BY_HAND)
+    words = ["theme=dracula", "hidden=", "trash=7d", "filter.big=>1GB", "filter.new=torch"]
+
+    preferences.write(preferences.changed(preferences.read(str(place)), words), str(place))
+
+    expected = _BY_HAND.replace('"nord"', '"dracula"').replace('">100MB"', '">1GB"')
+    expected = expected.replace('hidden = [\n  "python",  # all the same\n]\n', "")
+    expected = expected.replace('key" = 3\n', 'key" = 3\ntrash = "7d"\n').replace('# y"\n', '# y"\nnew = "torch"\n')
+    assert place.read_text() == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("[filters]\n\n# end\n", 'theme = "nord"\n[filters]\nbig = "x"\n\n# end\n'),
+        ("# A\n\n# b\n[filters]\n", '# A\n\ntheme = "nord"\n# b\n[filters]\nbig = "x"\n'),
+        ('theme = "a"', 'theme = "nord"\n\n[filters]\nbig = "x"\n'),
+        ('theme = """\nnord"""\n', 'theme = """\nnord"""\n\n[filters]\nbig = "x"\n'),
+        ('theme = """\na"""\n', 'theme = "nord"\n\n[filters]\nbig = "x"\n'),
+        ("theme = 'a#b'#c\n", 'theme = "nord"#c\n\n[filters]\nbig = "x"\n'),
+        (
+            'filters = { big = "y", old = "z" } # mine\n',
+            'filters.big = "x" # mine\nfilters.old = "z"\ntheme = "nord"\n',
+        ),
+        ('filters.old = "z"\r\n[other]\r\n', 'filters.old = "z"\nfilters.big = "x"\ntheme = "nord"\n[other]\r\n'),
+        (
+            '[other]\ntheme = "mine"\n[other.filters]\nbig = 1',
+            'theme = "nord"\n[other]\ntheme = "mine"\n[other.filters]\nbig = 1\n\n[filters]\nbig = "x"\n',
+        ),
+    ],
+)
+def test_settings_are_changed_however_they_are_written(tmp_path: Path, before: str, after: str) -> None:
+    """A table may have a header, dotted keys, or be written in one line."""
+    place = tmp_path / "settings.toml"
+    place.write_bytes(before.encode())
+    wanted = preferences.changed(preferences.read(str(place)), ["theme=nord", "filter.big=x"])
+
+    preferences.write(wanted, str(place))
+
+    assert place.read_bytes().decode() == after
+    assert preferences.read(str(place)) == wanted
+
+
+@given(all_settings, all_settings)
+def test_a_second_change_is_read_as_it_was_written(before: Preferences, after: Preferences) -> None:
+    """Whatever the file had before."""
+    with TemporaryDirectory() as folder:
+        place = f"{folder}/settings.toml"
+        preferences.write(before, place)
+        preferences.write(after, place)
+
+        assert preferences.read(place) == after
+
+
+@pytest.mark.parametrize("head", ["", "# Written whole by `pepip settings` and `pepip ui`: comments are not kept.\n"])
+def test_the_first_line_of_a_new_file_says_how_it_changes(tmp_path: Path, head: str) -> None:
+    """Older pepips wrote another first line, which is no longer true."""
+    place = tmp_path / "settings.toml"
+    place.write_text(head)
+
+    preferences.write(Preferences("nord"), str(place))
+
+    assert place.read_text().count("#") == 1
+    assert "All else stays" in place.read_text()

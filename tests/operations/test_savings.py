@@ -381,6 +381,20 @@ def test_a_forgotten_project_is_no_root(keeper: Keeper, named: str) -> None:
     assert_refused(again, str(environment), "is not registered")
 
 
+def test_a_forgotten_project_leaves_none_of_its_environments_registered(keeper: Keeper) -> None:
+    """A deleted environment of the project is forgotten together with the one that is there."""
+    kept = keeper.at("app").install("drum==1.0")
+    gone = kept.with_name("env")
+    keeper.at("app").pepip("install", "--venv", gone, "horn", *keeper.source)
+    shutil.rmtree(gone)
+
+    forgotten = keeper.ask("projects", "forget", "app")
+
+    assert sorted(forgotten["forgotten"]) == [str(kept), str(gone)]
+    assert keeper.ask("projects") == []
+    assert names_of(keeper.preview()["orphans"]) == ["drum-1.0", "horn-1.0"]
+
+
 def test_a_scan_finds_all_that_links_the_store(keeper: Keeper) -> None:
     """A scan finds environments of any name, below any folder. It skips those without links, and follows no link."""
     known = keeper.at("known/app").install("drum==1.0")

@@ -494,6 +494,33 @@ def test_a_run_says_that_the_store_has_lost_an_entry(workbench: Workbench) -> No
     assert "warning: the store has lost chime" in output.stderr
 
 
+_PRUNE_MEANWHILE = """
+import subprocess, sys
+from pepip.store import entries
+find = entries.find
+def find_and_prune(*words, **options):
+    found = find(*words, **options)
+    if found is not None:
+        subprocess.run([sys.executable, "-m", "pepip", "prune", "--yes"], check=True, timeout=60)
+    return found
+entries.find = find_and_prune
+from pepip.__main__ import main
+sys.exit(main())
+"""
+
+
+def test_an_entry_that_is_pruned_as_soon_as_it_is_found_is_stored_again(workbench: Workbench) -> None:
+    """The install finds the entry before it holds a lock."""
+    workbench.pepip("store", "add", "chime", *workbench.source)
+    command = [sys.executable, "-c", _PRUNE_MEANWHILE, "install", "chime", *workbench.source]
+
+    workbench.machine.run(command, folder=workbench.machine.make_folder(workbench.project))
+
+    assert workbench.entries() == ["chime-1.0"]
+    assert workbench.problems() == []
+    assert workbench.version("chime") == "1.0"
+
+
 def test_a_whole_store_is_reported_as_whole(workbench: Workbench) -> None:
     """Bytecode that imports leave in the store and in environments is no fault."""
     workbench.install("chime", "bell-core", "bell-extra")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -150,6 +151,34 @@ def test_a_linked_tool_is_upgraded_and_removed_by_uv(workbench: Workbench) -> No
     assert_whole(workbench)
     workbench.pepip("prune", "--yes")
     assert workbench.ask("store", "list") == []
+
+
+def test_an_upgrade_tells_linked_packages_from_those_with_files_of_their_own(workbench: Workbench) -> None:
+    """A package whose RECORD is wrong keeps uv's files."""
+    workbench.pepip("tool", "install", "pen")
+    lying = Wheel("ink", "2.0", files={"ink/__init__.py": "COLOR = 'red'\n"}, wrong_hashes=["ink/__init__.py"])
+    workbench.supply([PEN[1], lying])
+
+    (found,) = workbench.ask("upgrade", "--projects", tool_of(workbench))["environments"]
+
+    assert [item["name"] for item in found["change"]["linked"]] == ["pen"]
+    assert [item["name"] for item in found["change"]["private"]] == ["ink"]
+    assert is_linked(workbench, tool_of(workbench), "pen")
+    assert not is_linked(workbench, tool_of(workbench), "ink")
+
+
+@pytest.mark.parametrize(
+    "row", ["name = 3", "name = 'pen', extras = 3", "name = 'pen', extras = [1, {}], specifier = []", ""]
+)
+def test_an_odd_receipt_is_only_data(workbench: Workbench, row: str) -> None:
+    """The questions that read receipts are answered, as far as the receipt says anything."""
+    workbench.pepip("tool", "install", "pen")
+    path = tool_of(workbench) / "uv-receipt.toml"
+    path.write_text(f"[tool]\nrequirements = [{{ {row} }}, 'pen']\n")
+
+    answer = workbench.ask("why", "pen", "--project", tool_of(workbench))
+
+    assert ("the tool" in json.dumps(answer)) == ("pen" in row)
 
 
 BACKEND = """import shutil, subprocess, sys

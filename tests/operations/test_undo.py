@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -297,6 +298,30 @@ def test_a_removed_entry_comes_back(keeper: Keeper) -> None:
     keeper.ask("prune", "--undo")
 
     assert keeper.run_drum(keeper.at("kept").environment) == "2.0"
+
+
+@pytest.mark.parametrize(
+    "command", [("prune", "--yes", "--trash"), ("store", "remove", "horn", "--trash")], ids=["prune", "remove"]
+)
+def test_an_entry_that_can_not_wait_in_the_trash_stays(keeper: Keeper, command: tuple[str, ...]) -> None:
+    """On a full disk, nothing is removed for good if the user wants to be able to undo it."""
+    with mounted("ext4", keeper.folder / "disk", mebibytes=16) as place:
+        crowded = replace(keeper, machine=replace(keeper.machine, store=place / "store"))
+        crowded.machine.pepip("store", "add", "horn", *keeper.source, folder=keeper.folder)
+        crowded.preview()
+        with contextlib.suppress(OSError), (place / "ballast").open("wb", buffering=0) as ballast:
+            while True:
+                ballast.write(bytes(1 << 10))
+
+        refused = crowded.pepip(*command, check=False)
+
+        assert_refused(refused, "the disk is too full for the trash")
+        assert crowded.entries() == ["horn-1.0"]
+        assert crowded.problems() == []
+        (place / "ballast").unlink()
+        crowded.pepip(*command)
+        crowded.ask("prune", "--undo")
+        assert crowded.entries() == ["horn-1.0"]
 
 
 # Environments that go, too

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot, stamps
 from tests.support.stores import entries_of, leftovers_of, problems_of
 from tests.support.watching import watched
+from tests.support.wheels import Wheel
 
 pytestmark = pytest.mark.every(2)
 
@@ -331,6 +333,85 @@ def test_a_layer_that_is_no_longer_named_is_no_longer_used(site: Site) -> None:
     assert entries_of(site.reader.store) == ["drum-1.0", "horn-1.0"]
 
 
+_VANISH_MEANWHILE = """
+import os, sys
+place, layer = sys.argv[1:3]
+del sys.argv[1:3]
+def vanish(event, words):
+    if event in ("os.mkdir", "os.link", "os.rename") and str(words[event != "os.mkdir"]).endswith(place):
+        if os.path.lexists(layer):
+            os.rename(layer, layer + ".away")
+            if "KILLED" in os.environ:
+                os.kill(os.getpid(), 9)
+sys.addaudithook(vanish)
+from pepip.__main__ import main
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+@pytest.mark.parametrize("place", [".pepip/drum-1.0.dist-info", "site-packages/band", "band/guests.py"])
+def test_a_layer_that_vanishes_during_a_change_leaves_the_environment_as_it_was(site: Site, place: str) -> None:
+    """Also the links and files of packages go that were there already, and the error names the layer."""
+    words = ("drum==1.0", "band", "band-guests")
+    site.fill(*words)
+    site.install("horn", variables={})
+    before = snapshot(site.app / ".venv")
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", *words, *site.source]
+
+    output = site.reader.run(command, folder=site.app, variables=site.layers, check=False)
+
+    assert output.returncode == 1
+    assert "Traceback" not in output.stderr
+    assert f"No such file or directory: {site.layer}" in output.stderr
+    assert f"hint: it lies in the layer {site.layer}" in output.stderr
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    assert changes(before, snapshot(site.app / ".venv")) == []
+    site.install(*words)
+    assert site.plays() == "1.0"
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+@pytest.mark.parametrize("place", ["band/guests.py", "site-packages/drum-1.0.dist-info"])
+def test_a_killed_change_is_taken_back_if_the_layer_of_its_entries_has_vanished(site: Site, place: str) -> None:
+    """The next command does that, and says so. When the layer is back, the packages can be installed."""
+    words = ("drum==1.0", "band", "band-guests")
+    site.fill(*words)
+    site.install("horn", variables={})
+    before = snapshot(site.app / ".venv")
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", *words, *site.source]
+    killed = site.reader.run(command, folder=site.app, variables={**site.layers, "KILLED": "1"}, check=False)
+    assert killed.returncode == -9
+
+    said = site.install("horn").stderr
+
+    assert f"was interrupted, and is taken back: {site.layer} no longer has" in said
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    assert [line for line in changes(before, snapshot(site.app / ".venv")) if ".lock" not in line] == []
+    site.install(*words)
+    assert site.plays() == "1.0"
+
+
+@pytest.mark.parametrize("site", ["same user"], indirect=True)
+def test_a_change_waits_for_the_layer_of_the_former_entries(site: Site) -> None:
+    """Without them it can't be taken back. The next command with the layer completes it."""
+    site.fill("drum==1.0")
+    site.fill("drum==2.0")
+    site.install("drum==1.0")
+    place = "share/drum/manual.txt"
+    command = [sys.executable, "-c", _VANISH_MEANWHILE, place, site.layer, "install", "drum==2.0", *site.source]
+    failed = site.reader.run(command, folder=site.app, variables=site.layers, check=False)
+    assert failed.returncode == 1
+
+    refused = site.install("horn", check=False)
+
+    assert_refused(refused, "can be neither completed nor taken back", f"the layer {site.layer} is not there")
+    site.layer.with_name(f"{site.layer.name}.away").rename(site.layer)
+    site.install("horn")
+    assert site.plays() == "2.0"
+    assert (site.app / ".venv" / place).read_text() == "2.0"
+
+
 @pytest.mark.parametrize(
     "words", [("install", "horn"), ("eject",), ("image", "build", "-o", "env.sqfs")], ids=" ".join
 )
@@ -352,6 +433,22 @@ def test_links_into_a_layer_that_is_no_longer_named_stay_if_nothing_replaces_the
     assert (site.packages / "drum").resolve().is_relative_to(site.layer)
 
 
+def test_each_layer_is_named_with_the_packages_that_it_alone_has(site: Site, tmp_path: Path) -> None:
+    """Two layers are no longer named, and neither package can be fetched."""
+    site = replace(site, reader=replace(site.reader, uv_cache=site.reader.home / "own-cache"))
+    other = replace(site, owner=replace(site.owner, store=tmp_path / "second"))
+    site.fill("drum==1.0")
+    other.fill("horn")
+    site.install("drum==1.0", "horn", variables={"PEPIP_LAYERS": f"{site.layer}:{other.layer}"})
+    shutil.rmtree(site.reader.uv_cache)
+
+    said = site.read("install", "horn", variables={"UV_OFFLINE": "1", "UV_NO_INDEX": "1"}, check=False).stderr
+
+    assert f"drum could not be fetched again, and {site.layer} is no longer a layer" in said
+    assert f"horn could not be fetched again, and {other.layer} is no longer a layer" in said
+    assert site.plays() == "1.0"
+
+
 def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> None:
     """The damaged entry stays for its owner; environments link a sound one of the own store."""
     site.fill("drum==1.0")
@@ -369,6 +466,27 @@ def test_verify_checks_layers_and_repair_links_away_from_damage(site: Site) -> N
     assert (site.packages / "drum" / "skins" / "__init__.py").read_text() == ""
     site.install("drum==1.0")
     assert (site.packages / "drum").resolve().is_relative_to(site.reader.store)
+
+
+def test_a_repair_names_the_unproven_entries_of_a_layer(site: Site, tmp_path: Path) -> None:
+    """Only the layer's owner can settle them. So the repair fails, and the entry stays as it is."""
+    files = {"clock/__init__.py": "", "clock/face.txt": "twelve\n"}
+    Wheel("clock", "1.0", files=files, wrong_hashes=["clock/face.txt"]).write(site.wheelhouse)
+    with served(tmp_path / "pages") as url:
+        write_simple_index(tmp_path / "pages" / "simple", site.wheelhouse, hashes=True)
+        site = replace(site, index=f"{url}simple")
+        site.fill("clock")
+        site.install("clock")
+    before = snapshot(site.layer)
+    entry = str(site.entry("clock-1.0"))
+    assert [row["entry"] for row in site.documents("store", "verify", check=False)["unproven"]] == [entry]
+
+    for patterns in ((), ("clock",)):
+        output = site.read("store", "repair", *site.source, *patterns, "--json", check=False)
+
+        assert output.returncode == 1
+        assert json.loads(output.stdout)["unproven"] == [entry]
+    assert changes(before, snapshot(site.layer)) == []
 
 
 def test_modes_of_a_layer_are_its_owners(site: Site) -> None:
@@ -650,8 +768,6 @@ def test_the_own_store_among_the_layers_is_left_out(site: Site) -> None:
 
 def test_two_entries_of_one_name_in_store_and_layer_are_told_apart(site: Site, tmp_path: Path) -> None:
     """The same bucket and folder name, other bytes: pruning one's own never goes by the other's links."""
-    from tests.support.wheels import Wheel
-
     site.fill("horn")
     others = tmp_path / "others"
     others.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import threading
 from collections.abc import Generator
@@ -433,6 +434,24 @@ def test_forgetting_and_finding_an_environment(player: Workbench, store: Path, t
         await person.until(lambda: person.table("#environments").keys, "the project")
 
     use(store, script)
+
+
+def test_the_shown_one_of_two_environments_with_one_path_is_forgotten(player: Workbench, store: Path) -> None:
+    """The other one belongs to another container, and stays registered."""
+    player.at("code/one").install("horn")
+    (own,) = (store / "projects").glob("*.json")
+    document = json.loads(own.read_text())
+    other = own.with_name("zzz-0000000000000000.json")
+    other.write_text(json.dumps({**document, "id": "0" * len(document["id"]), "location": "elsewhere"}))
+
+    async def script(person: Person) -> None:
+        await person.press("2", "f")
+        await person.answers("go")
+        assert (await person.has_done()).command == f"pepip projects forget {own}"
+
+    use(store, script)
+
+    assert list((store / "projects").glob("*.json")) == [other]
 
 
 def test_packages_are_stored_without_a_project(player: Workbench, store: Path, tmp_path: Path) -> None:

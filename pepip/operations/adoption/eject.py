@@ -76,7 +76,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
     """
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
-    if not store.exists() and not _linked_entries(store, environment):
+    if not store.exists() and not any(_linked_ids(store, environment)):
         return Ejected(root, ())
     lost: list[tuple[str, str]] = []
     if recover.is_needed(store, environment):
@@ -92,7 +92,7 @@ def eject(store: Store, root: str) -> Generator[Progress, None, Ejected]:
         provenance.forget(root)
         if store.layers:
             leases.take(store, root, ())
-        scan.forget(store, paths.real(root))
+        scan.forget_here(store, root)
         venv_id.forget(root)
     return Ejected(root, tuple(done), tuple(sorted(lost)))
 
@@ -103,20 +103,30 @@ def _linked_entries(store: Store, environment: Environment) -> list[Entry]:
     The result includes entries from which the environment has real files, such as hard links. If such an entry is
     lost, it is left out: the environment does not need it.
     """
-    present = contents.installed(environment, store.known_roots)
-    linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.known_roots)[0]
-    found = [_read(store, environment, entry_id) for entry_id in sorted(linked - {""})]
-    for entry_id in sorted({item.source_id for item in present} - linked - {""}):
+    linked, sources = _linked_ids(store, environment)
+    found = [_read(store, environment, entry_id) for entry_id in sorted(linked)]
+    for entry_id in sorted(sources):
         with contextlib.suppress(FileNotFoundError, CorruptEntryError):
             found.append(entries.read(store, entry_id))
     return found
+
+
+def _linked_ids(store: Store, environment: Environment) -> tuple[set[str], set[str]]:
+    """Return the ids of all entries that an environment links, and of those from which it only has real files."""
+    present = contents.installed(environment, store.known_roots)
+    linked = {item.entry_id for item in present} | contents.entries_linked(environment.root, store.known_roots)[0]
+    return linked - {""}, {item.source_id for item in present} - linked - {""}
 
 
 def _read(store: Store, environment: Environment, entry_id: str) -> Entry:
     try:
         return entries.read(store, entry_id)
     except (FileNotFoundError, CorruptEntryError) as error:
+        name, _, version = paths.entry_name(entry_id).partition("~")[0].rpartition("-")
+        again = (
+            "" if paths.is_layered(entry_id) else f", or store the package again: `pepip store add {name}=={version}`"
+        )
         raise VenvError(
             f"the store has lost {paths.entry_name(entry_id)}, which {environment.root} links",
-            hint="`pepip store repair` stores it again",
+            hint=f"no installed package owns these links: remove them{again}",
         ) from error

@@ -15,6 +15,7 @@ from tests.support.filesystems import layered
 from tests.support.kills import changes_seen, killed_before
 from tests.support.machines import interpreter_of, site_packages_of
 from tests.support.parity import Level, differences, observe
+from tests.support.refusals import assert_refused
 from tests.support.snapshots import changes, snapshot
 from tests.support.stores import problems_of
 
@@ -136,6 +137,39 @@ def test_eject_names_what_a_lost_entry_took_along(attic: Attic, others: list[str
     for name in others:
         assert not (site_packages_of(environment) / name).is_symlink()
         attic.machine.python(environment, "-c", f"import {name}")
+
+
+def test_eject_without_the_store_stores_all_entries_again(attic: Attic) -> None:
+    """If the whole store is gone, its entries are fetched, and the environment gets real files of them."""
+    environment = attic.make("one", "uv copy", "single", "camera")
+    attic.adopt()
+    attic.machine.run(["chmod", "-R", "u+w", attic.machine.store], folder=attic.folder)
+    shutil.rmtree(attic.machine.store)
+
+    attic.pepip("eject", environment, variables={"UV_FIND_LINKS": str(attic.wheelhouse), "UV_NO_INDEX": "1"})
+
+    assert links_into(environment, attic.machine.store) == []
+    attic.machine.python(environment, "-c", "import single, camera")
+    assert problems_of(attic.machine.store) == []
+
+
+def test_links_without_a_package_are_named_with_two_ways_out(attic: Attic) -> None:
+    """No metadata leads to the lost entry. If it is stored again, as the hint says, the links become real files."""
+    environment = attic.make("one", "uv copy", "single", "camera")
+    attic.adopt()
+    shutil.rmtree(site_packages_of(environment) / "camera-1.0.dist-info")
+    (entry,) = attic.machine.store.glob("packages/*/camera-1.0")
+    attic.machine.run(["chmod", "-R", "u+w", entry], folder=attic.folder)
+    shutil.rmtree(entry)
+
+    output = attic.pepip("eject", environment, check=False)
+
+    assert_refused(output, "the store has lost camera-1.0", "remove them", "`pepip store add camera==1.0`")
+    assert (site_packages_of(environment) / "camera").is_symlink()
+    attic.pepip("store", "add", "camera==1.0", *attic.source, "--python", attic.interpreter)
+    attic.pepip("eject", environment)
+    assert links_into(environment, attic.machine.store) == []
+    attic.machine.python(environment, "-c", "import single, camera")
 
 
 def test_running_process_goes_on_while_its_environment_is_ejected(attic: Attic) -> None:
