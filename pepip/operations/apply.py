@@ -50,8 +50,8 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
     summary = _summary(environment, work, acquired, dry_run=True)
-    downloads = tuple((item.identity, item.size_bytes) for item in missing)
-    return summary._replace(download_bytes=sum(item.size_bytes for item in missing), downloads=downloads)
+    downloads = tuple((item.identity, item.size_bytes) for item in missing if not item.local_path)
+    return summary._replace(download_bytes=sum(size for _, size in downloads), downloads=downloads)
 
 
 def carry_out(
@@ -380,6 +380,7 @@ def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
 
 def _summary(environment: Environment, work: Work, acquired: acquire.Acquired | None, *, dry_run: bool) -> Summary:
     private = {artifact.name for artifact in work.private}
+    local = {artifact.name for artifact in work.shared if artifact.local_path}
     added = work.changes.added
     have, stored = (acquired.entries, acquired.stored) if acquired else ({}, ())
     reused = tuple(name for name in have if name not in stored)
@@ -390,7 +391,8 @@ def _summary(environment: Environment, work: Work, acquired: acquire.Acquired | 
         removed=tuple((change.name, change.version) for change in work.changes.removed),
         private=tuple((change.name, change.version) for change in added if change.name in private),
         reused=reused,
-        downloaded=stored,
+        downloaded=tuple(name for name in stored if name not in local),
+        local=tuple(name for name in stored if name in local),
         avoided_bytes=sum(have[name].size_bytes for name in reused),
         stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
     )
