@@ -213,19 +213,20 @@ def _change(
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence, is_of_uv=True)
         is_new = not decision.present
-        supply = yield from supplying.get(store, job, decision)
-        if supply.installs_private_first:
-            linked = yield from _link_after_private(store, job, decision, supply)
-        else:
-            linked = yield from _link(store, decision, supply, asked)
-        if linked is None:
-            yield from foreign_writes.repair_written(store)
-            continue
-        present = linked.present
-        if linked.unfinished:
-            with linked.unfinished:
-                yield from job.install_private(supply.work)
-            present = contents.installed(environment, store.known_roots)
+        with supplying.with_one_cache(job, decision) as decision:
+            supply = yield from supplying.get(store, job, decision)
+            if supply.installs_private_first:
+                linked = yield from _link_after_private(store, job, decision, supply)
+            else:
+                linked = yield from _link(store, decision, supply, asked)
+            if linked is None:
+                yield from foreign_writes.repair_written(store)
+                continue
+            present = linked.present
+            if linked.unfinished:
+                with linked.unfinished:
+                    yield from job.install_private(supply.work)
+                present = contents.installed(environment, store.known_roots)
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         from pepip.operations import linked_entries
