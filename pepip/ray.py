@@ -45,10 +45,10 @@ def hook(runtime_env: dict[str, Any] | None) -> dict[str, Any]:
     import shlex
     import shutil
 
-    from pepip.cli import options, run
+    from pepip.cli import run, uv_options
 
     parser = run.parser_of_run()
-    given, _ = options.split(command[2:], values=parser.options_with_value())
+    given, _ = uv_options.split(command[2:], values=parser.options_with_value())
     arguments = parser.read(given)
     kept = _for_workers(given)
     if not arguments.python:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from pepip import humanized
-from pepip.cli import options, output
+from pepip.cli import options, output, uv_options
 from pepip.errors import UsageError
 from pepip.uv import squashfs
 
@@ -45,7 +45,7 @@ examples:
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip image build` or `pepip image run`. Returns the exit code."""
-    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    before, rest = uv_options.split(words, values=uv_options.GLOBAL_VALUES)
     if rest[:1] == ["build"]:
         return _build([*before, *rest[1:]])
     if rest[:1] == ["run"]:
@@ -119,7 +119,7 @@ def _run(words: Sequence[str]) -> int:
     parser = options.Parser("pepip image run", description=_RUN, examples=_RUN_EXAMPLES, json=False)
     parser.add_argument("image", metavar="IMAGE", help="made by `pepip image build`")
     parser.add_argument("command", metavar="COMMAND", nargs="*", help="the command and its arguments")
-    before, rest = options.split(words, values=parser.options_with_value())
+    before, rest = uv_options.split(words, values=parser.options_with_value())
     arguments = parser.read([*before, *rest[:1]])
     options.apply_general_options(arguments)
     command = rest[1:]

@@ -6,9 +6,9 @@ import functools
 import os
 
 from pepip import paths
-from pepip.cli import options, output, stdin
+from pepip.cli import options, output, stdin, uv_options
 from pepip.cli.stores import open_store
-from pepip.uv import process
+from pepip.uv import handover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(words: Sequence[str], *, title: str = "pepip install") -> int:
     _add_arguments(parser)
     arguments = parser.read_for_uv(words, ["pip", "install"])
     if is_elsewhere(arguments):
-        return process.become(["pip", "install", *words])
+        return handover.become(["pip", "install", *words])
     options.apply_general_options(arguments)
     if not (
         arguments.packages or arguments.requirements or arguments.editable or "--group" in arguments.resolver_options
@@ -94,7 +94,7 @@ def run_sync(words: Sequence[str]) -> int:
     _add_arguments(parser)
     arguments = parser.read_for_uv(words, ["pip", "sync"])
     if is_elsewhere(arguments):
-        return process.become(["pip", "sync", *words])
+        return handover.become(["pip", "sync", *words])
     options.apply_general_options(arguments)
     _check_files([*arguments.requirements, *arguments.constraints])
     with stdin.as_file([*arguments.requirements, *arguments.constraints]) as files:
@@ -120,7 +120,7 @@ def _add_arguments(parser: options.Parser) -> None:
     parser.add_argument("--compile-bytecode", action="store_true", help="compile modules now, not at first import")
     parser.add_argument("--dry-run", action="store_true", help="show the changes, and make none")
     options.add_options_for_uv_alone(parser, values=_ELSEWHERE_VALUES, flags=_ELSEWHERE_FLAGS)
-    parser.add_uv_options(options.PIP_OPTIONS)
+    parser.add_uv_options(uv_options.PIP_OPTIONS)
 
 
 def is_elsewhere(arguments: argparse.Namespace) -> bool:

@@ -74,12 +74,12 @@ class _TerminationError(BaseException):
 
 def _unwind_when_asked_to_end() -> None:
     """Let SIGTERM and SIGHUP raise an error, unless the parent process made this process ignore them."""
-    import signal
+    import _signal  # type: ignore[import-not-found]  # `signal` makes enums of all numbers, which takes 3 ms
 
     for name in ("SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, _end)
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _end)
 
 
 def _end(number: int, frame: object) -> None:
@@ -99,9 +99,12 @@ def _dispatch(arguments: Sequence[str]) -> int:
         _warn_of_weakness()
     if is_own and command not in _LEAVES_ENTRIES_ALONE:
         _repair_written_entries(looks_inside=command not in _UPDATING)  # an update with work to do looks inside later
-    note = _note_of(command, words) if command in _UPDATING else None
-    if note is not None:
-        return _end_early(command, words, note)
+    if command in _UPDATING and _current_folder_exists():  # notes are kept for each folder
+        from pepip.cli import early_end
+
+        code = early_end.end_early(command, words)
+        if code is not None:
+            return code
     if is_own:
         return _run(command, words)
     if command == "help":
@@ -216,61 +219,6 @@ _UPDATING = ("install", "sync", "run")
 """Commands that mostly find nothing to do when they are repeated. Only these look for a note of that."""
 
 
-def _note_of(command: str, words: Sequence[str]) -> str | None:
-    """Return an earlier run's note, which says that the command has nothing to do. Without a note, return None."""
-    from pepip.paths import known_store_root
-    from pepip.uv import up_to_date
-
-    store_root = known_store_root(os.environ)
-    if not store_root or not _current_folder_exists():
-        return None  # notes are kept in the store, per folder
-    if command != "run":
-        return up_to_date.note_of(store_root, [command, *words])
-    if not words or words[0].startswith("-"):
-        return None
-    if os.path.basename(words[0]) == words[0] and "." not in words[0]:  # neither a path nor a script
-        return up_to_date.note_of(store_root, [command])
-    from pepip.uv import run_discovery
-
-    kind = run_discovery.kind_of(words[0])
-    if kind == run_discovery.REMOTE or run_discovery.is_ray_worker(words[0]):
-        return None
-    noted = [command]
-    if _has_inline_metadata(words[0]):
-        noted += ["--script", os.path.abspath(words[0])]
-    start = "" if "UV_PROJECT" in os.environ else run_discovery.project_start(words[0], kind)
-    if not start:
-        return up_to_date.note_of(store_root, noted)
-    os.environ["UV_PROJECT"] = start  # as when the note was written
-    try:
-        return up_to_date.note_of(store_root, noted)
-    finally:
-        del os.environ["UV_PROJECT"]
-
-
-def _has_inline_metadata(target: str) -> bool:
-    """Tell whether the first word of `pepip run` names a script with inline metadata (PEP 723)."""
-    from pepip.uv import run_discovery
-
-    return run_discovery.kind_of(target) == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target)
-
-
-def _end_early(command: str, words: Sequence[str], note: str) -> int:
-    """End a command that has nothing to do. `run` still starts the program that the user named."""
-    if command == "run":
-        is_script = "." in words[0] and _has_inline_metadata(words[0])
-        return _become_uv(["run", *([] if is_script else ["--no-sync"]), *words], as_pepip=True)
-    if not any(word.startswith(("-q", "--quiet")) for word in words):
-        from pepip.cli import nothing_to_do
-
-        if note:  # it names the environment
-            from pepip.cli import output
-
-            output.say(note)
-        nothing_to_do.say()
-    return 0
-
-
 def _run(command: str, words: Sequence[str]) -> int:
     from pepip.cli import commands
 
@@ -296,19 +244,19 @@ def _help(words: Sequence[str]) -> int:
     return _become_uv(["help", *(words if words[0] != "uv" else words[1:])])
 
 
-def _become_uv(words: Sequence[str], *, as_pepip: bool = False) -> int:
-    from pepip.uv import process
+def _become_uv(words: Sequence[str]) -> int:
+    from pepip.uv import handover
 
-    return process.become(words, name=process.name_of_pepip() if as_pepip else "")
+    return handover.become(words)
 
 
 def _leading_options(arguments: Sequence[str]) -> tuple[list[str], int]:
     """Return the options before the command's name, and the name's position. uv takes them after the name, too."""
     if not arguments or not arguments[0].startswith("-"):
         return [], 0
-    from pepip.cli import options
+    from pepip.cli import uv_options
 
-    before, rest = options.split(arguments, values=options.GLOBAL_VALUES)
+    before, rest = uv_options.split(arguments, values=uv_options.GLOBAL_VALUES)
     return before, len(arguments) - len(rest)
 
 

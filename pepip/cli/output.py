@@ -277,6 +277,7 @@ def document(summary: Summary) -> dict[str, object]:
         **lists,
         "reused": list(summary.reused),
         "downloaded": list(summary.downloaded),
+        "local": list(summary.local),
         "avoided_bytes": summary.avoided_bytes,
         "stored_bytes": summary.stored_bytes,
         "seconds": round(summary.seconds, 3),
@@ -338,8 +339,10 @@ def _sentence(summary: Summary) -> str:
     details = []
     if summary.linked:
         verb, count = ("Would link" if summary.dry_run else "Linked"), len(summary.linked)
-        if summary.reused or summary.downloaded:  # otherwise uv alone knows
+        if summary.reused or summary.downloaded or summary.local:  # otherwise uv alone knows
             details += [f"{len(summary.reused)} reused", f"{len(summary.downloaded)} {_arrived(summary)}"]
+        if summary.local:
+            details.append(f"{len(summary.local)} from local files")
         if summary.private:
             details.append(f"{len(summary.private)} more as real files")
     elif summary.private:

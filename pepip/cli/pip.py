@@ -6,11 +6,11 @@ import argparse
 import os
 import sys
 
-from pepip.cli import options, pip_aliases
+from pepip.cli import options, pip_aliases, uv_options
 from pepip.cli.stores import open_store
 from pepip.errors import UsageError
 from pepip.paths import expand_user
-from pepip.uv import process
+from pepip.uv import handover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def run(words: Sequence[str]) -> int:
     """Run `pepip pip` with the words that follow. pepip runs the commands that change an environment, uv the rest."""
     os.environ.pop("UV_PROJECT_ENVIRONMENT", None)  # uv's pip interface ignores it, too
     words = pip_aliases.translated(words)
-    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    before, rest = uv_options.split(words, values=uv_options.GLOBAL_VALUES)
     command, after = rest[:1], rest[1:]
     if command == ["install"]:
         from pepip.cli import install
@@ -45,7 +45,7 @@ def run(words: Sequence[str]) -> int:
         return _become_pip(words)
     if command and command[0] in _LOOKING:
         complete_interrupted(_root_of(_read(command[0], [*before, *after])))
-    return process.become(["pip", *words])
+    return handover.become(["pip", *words])
 
 
 def _version() -> int:
@@ -60,7 +60,7 @@ def _cache(words: Sequence[str]) -> int:
     """Run `pip cache`. uv's cache and the store take the place of pip's cache."""
     meant = {"dir": ["cache", "dir"], "purge": ["cache", "clean"]}
     if words and words[0] in meant:
-        return process.become(meant[words[0]])
+        return handover.become(meant[words[0]])
     raise UsageError(
         "uv does not use pip's cache",
         hint="`pepip store list` lists the entries; `pepip pip cache purge` empties uv's cache",
@@ -73,7 +73,7 @@ def _become_pip(words: Sequence[str]) -> int:
 
     root = venvs.locate("", dict(os.environ), os.getcwd())
     chosen = ["--python", root] if os.path.isfile(f"{root}/pyvenv.cfg") and "--python" not in words else []
-    return process.become(["tool", "run", "--quiet", "pip", *chosen, *words])
+    return handover.become(["tool", "run", "--quiet", "pip", *chosen, *words])
 
 
 _LOOKING = {"list", "freeze", "show", "check", "tree"}
@@ -109,12 +109,12 @@ def _look(command: str, words: Sequence[str]) -> int:
     root = _root_of(arguments)
     complete_interrupted(root)
     if arguments.chosen and arguments.venv is None:
-        return process.become(["pip", command, *words])
+        return handover.become(["pip", command, *words])
     from pepip.uv import interpreter
 
     is_there = arguments.venv is not None or os.path.isfile(f"{root}/pyvenv.cfg")
     chosen = ["--python", interpreter.executable(root)] if is_there else []
-    return process.become(["pip", command, *chosen, *_without_venv(words)])
+    return handover.become(["pip", command, *chosen, *_without_venv(words)])
 
 
 def _read(command: str, words: Sequence[str]) -> argparse.Namespace:

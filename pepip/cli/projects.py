@@ -6,7 +6,7 @@ import os
 import sys
 
 from pepip import humanized, paths
-from pepip.cli import lists, options, output, tables
+from pepip.cli import lists, options, output, tables, uv_options
 from pepip.cli.stores import open_store
 from pepip.environment import purposes
 from pepip.errors import StoreError, UsageError
@@ -32,7 +32,7 @@ takes an environment out of the registry.
 
 def run(words: Sequence[str]) -> int:
     """Run `pepip projects`, or its `forget` or `scan`. Returns the exit code."""
-    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    before, rest = uv_options.split(words, values=uv_options.GLOBAL_VALUES)
     if rest[:1] == ["forget"]:
         return _forget([*before, *rest[1:]])
     if rest[:1] == ["scan"]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pepip.cli import options, output, stdin, sync
+from pepip.cli import options, output, stdin, sync, uv_options
 from pepip.cli.stores import open_store
-from pepip.uv import process, run_discovery, settings
+from pepip.paths import known_store_root
+from pepip.uv import handover, run_discovery, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def run(words: Sequence[str]) -> int:
     Otherwise (on Windows, or to link an environment in uv's cache afterwards) it returns uv's exit code.
     """
     parser = parser_of_run()
-    of_run, command = options.split(words, values=parser.options_with_value())
+    of_run, command = uv_options.split(words, values=uv_options.VALUES_OF_RUN)
     arguments = parser.read_for_uv(of_run, ["run"], rest=command)
     command = command[1:] if command[:1] == ["--"] else command
     if run_discovery.is_ray_worker("".join(command[:1])):
@@ -56,7 +57,7 @@ def run(words: Sequence[str]) -> int:
     os.environ.clear()
     os.environ.update(variables)
     as_uv = ["run", *(["--no-sync"] if is_synced else []), *words]
-    name = "" if arguments.no_sync else process.name_of_pepip()
+    name = "" if arguments.no_sync else handover.name_of_pepip()
     if arguments.of_uv or kind in {run_discovery.STDIN, run_discovery.REMOTE}:
         from pepip.cli import tool
 
@@ -68,9 +69,9 @@ def run(words: Sequence[str]) -> int:
             probe=[*as_uv[: len(as_uv) - len(words)], *_without_module(of_run)] if has_probe else (),
             name=name,
             links_before_run=bool(has_probe and command and kind == run_discovery.COMMAND),
-            content=(stdin.read_and_keep() or b"").decode("latin-1") if kind == run_discovery.STDIN else "",
+            content=stdin.text_kept() if kind == run_discovery.STDIN or "-" in (arguments.of_uv or ()) else "",
         )
-    return process.become(as_uv, name=name)
+    return handover.become(as_uv, name=name)
 
 
 def parser_of_run() -> options.Parser:
@@ -87,7 +88,7 @@ def parser_of_run() -> options.Parser:
         name = option.rpartition("--")[2].replace("-", "_")
         parser.add_argument(*option.split("/"), dest=name, action="store_true")
     options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=("--show-settings",))
-    parser.add_uv_options(options.PROJECT_OPTIONS)
+    parser.add_uv_options(uv_options.PROJECT_OPTIONS)
     return parser
 
 
@@ -95,11 +96,11 @@ def _has_probe(arguments: argparse.Namespace, of_run: Sequence[str], target: str
     """Tell whether uv makes the same environment for another command with the same options.
 
     It does not for a script with inline metadata, or for one in another folder, whose project uv takes. The answer is
-    also no if uv reads a file from a pipe, which can be read only once.
+    also no if uv reads a file from stdin or from a pipe, which can be read only once.
     """
     read = [*(arguments.of_uv or ()), *arguments.env_file]
-    is_clear = not arguments.module or not {"-m", "--module"}.isdisjoint(of_run)
-    if not is_clear or arguments.script or arguments.gui_script or any(map(stdin.is_pipe, read)):
+    is_clear = not arguments.module or not uv_options.MODULE.isdisjoint(of_run)
+    if not is_clear or arguments.script or arguments.gui_script or any(map(stdin.is_read_once, read)):
         return False
     return not run_discovery.project_start(target, kind) and not _may_have_metadata(target, kind)
 
@@ -115,7 +116,7 @@ def _may_have_metadata(target: str, kind: str) -> bool:
 
 def _without_module(of_run: Sequence[str]) -> list[str]:
     """Return the options of `uv run` without the one that makes the command a module."""
-    return [word for word in of_run if word not in {"-m", "--module"}]
+    return [word for word in of_run if word not in uv_options.MODULE]
 
 
 def _label(arguments: argparse.Namespace, target: str) -> str:
@@ -147,7 +148,9 @@ def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequenc
     if kind == run_discovery.SCRIPT and run_discovery.has_inline_metadata(target):
         _bring_script_up_to_date(arguments, target)
         return False  # uv checks the script's environment again
-    if not settings.project_folder() or _leaves_project_alone(arguments):
+    if _leaves_project_alone(arguments) or not settings.project_folder():
+        if options.is_repeatable(arguments):
+            _note_without_sync(words, is_told=_leaves_project_alone(arguments))
         return False
     if arguments.module and kind == run_discovery.STDIN:
         return False  # uv refuses a module from stdin
@@ -158,6 +161,16 @@ def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequenc
         return False
     is_known = kind != run_discovery.REMOTE and script is not None
     return _bring_up_to_date(arguments, sync.request_of(arguments), words) and is_known
+
+
+def _note_without_sync(words: Sequence[str], *, is_told: bool) -> None:
+    """Note that these words of `pepip run` sync nothing: options say so (`is_told`), or there is no project."""
+    from pepip.operations import settling, venvs
+
+    store_root = known_store_root(os.environ)
+    root = venvs.locate("", dict(os.environ), os.getcwd())
+    if store_root:
+        settling.note_without_sync(store_root, words, root, is_told=is_told)
 
 
 def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None:

@@ -19,7 +19,7 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
     uv reads such a file more than once, but stdin and a pipe (`<(uv export)`) can be read only once.
     """
     names = {name: name for name in files}
-    streams = [name for name in names if name == "-" or is_pipe(name)]
+    streams = [name for name in names if is_read_once(name)]
     if not streams:
         yield names
         return
@@ -34,10 +34,10 @@ def as_file(files: Sequence[str]) -> Iterator[dict[str, str]]:
         yield names
 
 
-def is_pipe(path: str) -> bool:
-    """Tell whether a path is that of a pipe, which can be read only once."""
+def is_read_once(path: str) -> bool:
+    """Tell whether a path stands for stdin (`-`) or for a pipe, which can be read only once."""
     try:
-        return stat.S_ISFIFO(os.stat(path).st_mode)
+        return path == "-" or stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
         return False
 
@@ -67,3 +67,8 @@ def read_and_keep() -> bytes | None:
         file.seek(0)
         os.dup2(file.fileno(), 0)
     return content
+
+
+def text_kept() -> str:
+    """Return the bytes of stdin as text, as `read_and_keep` does. Empty if there are none."""
+    return (read_and_keep() or b"").decode("latin-1")

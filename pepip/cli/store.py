@@ -6,7 +6,7 @@ import os
 import sys
 
 from pepip import humanized, paths
-from pepip.cli import lists, options, output, tables
+from pepip.cli import lists, options, output, tables, uv_options
 from pepip.cli.stores import open_store
 from pepip.errors import StoreError, UsageError
 
@@ -52,7 +52,7 @@ def run(words: Sequence[str]) -> int:
         "publish": store_setup.run_publish,
         "clean": store_setup.run_clean,
     }
-    before, rest = options.split(words, values=options.GLOBAL_VALUES)
+    before, rest = uv_options.split(words, values=uv_options.GLOBAL_VALUES)
     if not rest and any(word in {"-h", "--help"} for word in before):
         sys.stdout.write(_HELP + "\n")
         return 0
@@ -204,7 +204,7 @@ def _add(words: Sequence[str]) -> int:
     parser.add_argument("packages", metavar="REQUIREMENT", nargs="*")
     parser.add_argument("-r", "--requirements", "--requirement", metavar="FILE", action="append", default=[])
     parser.add_argument("-p", "--python", metavar="X", default="", help="the Python that the packages are for")
-    parser.add_uv_options(options.PIP_OPTIONS)
+    parser.add_uv_options(uv_options.PIP_OPTIONS)
     arguments = parser.read(words)
     options.apply_general_options(arguments)
     if not (arguments.packages or arguments.requirements or "--group" in arguments.resolver_options):
@@ -310,7 +310,7 @@ def _repair(words: Sequence[str]) -> int:
 
     parser = options.Parser("pepip store repair", description="Repair damaged entries and environments.")
     parser.add_argument("patterns", metavar="PATTERN", nargs="*", help="names, as shell patterns")
-    parser.add_uv_options(options.COMMON_PIP_OPTIONS)
+    parser.add_uv_options(uv_options.COMMON_PIP_OPTIONS)
     arguments = parser.read(words)
     options.apply_general_options(arguments)
     request = Request(common_options=tuple(arguments.common_options))

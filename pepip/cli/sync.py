@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from pepip.cli import options, output, stdin
+from pepip.cli import options, output, stdin, uv_options
 from pepip.cli.stores import open_store
-from pepip.uv import process, settings
+from pepip.uv import handover, settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,11 +74,11 @@ def run_sync(words: Sequence[str]) -> int:
     )
     answers = ("--check", "--no-check", "--show-settings", "--isolated")
     options.add_options_for_uv_alone(parser, values=("--python-platform",), flags=answers)
-    parser.add_uv_options(options.PROJECT_OPTIONS)
+    parser.add_uv_options(uv_options.PROJECT_OPTIONS)
     arguments = parser.read_for_uv(words, ["sync"])
     is_active_script = arguments.script and "--active" in arguments.sync_options
     if arguments.elsewhere or (arguments.frozen and arguments.locked) or is_active_script:
-        return process.become(["sync", *words])
+        return handover.become(["sync", *words])
     options.apply_general_options(arguments)
     request = request_of(arguments)
     if arguments.script:
@@ -117,10 +117,10 @@ def run_add(words: Sequence[str]) -> int:
         "--no-workspace",
     ):
         parser.add_argument(option, dest="of_uv", action="store_true")
-    parser.add_uv_options(options.LOCK_OPTIONS)
+    parser.add_uv_options(uv_options.LOCK_OPTIONS)
     arguments = parser.read_for_uv(words, ["add"])
     if _is_for_uv_alone(arguments):
-        return process.become(["add", *words])
+        return handover.become(["add", *words])
     options.apply_general_options(arguments)
     request = _edited_request(arguments)
     selection = ["--dev"] if arguments.dev else ["--no-dev"]
@@ -145,10 +145,10 @@ def run_remove(words: Sequence[str]) -> int:
     parser = parser_of("pepip remove", _REMOVE, _REMOVE_EXAMPLES)
     parser.add_argument("packages", metavar="PACKAGE", nargs="*", help="names")
     _add_kinds(parser)
-    parser.add_uv_options(options.LOCK_OPTIONS)
+    parser.add_uv_options(uv_options.LOCK_OPTIONS)
     arguments = parser.read_for_uv(words, ["remove"])
     if _is_for_uv_alone(arguments):
-        return process.become(["remove", *words])
+        return handover.become(["remove", *words])
     options.apply_general_options(arguments)
     operation = project.remove(open_store(), _words_of_uv(words), _edited_request(arguments))
     output.conclude(output.follow(operation, output.reporter(arguments)).summary, arguments)
@@ -192,9 +192,8 @@ def _words_of_uv(words: Sequence[str]) -> list[str]:
     pepip calls uv with `--no-sync`, and syncs by itself. `--directory`, `--project` and `--color` have already taken
     effect.
     """
-    of_sync = [
-        option for option in options.LOCK_OPTIONS if option.group == "sync_options" and "--active" not in option.names
-    ]
+    table = uv_options.LOCK_OPTIONS
+    of_sync = [option for option in table if option.group == "sync_options" and "--active" not in option.names]
     flags = {"--json", "--no-progress", *(name for item in of_sync if not item.takes_value for name in item.names)}
     values = {
         "--directory",

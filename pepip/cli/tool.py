@@ -9,9 +9,10 @@ import contextlib
 import os
 import time
 
-from pepip import names
+from pepip import names, paths
+from pepip.cli import stdin
 from pepip.errors import PepipError, UvError
-from pepip.uv import arguments, own_environments, process, writable_cache
+from pepip.uv import answer_cache, arguments, handover, own_environments, process, up_to_date, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def run(words: Sequence[str]) -> int:
     if command == "run":
         return _run_tool(["tool", *words], [*before, *rest[1:]])
     if command not in _CHANGES or not _HELP.isdisjoint(words):
-        return process.become(["tool", *words])
+        return handover.become(["tool", *words])
     return _change(words)
 
 
@@ -58,17 +59,21 @@ def _run_tool(words: Sequence[str], of_run: Sequence[str]) -> int:
     of_uv, tool = _split(of_run)
     source = next(arguments.values_of(of_uv, "--from"), "")
     named = source or next((word for word in tool if word != "--"), "")
-    probe = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
-    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), probe=probe)
+    probe: Sequence[str] = ["tool", "run", *of_uv, *(() if source else ("--from", named))]
+    files = [word.rpartition("=")[2] for word in of_uv]  # other words are no names of a pipe
+    if any(map(stdin.is_read_once, files)):
+        probe = ()  # uv could not read the file again
+    content = stdin.text_kept() if "-" in files else ""
+    return run_as_uv(words, of_uv=of_uv, label=f"uvx {named}".strip(), probe=probe, content=content)
 
 
 def _split(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Split words into uv's leading options and the rest. Without such options, argparse is not imported."""
     if not words or not words[0].startswith("-"):
         return [], list(words)
-    from pepip.cli import options
+    from pepip.cli import uv_options
 
-    return options.split(words, values=_VALUES_OF_RUN | options.GLOBAL_VALUES | options.VALUES_OF_ALL)
+    return uv_options.split(words, values=_VALUES_OF_RUN | uv_options.GLOBAL_VALUES | uv_options.VALUES_OF_ALL)
 
 
 def run_as_uv(
@@ -84,28 +89,32 @@ def run_as_uv(
     """Let uv run a command that may get an environment in uv's cache, and link that environment when uv has ended.
 
     `of_uv` are those of the words that are options of uv, and not of the command. `name` is the first word of uv's
-    command line, as in `process.become`. `probe` are the words by which uv starts another program in the same
+    command line, as in `handover.become`. `probe` are the words by which uv starts another program in the same
     environment; the words of that program follow them. It is empty if there are no such words. With
     `links_before_run`, uv first makes the environment for an empty program, pepip links it, and then this process
-    becomes uv for the user's command. `content` is the script that comes from stdin.
+    becomes uv for the user's command. `content` is the script, or the requirements, that come from stdin.
 
     This process becomes uv at once if there is no store or no cache, or if a command with the same `probe` was
-    run before and uv has made no environment since. If uv then makes one, such as for a new version, the next such
-    command links it. Otherwise returns uv's exit code.
+    run before, and since then uv has made no environment and no file that the command names has changed. If uv then
+    makes one all the same, such as for a new version, the next such command links it. Otherwise returns uv's exit
+    code.
     """
-    from pepip.operations import own_environments as environment_links
-
     of_tool = words[0] == "tool"
     if of_tool and writable_cache.is_temporary():
         with contextlib.suppress(UvError):
             writable_cache.ensure_tools(_folder_of_tools())
+    noted, store_root = probe or [*words, content], paths.known_store_root(os.environ)
+    if store_root and up_to_date.are_linked(store_root, noted):
+        return handover.become(words, name=name)
+    from pepip.operations import own_environments as environment_links
+
     store = _store(of_uv, of_tool=of_tool)
     cache = own_environments.cache_of(of_uv, of_tool=of_tool)
     making = [*probe, "python", "-c", ""] if links_before_run else words
-    noted = probe or [*words, content]
-    if store is None or not cache or not _HELP.isdisjoint(of_uv) or environment_links.is_linked(store.root, noted):
-        return process.become(words, name=name)
+    if store is None or not cache or not _HELP.isdisjoint(of_uv):
+        return handover.become(words, name=name)
     last, began_at_ns = environment_links.last_run(store.root, noted), time.time_ns()
+    asked = answer_cache.states(own_environments.named_files(of_uv))
     before = own_environments.in_cache(cache)
     code = process.run_uv_attached(making, name=name)
     after, now = environment_links.state(cache), own_environments.in_cache(cache)
@@ -114,9 +123,10 @@ def run_as_uv(
     if mine:
         _link(store, mine, label=label)
     if store.exists() and (mine or (code == 0 and not new)):
-        environment_links.note_linked(store.root, noted, environment_links.Run(began_at_ns, tuple(mine)), after)
+        run = environment_links.Run(began_at_ns, tuple(mine))
+        environment_links.note_linked(store.root, noted, run, [*asked, *after])
     if links_before_run and code == 0:
-        return process.become(words, name=name)
+        return handover.become(words, name=name)
     return _as_exit_code(code)
 
 
@@ -143,7 +153,7 @@ def _change(words: Sequence[str]) -> int:
     except UvError:
         folder = ""
     if store is None or not folder:
-        return process.become(["tool", *words])
+        return handover.become(["tool", *words])
     before = own_environments.tools(folder)
     code = process.run_uv_attached(["tool", *words])
     changed = [root for root, state in own_environments.tools(folder).items() if before.get(root) != state]

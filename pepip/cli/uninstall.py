@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import sys
 
-from pepip.cli import install, options, output, stdin
+from pepip.cli import install, options, output, stdin, uv_options
 from pepip.cli.stores import open_store
-from pepip.uv import process
+from pepip.uv import handover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def run(words: Sequence[str], *, title: str = "pepip uninstall") -> int:
     parser.add_argument("--dry-run", action="store_true", help="list the packages to remove, and remove none")
     elsewhere = ("-t/--target", "--prefix")
     options.add_options_for_uv_alone(parser, values=elsewhere, flags=("--system", "--break-system-packages"))
-    parser.add_uv_options(options.COMMON_PIP_OPTIONS)
+    parser.add_uv_options(uv_options.COMMON_PIP_OPTIONS)
     arguments = parser.read_for_uv(words, ["pip", "uninstall"])
     if install.is_elsewhere(arguments):
-        return process.become(["pip", "uninstall", *words])
+        return handover.become(["pip", "uninstall", *words])
     options.apply_general_options(arguments)
     if not arguments.packages and not arguments.requirements:
         raise UsageError("no packages given", hint=f"name them, such as `{title} requests`; `--help` shows more")

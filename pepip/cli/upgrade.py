@@ -154,8 +154,10 @@ def _conclude(results: Sequence[Result], meant: Targets, *, is_json: bool, verbo
     _say_skipped(meant.skipped, verbosity)
     changed = [item.summary for item in results if item.summary and (item.summary.linked or item.summary.private)]
     downloaded = sum(len(summary.downloaded) for summary in changed)
+    local = sum(len(summary.local) for summary in changed)
     failed = sum(bool(item.failure) for item in results)
-    _close(f"Upgraded {humanized.count(len(changed), 'environment')}: {downloaded} downloaded", failed)
+    told = f"{downloaded} downloaded" + (f", {local} from local files" if local else "")
+    _close(f"Upgraded {humanized.count(len(changed), 'environment')}: {told}", failed)
 
 
 def _say(target: Target, summary: Summary | None, failure: str, verbosity: int) -> None:

@@ -50,8 +50,8 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     missing = [item for item in work.shared if item.name not in have]
     acquired = acquire.Acquired(have, tuple(item.name for item in missing))
     summary = _summary(environment, work, acquired, dry_run=True)
-    downloads = tuple((item.identity, item.size_bytes) for item in missing)
-    return summary._replace(download_bytes=sum(item.size_bytes for item in missing), downloads=downloads)
+    downloads = tuple((item.identity, item.size_bytes) for item in missing if not item.local_path)
+    return summary._replace(download_bytes=sum(size for _, size in downloads), downloads=downloads)
 
 
 def carry_out(
@@ -213,19 +213,20 @@ def _change(
         for sentence in decision.work.changes.warnings:
             yield Progress("warning", sentence, is_of_uv=True)
         is_new = not decision.present
-        supply = yield from supplying.get(store, job, decision)
-        if supply.installs_private_first:
-            linked = yield from _link_after_private(store, job, decision, supply)
-        else:
-            linked = yield from _link(store, decision, supply, asked)
-        if linked is None:
-            yield from foreign_writes.repair_written(store)
-            continue
-        present = linked.present
-        if linked.unfinished:
-            with linked.unfinished:
-                yield from job.install_private(supply.work)
-            present = contents.installed(environment, store.known_roots)
+        with supplying.with_one_cache(job, decision) as decision:
+            supply = yield from supplying.get(store, job, decision)
+            if supply.installs_private_first:
+                linked = yield from _link_after_private(store, job, decision, supply)
+            else:
+                linked = yield from _link(store, decision, supply, asked)
+            if linked is None:
+                yield from foreign_writes.repair_written(store)
+                continue
+            present = linked.present
+            if linked.unfinished:
+                with linked.unfinished:
+                    yield from job.install_private(supply.work)
+                present = contents.installed(environment, store.known_roots)
         is_by_uv = bool(linked.unfinished) or supply.installs_private_first
         foreign_writes.note(store, environment, decision.changed_at_ns, is_by_uv=is_by_uv)
         from pepip.operations import linked_entries
@@ -380,6 +381,7 @@ def _with_versions(work: Work, present: Sequence[Installed]) -> Work:
 
 def _summary(environment: Environment, work: Work, acquired: acquire.Acquired | None, *, dry_run: bool) -> Summary:
     private = {artifact.name for artifact in work.private}
+    local = {artifact.name for artifact in work.shared if artifact.local_path}
     added = work.changes.added
     have, stored = (acquired.entries, acquired.stored) if acquired else ({}, ())
     reused = tuple(name for name in have if name not in stored)
@@ -390,7 +392,8 @@ def _summary(environment: Environment, work: Work, acquired: acquire.Acquired | 
         removed=tuple((change.name, change.version) for change in work.changes.removed),
         private=tuple((change.name, change.version) for change in added if change.name in private),
         reused=reused,
-        downloaded=stored,
+        downloaded=tuple(name for name in stored if name not in local),
+        local=tuple(name for name in stored if name in local),
         avoided_bytes=sum(have[name].size_bytes for name in reused),
         stored_bytes=sum(have[name].size_bytes for name in stored if name in have),
     )

@@ -37,7 +37,8 @@ class Work(NamedTuple):
     """The work of a change, decided before anything is changed.
 
     `shared` is linked from the store. `private` is installed by uv itself, from `indexes` (URLs) among other sources.
-    With `has_open_demands` the request demands hashes that only uv can check.
+    With `has_open_demands` the request demands hashes that only uv can check. `cache` is a folder in which uv keeps
+    the wheels that it builds for this work alone, empty for uv's own cache.
     """
 
     changes: Changes
@@ -45,6 +46,7 @@ class Work(NamedTuple):
     private: list[Artifact]
     has_open_demands: bool = False
     indexes: tuple[str, ...] = ()
+    cache: str = ""
 
     @property
     def needs_whole_request(self) -> bool:

@@ -95,9 +95,11 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
         stage.uninstall(executable, deciding.private_to_reinstall(work, request.installer_options))
         is_of_lock = any(map(arguments.is_lock, request.requirement_files))
         if work.needs_whole_request or is_of_lock or files_name_index():
-            arrivals = stage.install_as_given(request, executable)
+            arrivals = stage.install_as_given(request, executable, cache=work.cache)
         else:
-            arrivals = stage.install_private(request, work.private, executable, indexes=work.indexes)
+            arrivals = stage.install_private(
+                request, work.private, executable, indexes=work.indexes, cache=work.cache
+            )
         for arrival in arrivals:
             yield Progress("build", arrival.name)
 
@@ -106,12 +108,18 @@ def _job(request: Request, environment: Environment, known: AnswerCache) -> Chan
 
         if work.needs_whole_request or files_name_index():  # build requirements come from those indexes, too
             site_packages = environment.interpreter.site_packages
-            return stage.check(request, executable, prefix=folder, site_packages=site_packages)
+            return stage.check(request, executable, prefix=folder, site_packages=site_packages, cache=work.cache)
         options = arguments.without(request.common_options, {"--no-build"}, {"--no-binary", "--only-binary"})
         anything = request._replace(common_options=(*options, "--no-binary", ":none:"))
         again = deciding.private_to_reinstall(work, request.installer_options)
         return stage.install_private(
-            anything, work.private, executable, reinstall=again, prefix=folder, indexes=work.indexes
+            anything,
+            work.private,
+            executable,
+            reinstall=again,
+            prefix=folder,
+            indexes=work.indexes,
+            cache=work.cache,
         )
 
     return ChangeJob(request, decide, install_private, lay_out_private)

@@ -13,7 +13,7 @@ from pepip import paths
 from pepip.errors import PepipError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.operations.reporting import Progress
-from pepip.uv import answer_cache, own_environments, program, settings
+from pepip.uv import answer_cache, own_environments, program, settings, up_to_date
 from pepip.uv.answer_cache import AnswerCache
 
 TYPE_CHECKING = False
@@ -30,15 +30,12 @@ class Run(NamedTuple):
     environments: tuple[str, ...]
 
 
-def is_linked(store_root: str, words: Sequence[str]) -> bool:
-    """Tell whether a note says that uv changes no environment for these words of a command line."""
-    return AnswerCache(paths.cache(store_root)).recall(_key(words)) is not None
-
-
 def last_run(store_root: str, words: Sequence[str]) -> Run | None:
     """Return the run of these words that was noted last, also if uv's cache has changed since."""
     try:
-        at_ns, *environments = (AnswerCache(paths.cache(store_root)).recall_last(_key(words)) or "").split("\n")
+        at_ns, *environments = (
+            AnswerCache(paths.cache(store_root)).recall_last(up_to_date.key_of_links(words)) or ""
+        ).split("\n")
         return Run(int(at_ns), tuple(environments))
     except ValueError:
         return None
@@ -66,18 +63,17 @@ def state(cache: str) -> list[tuple[str, str]]:
 def note_linked(store_root: str, words: Sequence[str], run: Run, evidence: Iterable[tuple[str, str]]) -> None:
     """Note that all environments that uv makes for these words are linked.
 
-    The note is valid while `evidence`, a `state`, is the same, and while uv installs nothing in the environments.
+    The note is valid while `evidence` is the same, and while uv installs nothing in the environments. The evidence is
+    a `state`, and the states of the files that these words name.
     """
     from pepip.environment import contents
 
     folders = [f"{folder}/*" for root in run.environments for folder in contents.site_packages_of(root)]
     AnswerCache(paths.cache(store_root)).remember(
-        _key(words), "\n".join((str(run.at_ns), *run.environments)), [*evidence, *answer_cache.states(folders)]
+        up_to_date.key_of_links(words),
+        "\n".join((str(run.at_ns), *run.environments)),
+        [*evidence, *answer_cache.states(folders)],
     )
-
-
-def _key(words: Sequence[str]) -> str:
-    return answer_cache.key("linked", os.getcwd(), *words)
 
 
 def link(store: Store, roots: Iterable[str], *, label: str = "") -> Generator[Progress, None, int]:

@@ -142,7 +142,7 @@ def _values(settings: Preferences) -> dict[str, _Value]:
 
 def _text(place: str, rows: Mapping[tuple[str, ...], _Value | None]) -> str:
     """Return the text of the file at `place` with other values in these rows, None for no value."""
-    from pepip.operations import toml_values
+    import tomlkit
 
     try:
         text = files.read_regular(place, most_bytes=_MOST_BYTES, follows=True).decode()
@@ -150,12 +150,16 @@ def _text(place: str, rows: Mapping[tuple[str, ...], _Value | None]) -> str:
         text = ""
     if not text or text.startswith(_OLD_HEAD):
         text = _HEAD + text.removeprefix(_OLD_HEAD)
-    try:
-        for keys, value in rows.items():
-            text = toml_values.changed(text, keys, value)
-    except ValueError as error:
-        raise UsageError(f"the settings in {place} can't be changed: {error}", hint="change them by hand") from error
-    return text
+    document = tomlkit.parse(text)
+    for (*tables, key), value in rows.items():
+        table: dict[str, Any] = document
+        for name in tables:
+            table = table.setdefault(name, tomlkit.table())
+        if value is None:
+            table.pop(key, None)
+        else:
+            table[key] = value
+    return tomlkit.dumps(document)
 
 
 def changed(settings: Preferences, words: Sequence[str]) -> Preferences:

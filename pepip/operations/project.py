@@ -240,7 +240,7 @@ class _Sync(NamedTuple):
 
         again = deciding.private_to_reinstall(work, self.request.reinstall_options)
         stage.uninstall(self.environment.executable, again)
-        for arrival in project.install_private(self.request):
+        for arrival in project.install_private(self.request, cache=work.cache):
             yield Progress("build", arrival.name)
 
     def install_private_first(self, work: Work) -> Iterator[Progress]:
@@ -256,11 +256,14 @@ class _Sync(NamedTuple):
         again = deciding.private_to_reinstall(work, self.request.reinstall_options)
         executable = self.environment.executable
         if self.builds_with_others:
-            return stage.install_private(staging, work.private, executable, reinstall=again, prefix=folder)
+            return stage.install_private(
+                staging, work.private, executable, reinstall=again, prefix=folder, cache=work.cache
+            )
         private = {artifact.name for artifact in work.private}
         others = {artifact.name for artifact in work.shared}
         others.update(item.name for item in contents.installed(self.environment, self.store.known_roots))
-        return project.lay_out(self.request, executable, folder, reinstall=again, without=sorted(others - private))
+        left_out = sorted(others - private)
+        return project.lay_out(self.request, executable, folder, reinstall=again, without=left_out, cache=work.cache)
 
     @property
     def builds_with_others(self) -> bool:

@@ -64,9 +64,10 @@ _PHASES = {
 class Summary(NamedTuple):
     """The result of a change to an environment. Sizes are bytes on disk, inodes counted once.
 
-    `linked`, `removed` and `private` (installed by uv, as real files) are names and versions. In a dry run,
-    `download_bytes` is the size of the downloads that would be needed, as far as the index gives it, and `downloads`
-    has the identity and the size of each.
+    `linked`, `removed` and `private` (installed by uv, as real files) are names and versions. The linked
+    distributions are `reused` from the store, `downloaded`, or `local`: stored from files of this machine. In a dry
+    run, `download_bytes` is the size of the downloads that would be needed, as far as the index gives it, and
+    `downloads` has the identity and the size of each.
     """
 
     environment: str
@@ -76,6 +77,7 @@ class Summary(NamedTuple):
     private: tuple[tuple[str, str], ...] = ()
     reused: tuple[str, ...] = ()
     downloaded: tuple[str, ...] = ()
+    local: tuple[str, ...] = ()
     avoided_bytes: int = 0
     stored_bytes: int = 0
     seconds: float = 0.0

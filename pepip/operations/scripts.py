@@ -68,6 +68,8 @@ def sync_by_uv(
     after = _versions(store, root)
     added = {name: version for name, (version, _) in after.items() if before.get(name, ("", ""))[0] != version}
     linked = sorted(name for name in added if after[name][1])
+    new = [name for name in linked if after[name][1] not in stored]
+    local = {item.name for item in planned.changes.added if item.url.startswith("file:")}
     return Summary(
         root,
         dry_run=False,
@@ -77,7 +79,8 @@ def sync_by_uv(
         ),
         private=tuple(sorted((name, version) for name, version in added.items() if not after[name][1])),
         reused=tuple(name for name in linked if after[name][1] in stored),
-        downloaded=tuple(name for name in linked if after[name][1] not in stored),
+        downloaded=tuple(name for name in new if name not in local),
+        local=tuple(name for name in new if name in local),
     )
 
 

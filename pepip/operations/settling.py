@@ -56,7 +56,7 @@ def note(
         files = cacheable.files_of_project(asked.request) or None
     if files is None:
         return
-    around = _places_around(environment, files)
+    around = _places_around(environment.root, files)
     inside = _places_inside(store, environment, present)
     known = {entry.id: entry for entry in have}
     try:
@@ -73,6 +73,19 @@ def note(
         answers.remember(up_to_date.key(asked.words), named, [*evidence, *states(_places_of_python(python))])
         if python and not (venvs.environment_of(python) or os.environ.get("UV_PYTHON")):
             answers.remember(up_to_date.key(others), named, evidence)
+
+
+def note_without_sync(store_root: str, words: Sequence[str], root: str, *, is_told: bool) -> None:
+    """Note that `pepip run` with these words syncs nothing: its options say so (`is_told`), or there is no project.
+
+    `root` is the environment in which uv may run the command. If a killed run has left a change there, nothing is
+    noted.
+    """
+    from pepip.uv import settings, up_to_date
+
+    evidence = states([*_places_around(root, [f"{root}/pyvenv.cfg"]), paths.scratch(root)])
+    if not os.path.lexists(paths.scratch(root)) and (is_told or not settings.project_folder()):
+        AnswerCache(paths.cache(store_root)).remember(up_to_date.key(words), up_to_date.NO_SYNC, evidence)
 
 
 def _split_python(words: Sequence[str]) -> tuple[str, list[str]]:
@@ -97,13 +110,13 @@ def _places_of_python(request: str) -> list[str]:
     return [f"{folder}/{request}{ending}" for folder in os.environ.get("PATH", "").split(os.pathsep)]
 
 
-def _places_around(environment: Environment, files: Iterable[str]) -> list[str]:
-    """Return the places that decide which environment is meant, and those that hold the request."""
+def _places_around(root: str, files: Iterable[str]) -> list[str]:
+    """Return the places that decide that the environment at `root` is meant, and those that hold the request."""
     from pepip.uv import program, settings
 
     active = [os.environ.get(name, "") for name in ("VIRTUAL_ENV", "UV_PROJECT_ENVIRONMENT")]
     others = [*active, *(place for folder in paths.upward(os.getcwd()) for place in (folder, f"{folder}/.venv"))]
-    markers = [f"{place}/pyvenv.cfg" for place in others if place != environment.root]
+    markers = [f"{place}/pyvenv.cfg" for place in others if place != root]
     redirects = [place for place in others if not os.path.isdir(place)]  # a file there names an environment (PEP 832)
     return [program.path(), *settings.places(), *markers, *filter(None, redirects), *files]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 
 from pepip import early_imports
@@ -11,7 +12,7 @@ from pepip.operations.reporting import Progress
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from pepip.operations.deciding import ChangeJob, Decision, Work
     from pepip.store.root import Store
@@ -30,6 +31,24 @@ class Supply(NamedTuple):
     reserved: set[str]
     mode: str
     installs_private_first: bool = False
+
+
+@contextlib.contextmanager
+def with_one_cache(job: ChangeJob, decision: Decision) -> Iterator[Decision]:
+    """Yield the decision. If uv is told to use no cache, its work names a temporary one.
+
+    uv installs private distributions twice, at first to show where their files will be. Without a cache, it would
+    build them twice. uv itself uses one temporary cache for a whole command, too.
+    """
+    from pepip.uv import arguments
+
+    if not (decision.work.changes.added and arguments.wants_no_cache(job.request)):
+        yield decision
+        return
+    from pepip.host import temp_dirs
+
+    with temp_dirs.folder() as cache:
+        yield decision._replace(work=decision.work._replace(cache=cache))
 
 
 def get(store: Store, job: ChangeJob, decision: Decision) -> Generator[Progress, None, Supply]:

@@ -123,6 +123,8 @@ def outcome(summary: Summary) -> str:
         parts.append(
             f"{len(summary.linked)} linked: {len(summary.reused)} reused, {len(summary.downloaded)} downloaded"
         )
+    if summary.local:
+        parts.append(f"{len(summary.local)} from local files")
     if summary.private:
         parts.append(count(len(summary.private), "private copy", "private copies"))
     if gone:

@@ -76,20 +76,23 @@ def described(
 
 def of_summary(summary: Summary) -> Preview:
     """Describe the dry run of a change to an environment."""
-    reused, private = set(summary.reused), {name for name, _ in summary.private}
+    private = {name for name, _ in summary.private}
+    known = {**dict.fromkeys(summary.reused, "from the store"), **dict.fromkeys(summary.local, "from a local file")}
     before = dict(summary.removed)
     changes = []
     for name, version in sorted({*summary.linked, *summary.private}):
         was = f", was {before[name]}" if name in before else ""
-        effect = "from the store" if name in reused else "to download"
-        changes.append(Change(COMES, f"{name} {version}", ("private copy" if name in private else effect) + was))
+        effect = "private copy" if name in private else known.get(name, "to download")
+        changes.append(Change(COMES, f"{name} {version}", effect + was))
     came = {name for name, _ in (*summary.linked, *summary.private)}
     changes += [Change(GOES, f"{name} {version}", "removed") for name, version in summary.removed if name not in came]
     if not changes:
         return Preview("Nothing to do: everything is installed already.", (), has_work=False)
-    parts = [f"{len(reused)} reused"]
+    parts = [f"{len(summary.reused)} reused"]
     size = f" ({formatting.size(summary.download_bytes)})" if summary.download_bytes else ""
     parts.append(f"{len(summary.downloaded)} to download{size}" if summary.downloaded else "0 B to download")
+    if summary.local:
+        parts.append(f"{len(summary.local)} from local files")
     if private:
         parts.append(formatting.count(len(private), "private copy", "private copies"))
     parts.append(f"{formatting.size(summary.avoided_bytes)} not stored again")

@@ -27,7 +27,7 @@ _PLAIN_VALUES = {
     *("--link-mode", "--python-preference", "--fork-strategy"),
 }
 _PLAIN_INDEXES = {"--index", "--default-index", "--index-url", "-i", "--extra-index-url"}
-_ARCHIVES = (".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".lzma", ".lz", ".tlz")
+ARCHIVES = (".whl", ".zip", ".gz", ".tar", ".tgz", ".bz2", ".tbz", ".xz", ".txz", ".zst", ".lzma", ".lz", ".tlz")
 _OWN_SOURCES = {'source = { editable = "." }', 'source = { virtual = "." }'}
 _UNSEEN_VARIABLES = (
     *("UV_FIND_LINKS", "UV_NO_CACHE", "UV_EXCLUDE_NEWER", "UV_OVERRIDE", "UV_CONSTRAINT", "UV_BUILD_CONSTRAINT"),
@@ -159,7 +159,7 @@ def _is_plain_requirement(text: str) -> bool:
         and text.isprintable()
         and not set(text) & {"/", "\\", "@", "#", "$", ":"}
         and "--" not in text
-        and not text.split(";")[0].split("[")[0].split()[0].lower().endswith(_ARCHIVES)
+        and not text.split(";")[0].split("[")[0].split()[0].lower().endswith(ARCHIVES)
     )
 
 

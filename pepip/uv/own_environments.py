@@ -11,7 +11,7 @@ import os
 
 from pepip import paths
 from pepip.errors import UvError
-from pepip.uv import arguments, cacheable, process, settings, writable_cache
+from pepip.uv import arguments, cacheable, process, python_choice, settings, writable_cache
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ _OF_CACHE = {
 }
 """The options that say where uv's cache is, and whether each takes a value."""
 
+_NAMES_PACKAGES = ("-w", "--with", "--with-editable", "--with-requirements", "--from")
+_OF_PROJECT = ("pyproject.toml", "setup.py", "setup.cfg")
+_BEFORE_PATH = r"((-[rce]|--requirements?|--constraints?|--editable)[\s=]+)?([^@/\\]*@)?\s*(file://)?"
 
 SHOWS_ITS_PATH = ("python", "-I", "-c", "import sys; print(*sys.path, sep='\\n')")
 """A command that prints the folders from which it imports, one a line."""
@@ -78,6 +81,37 @@ def folders_in_cache(cache: str) -> list[str]:
     buckets = cacheable.folders(cache, "environments-v")
     inner = [f"{bucket}/{name}" for bucket in buckets for name in _children(bucket) if "-" not in name]
     return [*buckets, *(folder for folder in inner if not os.path.lexists(f"{folder}/pyvenv.cfg"))]
+
+
+def named_files(options: Sequence[str]) -> list[str]:
+    """Return the files that decide, besides settings, which environment uv makes for these options of `uv run`.
+
+    These are files that may name a Python version, requirements files with the files that they name, and the files
+    in which local projects name their dependencies.
+    """
+    found: dict[str, None] = {}
+    folder = next(arguments.values_of(options, "--directory"), "") or os.environ.get("UV_WORKING_DIR", "")
+    for value in arguments.values_of(options, *_NAMES_PACKAGES):
+        for requirement in value.split(","):
+            _add_named(requirement, os.path.abspath(folder), found)
+    return [*found, *python_choice.version_files()]
+
+
+def _add_named(requirement: str, folder: str, found: dict[str, None]) -> None:
+    """Add the files that a requirement names, as a path relative to `folder`."""
+    import re  # a repeated command does without
+
+    text = requirement.split(" #")[0].split(";")[0].split("[")[0].strip()
+    path = os.path.join(folder, re.sub(_BEFORE_PATH, "", text, count=1))
+    if not text or path in found:
+        return
+    if os.path.isdir(path):
+        found.update(dict.fromkeys(f"{path}/{name}" for name in _OF_PROJECT))
+    elif os.path.isfile(path):
+        found[path] = None
+        if not path.endswith((*cacheable.ARCHIVES, ".py", ".toml", ".cfg")):  # else it is a list of requirements
+            for line in settings.content(path).decode("utf-8", "replace").splitlines():
+                _add_named(line, os.path.dirname(path), found)
 
 
 def tools(folder: str) -> dict[str, tuple[int, int]]:

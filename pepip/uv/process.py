@@ -1,9 +1,10 @@
 """Starting programs: uv, interpreters, and programs that make or mount images.
 
-No other module starts a program, but `__main__` may start its own interpreter again.
+No other module starts a program, but `handover` replaces this process by uv, and `__main__` may start its own
+interpreter again.
 
 Programs get pipes or files for input and output, never a terminal that the command line or the app owns.
-Exceptions are programs that take over the terminal for the user: see `run_attached` and `become`.
+The exception are programs that take over the terminal for the user: see `run_attached`.
 """
 
 from __future__ import annotations
@@ -250,38 +251,9 @@ def _leave_to_program(number: int, frame: object) -> None:
 
 
 def run_uv_attached(arguments: Sequence[str], *, name: str = "") -> int:
-    """Run uv on this terminal, as `become` does, but return its exit code. See `run_attached`."""
+    """Run uv on this terminal, as `handover.become` does, but return its exit code. See `run_attached`."""
     path = program.path()
     return run_attached([name or path, *arguments], program_path=path)
-
-
-def become(arguments: Sequence[str], *, name: str = "") -> int:
-    """Replace this process by uv, which keeps the terminal, signals and exit code. Returns only on Windows.
-
-    `name` is the first word of uv's command line, which lists of processes show. It is the path of uv by default.
-    Windows can't replace a process: there uv runs as a child, and its exit code is returned.
-    """
-    path = program.path()
-    command = [name or path, *arguments]
-    sys.stdout.flush()
-    sys.stderr.flush()
-    if sys.platform == "win32":
-        return run_attached(command, program_path=path)
-    import signal
-
-    for ignored in ("SIGPIPE", "SIGXFSZ"):  # Python ignores these, and an ignored signal stays ignored after exec
-        signal.signal(getattr(signal, ignored), signal.SIG_DFL)
-    return os.execv(path, command)
-
-
-def name_of_pepip() -> str:
-    """Return the name under which uv runs a command for `pepip run`: the path of pepip's program, or `pepip`.
-
-    Ray's own hook looks for a process named `uv`, and would start workers by `uv run --no-sync`. `pepip.ray` looks
-    for this name.
-    """
-    started = sys.argv[0]
-    return started if os.path.basename(started) == "pepip" else "pepip"
 
 
 def _variables(settings: dict[str, str]) -> dict[str, str]:

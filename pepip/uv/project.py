@@ -211,12 +211,18 @@ def _exported(request: ProjectRequest, wanted: Sequence[Change], environment: En
 
 
 def lay_out(
-    request: ProjectRequest, executable: str, root: str, *, reinstall: Sequence[str], without: Sequence[str]
+    request: ProjectRequest,
+    executable: str,
+    root: str,
+    *,
+    reinstall: Sequence[str],
+    without: Sequence[str],
+    cache: str = "",
 ) -> Iterator[Arrival]:
     """Let `uv sync` make an environment at `root` from the lock, `without` these distributions.
 
     `reinstall` names distributions that uv must fetch or build anew. `executable` is the interpreter of the project's
-    environment. Raises UvError.
+    environment. `cache` is as in `stage.arrivals`. Raises UvError.
     """
     from pepip.uv import stage
 
@@ -226,13 +232,13 @@ def lay_out(
     options += arguments.without(request.sync_options, {"--active", "--inexact"})
     command = ["sync", f"--{mode_of_lock(request)}", *stage.PLAIN_OUTPUT, *options, "--python", executable]
     command += stage.fast_options(staging_request(request))
-    yield from stage.arrivals([*command, *left_out], UV_PROJECT_ENVIRONMENT=root)
+    yield from stage.arrivals([*command, *left_out], cache=cache, UV_PROJECT_ENVIRONMENT=root)
 
 
-def install_private(request: ProjectRequest, *, without: Sequence[str] = ()) -> Iterator[Arrival]:
+def install_private(request: ProjectRequest, *, without: Sequence[str] = (), cache: str = "") -> Iterator[Arrival]:
     """Let `uv sync` install the distributions that are not linked: the project itself, and private distributions.
 
-    Those in `without` are neither installed nor removed.
+    Those in `without` are neither installed nor removed. `cache` is as in `stage.arrivals`.
     """
     from pepip.uv import stage
 
@@ -240,7 +246,7 @@ def install_private(request: ProjectRequest, *, without: Sequence[str] = ()) -> 
     left_out += ["--inexact"] if without and "--inexact" not in request.sync_options else []
     command = ["sync", *_kept_lock(request), *stage.PLAIN_OUTPUT]
     options = [*_common(request), *request.selection_options, *request.sync_options, *left_out]
-    yield from stage.arrivals([*command, *options], **_variables())
+    yield from stage.arrivals([*command, *options], cache=cache, **_variables())
 
 
 def staging_request(request: ProjectRequest) -> Request:

@@ -57,14 +57,10 @@ def stage(
     pylock.write(lock, packages)
     options = arguments.without(request.common_options, values={"--link-mode"})
     variables = dict.fromkeys(_VARIABLES_OF_RESOLUTION, "")
-    if own_cache:
-        options = arguments.without(options, arguments.NO_CACHE, {"--cache-dir"})
-        options += ["--cache-dir", own_cache]
-        variables["UV_NO_CACHE"] = "0"  # overrides a settings file
     variables.update(_index_variables(request, indexes))
     into = ("--python", executable, "--prefix", prefix, "--link-mode", "symlink")
     command = ["pip", "install", "--no-deps", "--verify-hashes", *PLAIN_OUTPUT, *options, *into, "-r", lock]
-    yield from _arrivals(command, **variables)
+    yield from _arrivals(command, cache=own_cache, **variables)
 
 
 def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]:
@@ -73,11 +69,13 @@ def _index_variables(request: Request, indexes: Sequence[str]) -> dict[str, str]
     return {name: " ".join((*os.environ.get(name, "").split(), *indexes))}
 
 
-def check(request: Request, executable: str, *, prefix: str, site_packages: str) -> Iterator[Arrival]:
+def check(
+    request: Request, executable: str, *, prefix: str, site_packages: str, cache: str = ""
+) -> Iterator[Arrival]:
     """Let uv install the unchanged request into `prefix`, so that uv checks every hash that the request demands.
 
     Distributions in the environment's folder `site_packages` (a relative path) count as installed, as they do for the
-    request itself. Raises UvError with uv's message if a hash differs.
+    request itself. `cache` is as in `arrivals`. Raises UvError with uv's message if a hash differs.
     """
     root = os.path.dirname(os.path.dirname(executable))
     for folder in os.listdir(f"{root}/{site_packages}"):
@@ -86,7 +84,7 @@ def check(request: Request, executable: str, *, prefix: str, site_packages: str)
     plain = request._replace(common_options=tuple(arguments.without(request.common_options, values={"--link-mode"})))
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT]
     into = ["--python", executable, "--prefix", prefix, *fast_options(request)]
-    yield from arrivals([*command, *into, *arguments.as_given(plain)])
+    yield from arrivals([*command, *into, *arguments.as_given(plain)], cache=cache)
 
 
 def fast_options(request: Request) -> list[str]:
@@ -108,11 +106,12 @@ def install_private(
     reinstall: Sequence[str] = (),
     prefix: str = "",
     indexes: Sequence[str] = (),
+    cache: str = "",
 ) -> Iterator[Arrival]:
     """Let uv install artifacts that are not shared, as real files, into the environment or into `prefix`.
 
-    `indexes` are as in `stage`. `reinstall` names the artifacts that uv must fetch or build anew. The dependencies of
-    the artifacts must be in the environment already.
+    `indexes` are as in `stage`, and `cache` as in `arrivals`. `reinstall` names the artifacts that uv must fetch or
+    build anew. The dependencies of the artifacts must be in the environment already.
     """
     from pepip.host import temp_dirs
 
@@ -125,12 +124,12 @@ def install_private(
         if in_lock:
             pylock.write(f"{folder}/pylock.toml", [item.package for item in in_lock])
             variables = {**dict.fromkeys(_VARIABLES_OF_RESOLUTION, ""), **_index_variables(request, indexes)}
-            yield from arrivals([*command, "-r", f"{folder}/pylock.toml"], **variables)
+            yield from arrivals([*command, "-r", f"{folder}/pylock.toml"], cache=cache, **variables)
         if by_line:
             listing = f"{folder}/requirements.txt"
             with open(listing, "w", encoding="utf-8") as file:
                 file.writelines(f"{pylock.requirement_line(item)}\n" for item in by_line)
-            yield from arrivals([*command, "-r", listing])
+            yield from arrivals([*command, "-r", listing], cache=cache)
 
 
 def _may_be_locked(artifact: Artifact) -> bool:
@@ -142,13 +141,13 @@ def _may_be_locked(artifact: Artifact) -> bool:
     return not artifact.package.keys().isdisjoint(_LOCKABLE) and not is_unnamed_revision
 
 
-def install_as_given(request: Request, executable: str) -> Iterator[Arrival]:
-    """Let uv read the request itself, and install the missing distributions into the environment."""
+def install_as_given(request: Request, executable: str, *, cache: str = "") -> Iterator[Arrival]:
+    """Let uv read the request itself, and install the missing distributions. `cache` is as in `arrivals`."""
     installer_words = arguments.without(request.installer_options, arguments.REINSTALL, {"--reinstall-package"})
     resolver_words = arguments.without(request.resolver_options, {"--upgrade", "-U"})
     rest = request._replace(installer_options=tuple(installer_words), resolver_options=tuple(resolver_words))
     command = ["pip", "sync" if request.is_whole else "install", *PLAIN_OUTPUT, "--python", executable]
-    yield from arrivals([*command, *arguments.as_given(rest)])
+    yield from arrivals([*command, *arguments.as_given(rest)], cache=cache)
 
 
 def uninstall(executable: str, names: Sequence[str]) -> None:
@@ -203,17 +202,21 @@ def _python_setting() -> dict[str, str]:
     return {"UV_PYTHON": os.environ["UV_PYTHON"]} if "UV_PYTHON" in os.environ else {}
 
 
-def arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
+def arrivals(words: Sequence[str], *, cache: str = "", **variables: str) -> Iterator[Arrival]:
     """Run uv and yield the distributions that it has downloaded or built. Raises UvError.
 
-    `variables` are environment variables for this run alone.
+    With `cache`, a folder, uv uses that as its cache, even if it was told to use none. `variables` are environment
+    variables for this run alone.
     """
-    return (arrival for arrival in _arrivals(arguments, **variables) if arrival.name)
+    return (arrival for arrival in _arrivals(words, cache=cache, **variables) if arrival.name)
 
 
-def _arrivals(arguments: Sequence[str], **variables: str) -> Iterator[Arrival]:
+def _arrivals(words: Sequence[str], *, cache: str = "", **variables: str) -> Iterator[Arrival]:
     """Yield an item without a name as soon as uv has started, then the items of `arrivals`."""
-    for number, line in enumerate(process.stream(arguments, **variables)):
+    if cache:
+        words = ["--cache-dir", cache, *arguments.without(words, arguments.NO_CACHE, {"--cache-dir"})]
+        variables["UV_NO_CACHE"] = "0"  # overrides a settings file
+    for number, line in enumerate(process.stream(words, **variables)):
         if not number:
             yield Arrival("", is_built=False)
         match = re.match(_DOWNLOADED, line)

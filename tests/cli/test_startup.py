@@ -78,6 +78,7 @@ NEEDED_TO_KNOW_THAT_NOTHING_IS_TO_DO = [
     "pepip",
     "pepip.__main__",
     "pepip.cli",
+    "pepip.cli.early_end",
     "pepip.cli.main",
     "pepip.cli.nothing_to_do",
     "pepip.digests",
@@ -139,6 +140,18 @@ def test_nothing_to_do_loads_no_parser(machine: Machine, project: Path, interpre
 
     assert not {"argparse", "re", "json", "typing", "subprocess", "contextlib"} & set(found)
     assert [name for name in found if name.partition(".")[0] == "pepip"] == NEEDED_TO_KNOW_THAT_NOTHING_IS_TO_DO
+
+
+def test_the_options_of_run_are_split_as_its_parser_reads_them() -> None:
+    """A repeated `pepip run` is split without the parser, so the list of options with a value must be the same."""
+    code = (
+        "from pepip.cli import run, uv_options\n"
+        "print(*sorted(run.parser_of_run().options_with_value() ^ uv_options.VALUES_OF_RUN))"
+    )
+
+    differing = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+
+    assert differing == "\n"
 
 
 def test_the_first_paint_of_the_app_waits_for_no_parser() -> None:

@@ -6,6 +6,7 @@ Twin environments get the same commands, one from uv and one from pepip, on whee
 from __future__ import annotations
 
 import functools
+import json
 import shutil
 import sys
 from collections.abc import Callable
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.environments import SuppliedTwins, Twins
+from tests.support.indexes import Index, counting_server
 from tests.support.machines import Machine, any_interpreter, find_interpreter, site_packages_of, uv_executable
 from tests.support.parity import Level
 from tests.support.refusals import assert_refused
@@ -551,3 +553,22 @@ def test_a_folder_that_is_reinstalled_is_built_once(workbench: Workbench, words:
 
     assert log.read_text().splitlines() == ["built"]
     workbench.python("-c", "import pot")
+
+
+def test_a_file_of_this_machine_is_not_called_downloaded(workbench: Workbench, tmp_path: Path) -> None:
+    """Messages and documents tell files of an index from paths, `file:` URLs and wheelhouses."""
+    paths = {item.name: item.write(workbench.wheelhouse) for item in (PAPER, ink("1.0"))}
+    with counting_server() as server:
+        server.add("main", Index(wheels=[replace(LETTER, dependencies=[])]), tmp_path / "index")
+        variables = {"UV_DEFAULT_INDEX": server.simple("main")}
+        words = ("install", "letter", str(paths["paper"]), f"ink @ {paths['ink'].as_uri()}")
+
+        dry = workbench.pepip(*words, "--dry-run", variables=variables)
+        done = workbench.pepip(*words, variables=variables)
+    workbench.machine.make_folder(workbench.folder / "others")
+    others = workbench.at("others").pepip("install", "--json", "ink==2.0", "paper", *workbench.source)
+
+    assert "0 reused, 1 to download, 2 from local files" in dry.stderr
+    assert "0 reused, 1 downloaded, 2 from local files" in done.stderr
+    document = json.loads(others.stdout)
+    assert (document["downloaded"], document["local"], document["reused"]) == ([], ["ink"], ["paper"])

@@ -413,14 +413,32 @@ def test_a_script_of_another_project_touches_no_project_here(workbench: Workbenc
     assert is_linked(workbench, Path(str(found["environment"])), "ink")
 
 
-def test_requirements_from_a_pipe_are_read_once(workbench: Workbench) -> None:
-    """A shell gives the output of a command as a file that can't be read a second time."""
-    shown = f"{sys.executable} -m pepip run --with-requirements <(echo ink) python -c 'import ink; print(ink.COLOR)'"
-    by_uv = both(workbench, "run", "--with", "ink", "python", "-c", "import ink; print(ink.COLOR)")[0]
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run --with-requirements <(echo 'pen<2') pen",
+        "run --with-requirements - pen <<< 'pen<2'",
+        "run --with-requirements=- python -c 'import pen; pen.main()' <<< 'pen<2'",
+        "x --with-requirements <(echo 'pen<2') --from pen pen",
+        "x --with-requirements - --from pen pen <<< 'pen<2'",
+    ],
+)
+def test_requirements_that_can_be_read_once_are_read_by_uv(workbench: Workbench, words: str) -> None:
+    """A shell gives output of a command as stdin, or as a file. uv gets all of it, and pepip links the packages."""
+    workbench.supply([PEN[1]])
 
-    output = workbench.machine.run(["bash", "-c", shown], folder=workbench.folder, variables=workbench.variables)
+    for _ in range(2):
+        output = workbench.machine.run(
+            ["bash", "-c", f"{sys.executable} -m pepip {words}"],
+            folder=workbench.folder,
+            variables=workbench.variables,
+        )
+        assert output.stdout == "pen 1.0\n"
 
-    assert output.stdout == by_uv.stdout
+    (found,) = workbench.ask("projects", "--kind", "run")
+    assert is_linked(workbench, Path(str(found["environment"])), "pen")
+    made = [path for path in (workbench.folder / "cache" / "environments-v2").glob("*/*") if path.is_dir()]
+    assert len(made) == 1
 
 
 def test_with_is_linked_before_the_command_starts(workbench: Workbench) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from pepip.operations.reporting import Summary
+from pepip.operations.upgrades import Preview, Target, UpgradePlan
 from tests.support.machines import Machine, version_in
 from tests.support.snapshots import snapshot
 from tests.support.wheels import Wheel
@@ -94,13 +97,13 @@ def test_each_environment_is_upgraded_in_its_own_way(behind: Workbench) -> None:
     assert plan.returncode == 1
     assert "drum>3" in ways["stuck/.venv"]["failure"]
     assert ways["bound/.venv"]["unmet"] == {"band": "drum<2"}
-    assert document["downloads"] == 1
-    assert ways["plain/.venv"]["change"]["downloaded"] == ["drum"]
+    assert document["downloads"] == 0
+    assert ways["plain/.venv"]["change"]["local"] == ["drum"]
 
     answer = behind.pepip("upgrade", "drum", "--projects", "all", check=False)
 
     assert answer.returncode == 1
-    assert "Upgraded 4 environments: 1 downloaded, 1 failed" in answer.stderr
+    assert "Upgraded 4 environments: 0 downloaded, 1 from local files, 1 failed" in answer.stderr
     assert "drum>3" in answer.stderr
     assert [version_at(behind, f"{name}/.venv") for name in ("plain", "bound", "locked", "stuck")] == [
         *("2.0", "2.0", "2.0", "1.0"),
@@ -158,3 +161,15 @@ def test_bad_input_changes_nothing(words: list[str], complaint: str, machine: Ma
     assert answer.stderr.startswith(complaint)
     assert "hint:" in answer.stderr
     assert not machine.store.exists()
+
+
+@pytest.mark.unit
+def test_a_file_that_several_environments_lack_is_downloaded_once() -> None:
+    """A file is known by its identity. Of files without one, none is taken for another."""
+    known, none = ("sha256:1", 5), ("", 7)
+    previews = []
+    for name, downloads in (("a", (known, none)), ("b", (known, none))):
+        target = Target(cast("Any", SimpleNamespace(environment=name)), (), "pip")
+        previews.append(Preview(target, Summary(name, dry_run=True, downloads=downloads)))
+
+    assert sum(UpgradePlan(tuple(previews), ()).downloads.values()) == 5 + 7 + 7

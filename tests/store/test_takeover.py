@@ -91,7 +91,7 @@ def test_a_bucket_in_the_name_of_another_is_refused_until_root_sets_it_right(off
     assert "Traceback" not in output.stderr
     assert list(bucket.iterdir()) == []
     office.found()
-    assert "1 downloaded" in office.install(office.victim)
+    assert "1 from local files" in office.install(office.victim)
     assert mode_of(bucket) == 0o2755
 
 
@@ -299,7 +299,7 @@ def test_a_user_who_is_trusted_by_name_stores_for_all(office: Office) -> None:
 
     assert "0 downloaded" in office.install(office.victim)
     assert owner_of(office.sound(office.victim)) == office.attacker.user_id
-    assert "1 downloaded" in office.install(office.root, "horn")
+    assert "1 from local files" in office.install(office.root, "horn")
     checks = json.loads(office.victim.pepip("doctor", "--json", folder=office.victim.home, check=False).stdout)
     (row,) = (row for row in checks if row["topic"] == "sharing")
     assert row["state"] == "ok"
@@ -333,7 +333,7 @@ def test_the_choice_of_another_stores_owner_counts_there_alone(
     (office.store / "trust.json").unlink()
     os.link(other / "trust.json", office.store / "trust.json")
 
-    assert "1 downloaded" in office.install(office.victim)
+    assert "1 from local files" in office.install(office.victim)
 
 
 def test_an_environment_loses_the_entries_of_a_user_who_is_not_trusted_any_more(

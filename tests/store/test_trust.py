@@ -30,7 +30,7 @@ def test_a_member_links_their_own_entries_and_not_those_of_another(office: Offic
 
     said = office.install(office.victim)
 
-    assert "1 downloaded" in said
+    assert "1 from local files" in said
     assert office.sound(office.victim).startswith("boom")
     assert owner_of(office.sound(office.victim)) == office.victim.user_id
     office.install(office.root)
@@ -68,7 +68,7 @@ def test_only_the_owner_says_whom_to_trust(office: Office, how: str) -> None:
         path.write_text(json.dumps({"format": 1, "trust": "members"}))
         path.chmod(0o666)
 
-    assert "1 downloaded" in office.install(office.victim)
+    assert "1 from local files" in office.install(office.victim)
 
 
 def test_a_store_of_an_older_pepip_is_not_believed_either_and_warned_of(

@@ -52,7 +52,7 @@ def test_a_first_install_into_a_new_path(player: Workbench, store: Path, tmp_pat
         await person.write("#place", str(tmp_path / "new" / "band"))
         await person.write("#line", "drum 'horn[brass]'")
         await person.press("enter")
-        await person.sees("3 to download", "horn 1.0", "to download")
+        await person.sees("3 from local files", "horn 1.0", "from a local file")
         await person.answers("go")
         job = await person.has_done()
         assert job.state == DONE, job.log

@@ -45,7 +45,7 @@ def test_typed_lines_survive_escape_and_a_second_enter(writer: Machine, store: P
         assert (line_of(person, "#place"), line_of(person, "#line")) == (str(tmp_path / "band"), "horn")
         person.app.screen.query_one("#line").focus()
         await person.press("enter", "enter", "enter")
-        await person.sees("1 to download")
+        await person.sees("1 from local files")
         await person.press("escape")
         await person.sees("Requirements, as for")
         assert line_of(person, "#line") == "horn"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from pepip.cli import options
+from pepip.cli import uv_options
 from tests.support import projects
 from tests.support.environments import Twins
 from tests.support.machines import Machine, uv_executable
@@ -226,12 +226,12 @@ def test_an_unknown_option_is_said_to_be_uvs(machine: Machine, app: Path) -> Non
 
 
 UVS_COMMANDS = {
-    ("pip", "install"): options.PIP_OPTIONS,
-    ("pip", "sync"): options.PIP_OPTIONS,
-    ("sync",): options.PROJECT_OPTIONS,
-    ("run",): options.PROJECT_OPTIONS,
-    ("add",): options.LOCK_OPTIONS,
-    ("remove",): options.LOCK_OPTIONS,
+    ("pip", "install"): uv_options.PIP_OPTIONS,
+    ("pip", "sync"): uv_options.PIP_OPTIONS,
+    ("sync",): uv_options.PROJECT_OPTIONS,
+    ("run",): uv_options.PROJECT_OPTIONS,
+    ("add",): uv_options.LOCK_OPTIONS,
+    ("remove",): uv_options.LOCK_OPTIONS,
 }
 
 
@@ -249,7 +249,7 @@ def test_every_option_that_uv_documents_is_known(machine: Machine, project: Path
 
 KNOWN = """\
 import sys
-from pepip.cli import options
+from pepip.cli import options, uv_options
 
 names = []
 real = options.Parser.read
@@ -266,9 +266,11 @@ run(sys.argv[1:])
 """
 
 
-@pytest.mark.parametrize(("kind", "table"), [("pip", options.PIP_OPTIONS), ("project", options.PROJECT_OPTIONS)])
+@pytest.mark.parametrize(
+    ("kind", "table"), [("pip", uv_options.PIP_OPTIONS), ("project", uv_options.PROJECT_OPTIONS)]
+)
 def test_every_option_that_is_passed_on_is_known_where_it_goes(
-    machine: Machine, project: Path, kind: str, table: tuple[options.UvOption, ...]
+    machine: Machine, project: Path, kind: str, table: tuple[uv_options.UvOption, ...]
 ) -> None:
     """Each uv command gets only options that it knows: uv refuses a request with an unknown option."""
     goes_to = {
