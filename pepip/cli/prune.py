@@ -59,6 +59,7 @@ def run(words: Sequence[str]) -> int:
         keep_seconds=_keep_seconds(store, arguments),
         environments=tuple(root for name in arguments.environment for root in _environments(seen, name)),
     )
+    choice = choice._replace(identities=prune.identities_of(choice.environments))
     if arguments.trash:
         _refuse_other_disks(store, choice.environments)
     preview = prune.preview(store, choice, seen)

@@ -26,6 +26,26 @@ class ScriptNote(NamedTuple):
     location: str
 
 
+class Identity(NamedTuple):
+    """The device and the inode of an environment's folder, and its id, empty if it has none.
+
+    A folder that replaces another one may get its inode, but not its id.
+    """
+
+    device: int
+    inode: int
+    id: str
+
+
+def identity(root: str) -> Identity | None:
+    """Return the identity of the environment at `root`, None if nothing is there."""
+    try:
+        status = os.stat(root)
+    except OSError:
+        return None
+    return Identity(status.st_dev, status.st_ino, files.read_id(paths.environment_id(root)))
+
+
 def ensure(root: str) -> None:
     """Give the environment at `root` an id if it has none. If the id can't be written, the environment has none."""
     path = paths.environment_id(root)

@@ -12,6 +12,7 @@ import os
 import time
 
 from pepip import paths
+from pepip.environment import venv_id
 from pepip.errors import StoreError
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import disk_usage, filesystems, freed_space, rights, running_processes
@@ -22,8 +23,9 @@ from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Generator, Iterable
+    from collections.abc import Collection, Generator, Iterable, Mapping
 
+    from pepip.environment.venv_id import Identity
     from pepip.operations.census import Census, KnownVenv
     from pepip.store.listing import Stored
     from pepip.store.root import Store
@@ -37,8 +39,9 @@ class PruneOptions(NamedTuple):
     chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, the
     removed entries stay in the trash for so long. Without it, the space is free at once, and the whole trash is
     emptied.
-    `environments` are the paths of registered environments that go, too. With `with_cache`, the packages of removed
-    entries go from uv's cache, in all versions.
+    `environments` are the paths of registered environments that go, too. If the identity of one of them is among
+    `identities` and is another one now, nothing is removed: somebody has replaced the environment that was chosen.
+    With `with_cache`, the packages of removed entries go from uv's cache, in all versions.
     """
 
     patterns: tuple[str, ...] = ()
@@ -49,6 +52,7 @@ class PruneOptions(NamedTuple):
     keep_seconds: float = 0
     environments: tuple[str, ...] = ()
     with_cache: bool = False
+    identities: Mapping[str, Identity | None] = {}
 
 
 class Orphan(NamedTuple):
@@ -86,6 +90,17 @@ class PrunePreview(NamedTuple):
     kept_until: int = 0
     emptied_bytes: int = 0
     restorable_bytes: int = 0
+
+
+def identities_of(environments: Iterable[str]) -> dict[str, Identity | None]:
+    """Return the present identities of environments, for the options of a later prune."""
+    return {root: venv_id.identity(root) for root in environments}
+
+
+def on_other_disks(store: Store, identities: Mapping[str, Identity | None]) -> frozenset[str]:
+    """Return the environments that are on another disk than the store, where the trash can't keep them."""
+    device = os.stat(store.root).st_dev
+    return frozenset(root for root, found in identities.items() if found is not None and found.device != device)
 
 
 def preview(store: Store, options: PruneOptions, seen: Census | None = None) -> PrunePreview:
@@ -230,7 +245,7 @@ HINT_BLOCKED = (
 
 
 def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
-    seen = _as_if_deleted(seen, options.environments)
+    seen = _as_if_deleted(seen, options)
     unreachable = [known for known in seen.projects if known.state == census.UNREACHABLE]
     gone = [known for known in seen.projects if known.state == census.MISSING]
     unregistered = sorted(seen.unregistered)
@@ -272,8 +287,12 @@ def _decide(store: Store, options: PruneOptions, seen: Census) -> PrunePreview:
     )
 
 
-def _as_if_deleted(seen: Census, environments: Collection[str]) -> Census:
-    """Return a census in which some environments are as if they were deleted. Raises StoreError for an unfit one."""
+def _as_if_deleted(seen: Census, options: PruneOptions) -> Census:
+    """Return a census in which the chosen environments are as if they were deleted.
+
+    Raises StoreError for an unfit one, and for one that has another identity than when it was chosen.
+    """
+    environments = options.environments
     if not environments:
         return seen
     here = {item.environment: item for item in seen.projects if item.state in census.READABLE}
@@ -283,6 +302,10 @@ def _as_if_deleted(seen: Census, environments: Collection[str]) -> Census:
         reason = idle.obstacle(known.get(root), users.get(root, ()))
         if reason:
             raise StoreError(f"{root} can't be removed: {reason}", hint="leave this environment out")
+        if root in options.identities and venv_id.identity(root) != options.identities[root]:
+            raise StoreError(
+                f"{root} was replaced by another environment, so nothing was removed", hint="choose again what goes"
+            )
     projects = [
         item._replace(state=census.MISSING, reason=_CHOSEN, packages=(), entries=frozenset())
         if item.environment in environments and item.state in census.READABLE

@@ -19,8 +19,9 @@ from pepip.uv import cached_packages
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
+    from pepip.environment.venv_id import Identity
     from pepip.host.freed_space import Gain
     from pepip.operations.adoption.preview import AdoptionPreview
     from pepip.operations.census import Census, KnownVenv
@@ -63,11 +64,17 @@ class Bundle(NamedTuple):
 
 
 class Reclaimable(NamedTuple):
-    """All bundles, the least loss first, the preview of a prune of all unused entries, and the census."""
+    """All bundles, the least loss first, the preview of a prune of all unused entries, and the census.
+
+    `identities` are those of the idle environments: see `prune.PruneOptions`. Those in `far` are on another disk than
+    the store, so the trash can't keep them.
+    """
 
     bundles: list[Bundle]
     preview: PrunePreview
     census: Census
+    identities: Mapping[str, Identity | None] = {}
+    far: frozenset[str] = frozenset()
 
 
 def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionPreview | None = None) -> Reclaimable:
@@ -82,7 +89,8 @@ def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionP
         bundles += _upgrades(store, seen)
     bundles += _adoption(seen, unshared)
     bundles.sort(key=lambda bundle: bundle.loss)
-    return Reclaimable(bundles, preview, seen)
+    identities = prune.identities_of(bundle.environment for bundle in bundles if bundle.kind == IDLE)
+    return Reclaimable(bundles, preview, seen, identities, prune.on_other_disks(store, identities))
 
 
 def _unused(store: Store, preview: PrunePreview) -> list[Bundle]:
@@ -190,7 +198,10 @@ def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
     chosen = _chosen(found, choice)
     environments = tuple(bundle.environment for bundle in chosen if bundle.kind == IDLE)
     return prune.PruneOptions(
-        only=_entries_of(found, chosen), environments=environments, with_cache=choice.with_cache
+        only=_entries_of(found, chosen),
+        environments=environments,
+        with_cache=choice.with_cache,
+        identities=found.identities,
     )
 
 

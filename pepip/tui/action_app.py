@@ -9,7 +9,7 @@ from textual.screen import ModalScreen
 
 from pepip.tui import formatting, key_bindings
 from pepip.tui.bars import Tabs
-from pepip.tui.messages import Explained, RunAgain
+from pepip.tui.messages import Explained, Leave, RunAgain, WorkFailed
 from pepip.tui.pane_requests import AdoptEnvironments, EntryRequest, EnvironmentRequest, UpgradeEverywhere
 from pepip.tui.panes import Panes
 from pepip.tui.printable_filter import PrintableFilter
@@ -38,6 +38,7 @@ class ActionApp(App[None]):
         self.session = session
         self._printable = PrintableFilter()
         self._actions: AppActions | None = None
+        self.faults: list[str] = []
 
     @property
     def actions(self) -> AppActions:
@@ -67,6 +68,16 @@ class ActionApp(App[None]):
         """Show a text that a thread has made, unless the user has opened a dialog meanwhile."""
         if self.is_running and self._takes_requests:
             self.actions.explain(event.title, event.text, command=event.command)
+
+    def on_work_failed(self, event: WorkFailed) -> None:
+        """Show why the work of a thread failed. Show a fault of pepip in full, but only once."""
+        if not self.is_running:
+            return
+        if not event.details:
+            self.notify(event.reason, severity="error", markup=False)
+        elif event.details not in self.faults:
+            self.faults.append(event.details)
+            self.actions.explain("Internal error in pepip", Text(event.details))
 
     @on(EntryRequest)
     def _on_entry_request(self, request: EntryRequest) -> None:
@@ -182,7 +193,8 @@ class ActionApp(App[None]):
         if self.session.queue.busy:
             self.actions.ask_to_quit()
         else:
-            self.exit()
+            self.session.is_leaving = True  # a job may just have failed: the app says so as it exits
+            self.post_message(Leave())
 
     def action_help_quit(self) -> None:
         """Say how to quit. Textual calls this for ctrl+c, where no text is selected."""

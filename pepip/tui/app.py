@@ -7,13 +7,15 @@ shows, asks and reports; `pepip.operations` does the work.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 
 from rich.text import Text
 from textual.app import ComposeResult
 
 from pepip import paths
-from pepip.tui import bell, formatting, job_history
+from pepip.errors import PepipError
+from pepip.tui import background, bell, formatting, job_history
 from pepip.tui import catalog as catalogs
 from pepip.tui.action_app import ActionApp
 from pepip.tui.background_checks import BackgroundChecks
@@ -21,7 +23,7 @@ from pepip.tui.bars import Drawer, Keys, Notices, SavingsLine, Tabs
 from pepip.tui.garbage_collection import GarbageCollection
 from pepip.tui.job import FAILED
 from pepip.tui.job_queue import STARTED_IN, JobQueue
-from pepip.tui.messages import EntryWanted, HistoryRead, JobChanged
+from pepip.tui.messages import EntryWanted, HistoryRead, JobChanged, Leave
 from pepip.tui.panes import Panes
 from pepip.tui.scanner import Scanner
 from pepip.tui.session import Session
@@ -63,7 +65,7 @@ class PepipApp(ActionApp):
         self._first_pane = pane
         self._collection = GarbageCollection()
         self._finished: set[int] = set()
-        self._failed_at_the_end: list[Job[object]] = []
+        self._ended_at_last: list[Job[object]] = []
 
     def compose(self) -> ComposeResult:
         """Make the lines, the welcome screen and the panes. The first catalog fills them."""
@@ -78,8 +80,11 @@ class PepipApp(ActionApp):
     async def on_mount(self) -> None:
         """Show the catalog of the last reading, then read the store."""
         self.query_one(Drawer).is_still = self.is_still
-        self.run_worker(
-            lambda: self.post_message(HistoryRead(job_history.read(self.session.store))), thread=True, group="history"
+        background.run(
+            self,
+            lambda: self.post_message(HistoryRead(job_history.read(self.session.store))),
+            group="history",
+            is_exclusive=False,
         )
         await self.action_show(self._first_pane)
         self._scanner.begin()
@@ -224,7 +229,9 @@ class PepipApp(ActionApp):
             if self.session.is_leaving:
                 await self._leave_after(job)
             else:
-                self.run_worker(lambda: job_history.add(self.session.store, job), thread=True, group="history")
+                background.run(
+                    self, lambda: job_history.add(self.session.store, job), group="history", is_exclusive=False
+                )
         if self.session.is_leaving and not self.session.queue.busy:
             return
         self._show_jobs()
@@ -234,19 +241,30 @@ class PepipApp(ActionApp):
             self.actions.conclude(job)
             self.read_again()
 
-    async def _leave_after(self, job: Job[object]) -> None:
-        """Add an ended job to the history, and exit after the last one.
+    def on_leave(self, event: Leave) -> None:
+        """Exit, at once if the ends of all jobs are reported, else after the report of the last one."""
+        event.stop()
+        self._exit_after_the_last_job()
 
-        If jobs have failed since the user chose to leave, the exit code is 1, and the terminal shows why.
+    async def _leave_after(self, job: Job[object]) -> None:
+        """Add an ended job to the history, and exit after the last one."""
+        with contextlib.suppress(PepipError, OSError):
+            await asyncio.to_thread(job_history.add, self.session.store, job)
+        self._ended_at_last.append(job)
+        self._exit_after_the_last_job()
+
+    def _exit_after_the_last_job(self) -> None:
+        """Exit if the ends of all jobs are reported.
+
+        If jobs have failed since the user asked to leave, the exit code is 1, and the terminal shows why.
         """
-        await asyncio.to_thread(job_history.add, self.session.store, job)
-        if job.state == FAILED:
-            self._failed_at_the_end.append(job)
-        if any(other.number not in self._finished for other in self.session.queue.jobs):
+        jobs = self.session.queue.jobs
+        if any(job.number not in self._finished for job in jobs):
             return
         from pepip.tui.app_actions import last_words  # late, like all actions
 
-        words = [last_words(failed) for failed in self._failed_at_the_end]
+        last = (*self._ended_at_last, *self.session.last_jobs)
+        words = [last_words(job) for job in jobs if job.state == FAILED and job in last]
         self.exit(return_code=1 if words else 0, message=Text("\n").join(words) or None)
 
     def _show_jobs(self) -> None:
@@ -321,3 +339,11 @@ class PepipApp(ActionApp):
         """Exit after a signal, such as SIGHUP if the terminal is gone. Cancel all jobs at their next safe point."""
         self.session.queue.cancel_all()
         self.exit(return_code=128 + signal_number)
+
+    def complete_history(self) -> None:
+        """Add the jobs that have ended since the app stopped to the history. Call this when no job runs any more."""
+        for job in self.session.queue.jobs:
+            if job.is_over and job.number not in self._finished:
+                self._finished.add(job.number)
+                with contextlib.suppress(PepipError, OSError):
+                    job_history.add(self.session.store, job)

@@ -9,12 +9,12 @@ from textual.worker import get_current_worker
 
 from pepip.errors import PepipError
 from pepip.operations import doctor
-from pepip.tui import commands, formatting, jobs, styles
+from pepip.tui import background, commands, formatting, jobs, styles
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog, Question
 from pepip.tui.entry_actions import EntryActions
 from pepip.tui.job import CANCELLED, DONE, FAILED, Failure, Job
-from pepip.tui.messages import Explained
+from pepip.tui.messages import Explained, Leave
 from pepip.tui.preview_dialog import printable_lines
 from pepip.tui.project_actions import ProjectActions
 from pepip.tui.report_actions import ReportActions
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from textual.app import App
     from textual.notifications import SeverityLevel
 
+    from pepip.operations.scan import Scanned
     from pepip.tui.job import JobGroup
     from pepip.tui.session import Session
 
@@ -69,11 +70,18 @@ class AppActions(BaseActions):
 
         def entered(answer: str | None) -> None:
             if answer:
-                try:
-                    self.session.queue.submit(jobs.scan(self.session.store, answer))
-                except PepipError as error:
-                    self.ask_to_scan(folder=answer)
-                    self.complain(error)
+                self.ask_disk(
+                    lambda: jobs.scan(self.session.store, answer),
+                    submit,
+                    failed=lambda error: ask_again(answer, error),
+                )
+
+        def submit(job: Job[Scanned]) -> None:
+            self.session.queue.submit(job)
+
+        def ask_again(line: str, error: PepipError) -> None:
+            self.ask_to_scan(folder=line)
+            self.complain(error)
 
         text = "Registers the environments below a folder that link the store, such as moved or restored ones."
         self._ask("Scan for environments", text, value=folder, verb="Scan", command=jobs.scan_command, then=entered)
@@ -102,21 +110,26 @@ class AppActions(BaseActions):
 
     def examine(self) -> None:
         """Run the checks of `pepip doctor` in a thread, and show the results."""
-        self.app.run_worker(self._examine, thread=True, exclusive=True, group="doctor")
-
-    def _examine(self) -> None:
         text = Text()
-        try:
+
+        def show() -> None:
+            if not get_current_worker().is_cancelled:
+                self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
+
+        def examine() -> None:
             for check in doctor.examine(self.session.store):
                 text.append(f"{check.state:<8} ", styles.of(self.app)[_TONES[check.state]])
                 text.append(f"{check.topic}: ", "bold")
                 text.append(f"{formatting.printable(check.sentence)}\n")
                 if check.hint and check.state != doctor.OK:
                     text.append(f"         {check.hint}\n", "dim")
-        except (PepipError, OSError) as error:
-            text.append(f"The store can't be read: {error}\n")
-        if not get_current_worker().is_cancelled:
-            self.app.post_message(Explained("Doctor", text, commands.of("doctor")))
+            show()
+
+        def refused(reason: str) -> None:
+            text.append(f"The store can't be read: {reason}\n")
+            show()
+
+        background.run(self.app, examine, group="doctor", refused=refused)
 
     def conclude(self, job: Job[object]) -> None:
         """Report the end of a job: a failure in full in a dialog, any other end in a short notification.
@@ -156,20 +169,19 @@ class AppActions(BaseActions):
 
     def run_again(self, job: Job[object]) -> None:
         """Ask to run a finished job again. A job of an earlier run of the app is repeated by its command."""
-        try:
-            again = jobs.again(job)
-        except PepipError as error:
-            self.complain(error)
-            return
+
+        def ask(again: Job[object]) -> None:
+            self.confirm("Run again", text, "Run", again)
+
         when = f", {formatting.moment(job.ended_at)}" if job.ended_at else ""
         text = Text(f"{formatting.printable(job.title)}\n", "bold")
         text.append(f"\nlast run{when}: {formatting.printable(job.outcome or job.state)}", "not bold")
-        self.confirm("Run again", text, "Run", again)
+        self.ask_disk(lambda: jobs.again(job), ask)
 
     def ask_to_quit(self) -> None:
         """Ask whether to finish or cancel the unfinished jobs. The app exits when they are over."""
-        queue = self.session.queue
-        titles = "\n".join(f"  {job.title}" for job in queue.busy)
+        queue, unfinished = self.session.queue, self.session.queue.busy
+        titles = "\n".join(f"  {job.title}" for job in unfinished)
         choices = (
             Choice("", "Stay"),
             Choice("finish", "Finish, then quit"),
@@ -179,13 +191,12 @@ class AppActions(BaseActions):
         def decided(answer: str | None) -> None:
             if not answer:
                 return
-            self.session.is_leaving = True
+            self.session.is_leaving, self.session.last_jobs = True, unfinished
             if answer == "cancel":
                 queue.cancel_all()
             if queue.busy:
                 self.app.notify("The app exits when the operations are over …", timeout=60)
-            else:
-                self.app.exit()
+            self.app.post_message(Leave())
 
         self.app.push_screen(MessageDialog("Unfinished operations", Text(titles), choices), decided)
 

@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 
 from pepip.errors import PepipError
 from pepip.operations import census
+from pepip.tui import background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ class BackgroundChecks:
 
     def begin(self, catalog: Catalog) -> None:
         """Check the entries and environments of a catalog."""
-        self._app.run_worker(
-            lambda: self._check(catalog), thread=True, exclusive=True, group="checks", description="checks"
-        )
+        background.run(self._app, lambda: self._check(catalog), group="checks")
 
     def _check(self, catalog: Catalog) -> None:
         # These import the parsers of METADATA and of requirements. The first paint does not wait for them.
@@ -71,14 +70,13 @@ class BackgroundChecks:
                 if worker.is_cancelled:  # a newer catalog has its own check
                     return
                 self._app.post_message(self.PrunePreviewed(preview))
-        unmet = {}
+        unmet: dict[str, Sequence[UnmetNeed]] = {}
         for root, share in catalog.shares.items():
             known = share.known
             if known.state == census.OK:
-                found = self._needs.unmet(root, known.python, known.packages)
-                if found:
-                    unmet[root] = found
+                with contextlib.suppress(PepipError, OSError):  # the disk of this environment is away
+                    unmet[root] = self._needs.unmet(root, known.python, known.packages)
             if worker.is_cancelled:
                 return
             time.sleep(_SECONDS_TO_REST)
-        self._app.post_message(self.NeedsFound(unmet))
+        self._app.post_message(self.NeedsFound({root: needs for root, needs in unmet.items() if needs}))

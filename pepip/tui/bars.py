@@ -134,7 +134,7 @@ class SavingsLine(Line):
         if sums is None:
             return Text(f" {self.otherwise}", self.style_of("muted"), no_wrap=True)
         width = self.size.width
-        for level in range(4):
+        for level in range(6):
             text = self._line(sums, level)
             if cell_len(text.plain) <= width:
                 return text
@@ -146,55 +146,69 @@ class SavingsLine(Line):
         if not self.is_fresh:
             text.append("~ ", plain)
         text.append(formatting.size(sums.on_disk_bytes), figure)
-        text.append(" on disk" if level < 3 else "", plain)
+        text.append(" on disk" if level < 5 else "", plain)
         text.append(" · ", plain)
         if level < 2:
             text.append(formatting.size(sums.without_sharing_bytes), figure)
             text.append(" without sharing · ", plain)
         times = formatting.factor(sums.without_sharing_bytes, sums.on_disk_bytes)
+        if level == 3 and self._cached_bytes:
+            times = ""  # gives way to the size in uv's cache
         if sums.saved_bytes > 0:
             text.append("saved ", plain)
             text.append(formatting.size(sums.saved_bytes) + (f" ({times})" if times else ""), self.style_of("gain"))
         else:
             without_unused = sums.saved_bytes + sums.prunable_bytes
             outweighed = f"saved {formatting.size(without_unused)}"
-            outweighed += f", not counting {formatting.size(sums.prunable_bytes)} unused" if level < 3 else ""
+            outweighed += f", not counting {formatting.size(sums.prunable_bytes)} unused" if level < 5 else ""
             costs = f"costs {formatting.size(-sums.saved_bytes)} so far"
-            few = "saves once two projects share" if level < 3 else "saves from 2 projects on"
+            few = "saves once two projects share" if level < 5 else "saves from 2 projects on"
             few = few if sums.projects < 2 else costs
             text.append(outweighed if sums.prunable_bytes and without_unused > 0 else few, plain)
         text.append(" · ", plain)
         self._add_unused(text, sums, level)
         return text
 
+    @property
+    def _cached_bytes(self) -> int:
+        """The bytes that a prune would free if uv's cache let them go."""
+        return self.prunable.shared_bytes if self.prunable else 0
+
     def _add_unused(self, text: Text, sums: Savings, level: int) -> None:
         """Append the unused size and, if there is room, the size in the trash or that in uv's cache."""
         plain, figure, key = (self.style_of(name) for name in ("muted", "name", "key"))
         known = self.prunable
-        in_trash = known.restorable_bytes if known else 0
+        in_trash, cached = known.restorable_bytes if known else 0, self._cached_bytes
         if known and known.blocked:
             start = cell_len(text.plain)
-            text.append("pruning is blocked" if level < 3 else "blocked", plain)
+            text.append("pruning is blocked" if level < 5 else "blocked", plain)
             text.append(" [P]", key)
             self.click_targets = [ClickTarget(start, cell_len(text.plain), "prune")]
             return
         if not sums.prunable_bytes or (known and not (known.orphans or known.freed_bytes)):
-            text.append("nothing to prune" if level < 3 else "0 B", plain)
+            text.append("nothing to prune" if level < 5 else "0 B", plain)
             return
         if known is None or known.orphans or known.freed_bytes > in_trash:
             start = cell_len(text.plain)
             text.append(formatting.size(known.freed_bytes - in_trash) if known else "…", figure)
-            text.append(" to prune" if level < 3 else "", plain)
+            text.append(" to prune" if level < 5 else "", plain)
             text.append(" [P]", key)
             self.click_targets = [ClickTarget(start, cell_len(text.plain), "prune")]
-            if not in_trash and known and known.shared_bytes and level == 0:
-                text.append(f" · {formatting.size(known.shared_bytes)} more in uv's cache", plain)
+            if cached and (not in_trash or level > 1):
+                more = formatting.size(cached)
+                forms = (
+                    f" · {more} more in uv's cache",
+                    *[f" + {more} in uv's cache"] * 2,
+                    f" + {more} uv cache",
+                    *[""] * 2,
+                )
+                text.append(forms[level], plain)
             if not in_trash or level > 1:
                 return
             text.append(" · ", plain)
         start = cell_len(text.plain)
         text.append(formatting.size(in_trash), figure)
-        text.append(" in the trash" if level < 3 else "", plain)
+        text.append(" in the trash" if level < 5 else "", plain)
         text.append(" [z]", key)
         self.click_targets.append(ClickTarget(start, cell_len(text.plain), "undo"))
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from rich.text import Text
 
 from pepip.errors import PepipError
-from pepip.tui import environment_jobs, formatting, user_input
+from pepip.tui import environment_jobs, formatting, install_form, user_input
 from pepip.tui.dialogs import Choice, MessageDialog
+from pepip.tui.disk_wait import DiskWait
 from pepip.tui.install_form import InstallForm
 from pepip.tui.preview_dialog import PreviewDialog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TypeVar
 
     from textual.app import App
 
+    from pepip.tui.install_form import Start
     from pepip.tui.job import Job
     from pepip.tui.previews import PreviewedAction
     from pepip.tui.session import Session
+
+    T = TypeVar("T")
 
 
 class BaseActions:
@@ -27,6 +34,36 @@ class BaseActions:
     def __init__(self, session: Session, app: App[None]) -> None:
         self.session = session
         self.app = app
+
+    def ask_disk(
+        self,
+        read: Callable[[], T],
+        then: Callable[[T], object],
+        *,
+        failed: Callable[[PepipError], None] | None = None,
+    ) -> None:
+        """Call `read` in a thread, because a disk may hang. Call `then` with its result in the app's own thread.
+
+        Call `failed` with a PepipError or OSError of `read`; by default, show it. Keys that the user presses before
+        the app says that it waits are for the screen that then opens.
+        """
+        wait = DiskWait(read)
+
+        def ended(has_read: bool | None) -> None:
+            if not has_read:
+                return
+            if wait.error is not None:
+                (failed or self.complain)(wait.error)
+            elif wait.result:
+                then(cast("T", wait.result[0]))
+            # The screen that has opened takes keys as soon as it is drawn.
+            self.app.screen.call_after_refresh(press_again)
+
+        def press_again() -> None:
+            for key in wait.early_keys:
+                self.app.post_message(key)
+
+        self.app.push_screen(wait, ended)
 
     def explain(self, title: str, text: Text, *, command: str = "") -> None:
         """Show a text in a dialog. `command` is the command line that prints the same."""
@@ -63,13 +100,11 @@ class BaseActions:
     def begin(self, make: Callable[[], PreviewedAction], *, go_back: Callable[[], None] | None = None) -> None:
         """Show the preview of an action, and submit its job if the user agrees.
 
-        `go_back` opens the dialog that led to the preview.
+        A thread makes the action. `go_back` opens the dialog that led to the preview.
         """
-        try:
-            action = make()
-        except PepipError as error:
-            self.complain(error)
-            return
+        self.ask_disk(make, lambda action: self._preview(action, go_back))
+
+    def _preview(self, action: PreviewedAction, go_back: Callable[[], None] | None) -> None:
         queue = self.session.queue
 
         def decided(answer: str | None) -> None:
@@ -93,13 +128,16 @@ class BaseActions:
         If the user left the form by Escape, the next form shows the typed lines again.
         """
         catalog, store, drafts = self.session.catalog, self.session.store, self.session.drafts
-        if not place and not line:
-            place, line = drafts.pop("Install", ("", ""))
         shares = list(catalog.shares.values()) if catalog else []
-        form = InstallForm(shares, self.session.folder, place=place, line=line)
 
-        def asked(answer: str | None) -> None:
-            if form.line or form.place != place:
+        def ask(start: Start) -> None:
+            draft = (place, line) if place or line else drafts.pop("Install", ("", ""))
+            form = InstallForm(shares, start, place=draft[0], line=draft[1])
+            before = form.place
+            self.app.push_screen(form, lambda answer: asked(form, before, answer))
+
+        def asked(form: InstallForm, before: str, answer: str | None) -> None:
+            if form.line or form.place != before:
                 drafts["Install"] = (form.place, form.line)
             if answer == "go":
                 self.begin(
@@ -107,4 +145,4 @@ class BaseActions:
                     go_back=lambda: self.ask_to_install(place=form.place, line=form.line),
                 )
 
-        self.app.push_screen(form, asked)
+        self.ask_disk(lambda: install_form.look_at(self.session.folder), ask)

@@ -132,8 +132,16 @@ def _read(store: Store, *, was_there: bool, memory: ScanCache | None) -> Catalog
                 return found._replace(verdicts=checked, answers=audit_answers.read(store), growth=known, used_at=used)
         except OSError as error:
             trouble = _refused(store, error)
-    notices = (*_notice_of_uv(),)
-    return Catalog(None, {}, {}, {}, trouble, notices, is_fresh=True)
+    return _without_data(trouble)
+
+
+def unreadable(store: Store, reason: str) -> Catalog:
+    """Return the catalog of a store that can't be read for this reason."""
+    return _without_data(_printable(_denied(store, reason)))
+
+
+def _without_data(trouble: Trouble | None) -> Catalog:
+    return Catalog(None, {}, {}, {}, trouble, (*_notice_of_uv(),), is_fresh=True)
 
 
 def stamp(store: Store) -> tuple[int, ...]:
@@ -194,11 +202,14 @@ def _away(store: Store) -> Trouble:
 
 
 def _refused(store: Store, error: OSError) -> Trouble:
+    place = f" ({error.filename})" if error.filename and error.filename != store.root else ""
+    return _denied(store, f"{error.strerror or error}{place}")
+
+
+def _denied(store: Store, reason: str) -> Trouble:
     return Trouble(
         DENIED,
-        f"The store at {formatting.short_path(store.root)} can't be read: {error.strerror or error}"
-        + (f" ({error.filename})" if error.filename and error.filename != store.root else "")
-        + ".",
+        f"The store at {formatting.short_path(store.root)} can't be read: {reason}.",
         "Ask the owner of that folder for permission to read it, then press r. Or start with PEPIP_HOME set to a "
         "folder of your own.",
     )

@@ -19,18 +19,23 @@ if TYPE_CHECKING:
 
 
 class Part(NamedTuple):
-    """The action on one environment, which users know as `place`. Without an action, `reason` says why."""
+    """The action on one environment, which users know as `place`. Without an action, `reason` says why.
+
+    With an action, `environment` is the root of the environment.
+    """
 
     place: str
     action: PreviewedAction | None
     reason: str = ""
+    environment: str = ""
 
 
 class CombinedAction:
     """The action on all environments. When the preview is over, `jobs` has a job for each environment that changes.
 
     An environment whose preview fails keeps the others from nothing. `total` returns a sentence about all parts that
-    have work. If the parts depend on facts that take long to find, `settled` returns them when the preview begins.
+    have work. If the parts depend on facts that take long to find, `settled` returns them when the preview begins. If
+    one job carries out several parts, `jobs_of` returns the jobs for the parts that have work.
     """
 
     def __init__(
@@ -42,13 +47,16 @@ class CombinedAction:
         command: str = "",
         total: Callable[[list[Part]], str] | None = None,
         settled: Callable[[], Sequence[Part]] | None = None,
+        jobs_of: Callable[[list[Part]], Sequence[Job[Any]]] | None = None,
     ) -> None:
         self.title = title
         self.jobs: list[Job[Any]] = []
         self._parts, self._total, self._verb = parts, total, verb.lower()
         self._settled = settled
+        self._jobs_of = jobs_of or _own_jobs
+        possible = [part for part in parts if part.action is not None]
         actions = [part.action for part in parts if part.action is not None]
-        command = command or "; ".join(dict.fromkeys(action.carry_out.command for action in actions))
+        command = command or _command_of(self._jobs_of(possible))
         preview = Job(title, command, self._look, is_listed=False)
         is_destructive = any(action.is_destructive for action in actions)
         self.action = PreviewedAction(title, verb, preview, preview, is_destructive=is_destructive)
@@ -84,9 +92,9 @@ class CombinedAction:
             }
             if seen.has_work:
                 working.append(part)
-                self.jobs.append(part.action.carry_out)
+        self.jobs = list(self._jobs_of(working))
         sentence = self._sentence(working, len(words), downloads)
-        command = "; ".join(dict.fromkeys(job.command for job in self.jobs)) if words else ""
+        command = _command_of(self.jobs) if words else ""
         return Preview(sentence, changes, has_work=bool(working), words="\n".join(words), command=command)
 
     def _sentence(self, working: list[Part], failed: int, downloads: dict[str, int]) -> str:
@@ -98,4 +106,13 @@ class CombinedAction:
             sentence += f" · {len(downloads)} to download{size}"
         if failed:
             sentence += f" · {failed} can't; the others can"
-        return sentence if self._total is None else f"{sentence}. {self._total(working)}"
+        total = self._total(working) if self._total is not None else ""
+        return f"{sentence}. {total}" if total else sentence
+
+
+def _own_jobs(parts: Sequence[Part]) -> list[Job[Any]]:
+    return [part.action.carry_out for part in parts if part.action is not None]
+
+
+def _command_of(jobs: Sequence[Job[Any]]) -> str:
+    return "; ".join(dict.fromkeys(job.command for job in jobs))

@@ -22,11 +22,17 @@ def of(*words: str) -> str:
 def on_environment(command: str, environment: str, *words: str) -> str:
     """Return a command that works on an environment from the folder of its project.
 
-    If that folder does not exist yet, the command names only the environment.
+    If that folder does not exist yet, the command names only the environment. Reads the disk.
     """
+    if not os.path.isdir(os.path.dirname(environment)):
+        return of(command, "--venv", environment, *words)
+    return in_its_folder(command, environment, *words)
+
+
+def in_its_folder(command: str, environment: str, *words: str) -> str:
+    """Return a command that works on an environment from the folder of its project, which is there."""
     project, name = os.path.split(environment)
-    place = ["--directory", project, "--venv", name] if os.path.isdir(project) else ["--venv", environment]
-    return of(command, *place, *words)
+    return of(command, "--directory", project, "--venv", name, *words)
 
 
 def on_project(command: str, project: str, *words: str) -> str:

@@ -78,13 +78,23 @@ class CompareWhich(Dialog):
 class CompareDialog(Dialog):
     """Compares the packages of a project with those of another environment, or of the project's own lock.
 
-    The list begins with the lock. Then come the other environments, those with the most packages in common first. The
-    cursor begins on `other` if it is there. The columns have the names of the compared projects.
+    The list begins with the lock if the project `has_lock`. Then come the other environments, those with the most
+    packages in common first. The cursor begins on `other` if it is there. The columns have the names of the compared
+    projects.
     """
 
     COMMAND_LINES = 2
 
-    def __init__(self, store: Store, catalog: Catalog, share: VenvShare, queue: JobQueue, *, other: str = "") -> None:
+    def __init__(
+        self,
+        store: Store,
+        catalog: Catalog,
+        share: VenvShare,
+        queue: JobQueue,
+        *,
+        other: str = "",
+        has_lock: bool = False,
+    ) -> None:
         super().__init__(f"Compare {_name(share)}")
         self._store, self._queue = store, queue
         self._left = share
@@ -92,7 +102,7 @@ class CompareDialog(Dialog):
         there = [other for other in catalog.shares.values() if other is not share and _is_there(other)]
         there.sort(key=lambda other: -len(_versions(other).keys() & self._versions.keys()))
         self._others = {other.known.environment: other for other in there}
-        self._has_lock = os.path.isfile(f"{share.known.project}/{_LOCK}")
+        self._has_lock = has_lock
         self._lock_job: Job[Comparison] | None = None
         self._other, self._compared = other, ""
 
@@ -196,6 +206,11 @@ class CompareDialog(Dialog):
         table = self.query_one("#differences", Table)
         table.display = bool(found)
         table.show([_row(item) for item in found])
+
+
+def has_lock(share: VenvShare) -> bool:
+    """Return whether a project has a lock. Reads the disk."""
+    return os.path.isfile(f"{share.known.project}/{_LOCK}")
 
 
 def _row_of(share: VenvShare) -> TableRow:

@@ -6,9 +6,8 @@ from rich.text import Text
 from textual.worker import get_current_worker
 
 from pepip import humanized
-from pepip.errors import PepipError
 from pepip.operations import prune, reclaim, undo
-from pepip.tui import adoption_jobs, commands, formatting, jobs, pane_requests, upgrade_actions
+from pepip.tui import adoption_jobs, background, commands, formatting, jobs, pane_requests, upgrade_actions
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.dialogs import Choice, MessageDialog
 from pepip.tui.messages import Explained
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from pepip.store.listing import Stored
+    from pepip.store.trash import Grave
     from pepip.tui.pane_requests import EntryRequest
 
 
@@ -34,7 +34,7 @@ class EntryActions(BaseActions):
             case pane_requests.InstallEntry():
                 self.ask_to_install(line=f"{chosen[0].name}=={chosen[0].version}" if chosen else "")
             case pane_requests.DescribeEntry():
-                self.app.run_worker(lambda: self._read_detail(chosen[0]), thread=True, exclusive=True, group="detail")
+                self._describe(chosen[0])
             case pane_requests.ListFiles():
                 self.list_files(chosen[0])
             case pane_requests.ExplainEntry():
@@ -56,13 +56,23 @@ class EntryActions(BaseActions):
     def _stored(self) -> Collection[Stored]:
         return self.session.catalog.stored.values() if self.session.catalog else ()
 
-    def _read_detail(self, stored: Stored) -> None:
-        catalog = self.session.catalog
-        if catalog is not None:
-            width = min(84, int(self.app.size.width * 0.96) - 5)  # the width inside the frame, without the scroll bar
-            text = self.app.query_one(StorePane).text_of(stored, catalog, width)
+    def _describe(self, stored: Stored) -> None:
+        """Read the detail of an entry in a thread, and show it in a dialog."""
+        catalog, pane = self.session.catalog, self.app.query_one(StorePane)
+        if catalog is None:
+            return
+        width = min(84, int(self.app.size.width * 0.96) - 5)  # the width inside the frame, without the scroll bar
+
+        def show(text: Text) -> None:
             if not get_current_worker().is_cancelled:
                 self.app.post_message(Explained("Entry", text, jobs.show_command(stored)))
+
+        background.run(
+            self.app,
+            lambda: show(pane.text_of(stored, catalog, width)),
+            group="detail",
+            refused=lambda reason: show(Text(f"This entry can't be read: {reason}")),
+        )
 
     def list_files(self, stored: Stored) -> None:
         """Show the folders and files of an entry."""
@@ -103,11 +113,9 @@ class EntryActions(BaseActions):
 
     def ask_to_undo(self) -> None:
         """Show the entries that the last prune put into the trash, and bring them back if the user agrees."""
-        try:
-            grave = undo.last(self.session.store)
-        except PepipError as error:
-            self.complain(error)
-            return
+        self.ask_disk(lambda: undo.last(self.session.store), self._ask_to_bring_back)
+
+    def _ask_to_bring_back(self, grave: Grave) -> None:
         names = [formatting.short_path(root) for root in grave.environments]
         names += [name.rpartition("/")[2] for name in grave.entry_ids]
         kinds = ((len(grave.environments), "environment", "environments"), (len(grave.entry_ids), "entry", "entries"))

@@ -10,9 +10,8 @@ from textual.message import Message
 from textual.worker import get_current_worker
 
 from pepip import paths
-from pepip.errors import PepipError
 from pepip.operations import entry_files
-from pepip.tui import entries, formatting, jobs
+from pepip.tui import background, entries, formatting, jobs
 from pepip.tui.table import Column, Table, TableRow
 from pepip.tui.view import View
 
@@ -75,15 +74,14 @@ class FilesView(View):
         """Read the entry in a thread."""
         super().on_mount()
         self.query_one("#files", Table).focus()
-        self.run_worker(self._walk, thread=True, exclusive=True, group="files")
+        background.run(
+            self, self._walk, group="files", refused=lambda reason: self.post_message(self.Walked(None, reason))
+        )
 
     def _walk(self) -> None:
-        try:
-            walked = self.Walked(entry_files.of(self.stored), "")
-        except PepipError as error:
-            walked = self.Walked(None, error.message)
+        tree = entry_files.of(self.stored)
         if not get_current_worker().is_cancelled:
-            self.post_message(walked)
+            self.post_message(self.Walked(tree, ""))
 
     def on_files_view_walked(self, event: Walked) -> None:
         """Show the tree."""

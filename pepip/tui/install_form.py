@@ -13,8 +13,9 @@ from textual.widgets import Input, Static
 from pepip import paths
 from pepip.environment import purposes
 from pepip.errors import PepipError
+from pepip.fast_namedtuple import NamedTuple
 from pepip.operations import census
-from pepip.tui import commands, formatting, user_input
+from pepip.tui import background, commands, formatting, user_input
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.path_input import PathInput
 from pepip.tui.table import Column, Table, TableRow
@@ -34,6 +35,21 @@ def _key_of(known: KnownVenv) -> str:
     return known.project if os.path.basename(known.name) == ".venv" else known.environment
 
 
+class Start(NamedTuple):
+    """The folder in which the app was started, empty if it is gone: whether it is a project, or an environment."""
+
+    folder: str
+    is_project: bool
+    is_environment: bool
+
+
+def look_at(folder: str) -> Start:
+    """Look at the folder in which the app was started. Reads the disk."""
+    is_project = any(os.path.exists(f"{folder}/{name}") for name in _MARKS_OF_PROJECTS)
+    there = folder if os.path.isdir(folder) else ""
+    return Start(there, bool(there) and is_project, os.path.isfile(f"{folder}/pyvenv.cfg"))
+
+
 class InstallForm(Dialog):
     """A form that asks for a project and requirements. Answers `go`. `place` and `line` are the typed lines.
 
@@ -43,17 +59,17 @@ class InstallForm(Dialog):
     COMMAND_LINES = 2
 
     class Looked(Message):
-        """The command for the typed lines is known. It is empty if they name no installation."""
+        """The command for the typed lines is known. If they name no installation, `complaint` says why."""
 
-        def __init__(self, typed: tuple[str, str], command: str) -> None:
+        def __init__(self, typed: tuple[str, str], command: str, complaint: str) -> None:
             super().__init__()
-            self.typed, self.command = typed, command
+            self.typed, self.command, self.complaint = typed, command, complaint
 
-    def __init__(self, shares: Sequence[VenvShare], folder: str, *, place: str = "", line: str = "") -> None:
+    def __init__(self, shares: Sequence[VenvShare], start: Start, *, place: str = "", line: str = "") -> None:
         super().__init__("Install")
         self.place, self.line = place, line
-        self._is_looking = False
-        self._folder = folder if os.path.isdir(folder) else ""
+        self._is_looking = self._is_asked = False
+        self._folder = start.folder
         self._projects = [
             share.known
             for share in shares
@@ -61,14 +77,14 @@ class InstallForm(Dialog):
         ]
         self._home = paths.user_home(os.environ)
         self._environments = {_key_of(known): known.name for known in self._projects}
-        if self._folder and not os.path.isfile(f"{folder}/pyvenv.cfg"):
-            self._environments.setdefault(folder, f"{folder}/.venv")
+        if start.folder and not start.is_environment:
+            self._environments.setdefault(start.folder, f"{start.folder}/.venv")
+        if start.is_project and not place:
+            self.place = self._place_of(start.folder)
 
     def body(self) -> ComposeResult:
         """Make the two lines, and the list of known projects."""
         yield Static(Text("Project: a known one, or a new folder"), classes="dialog--label")
-        if not self.place and any(os.path.exists(f"{self._folder}/{name}") for name in _MARKS_OF_PROJECTS):
-            self.place = self._place_of(self._folder)
         place = PathInput(self.place, placeholder="~/code/my-project", id="place")
         yield place
         yield Table(
@@ -95,6 +111,7 @@ class InstallForm(Dialog):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow the list down, and show the command."""
+        self._is_asked = False
         if event.input.id == "place":
             self._narrow("" if event.value == self.place else event.value)
         self._say()
@@ -135,18 +152,13 @@ class InstallForm(Dialog):
         return formatting.short_path(user_input.place_of(self._environments.get(key, key)), self._home)
 
     def action_answer(self, key: str) -> None:
-        """Close with an answer. For `go`, check both lines first; an error keeps the form open."""
-        self.place = self.query_one("#place", Input).value
-        self.line = self.query_one("#line", Input).value
-        if key == "go":
-            try:
-                user_input.environment_at(self.place)
-                user_input.requirements(self.line)
-            except PepipError as error:
-                hint = f"; {error.hint}" if error.hint else ""
-                self.query_one("#complaint", Static).update(Text(f"{error.message}{hint}"))
-                return
-        self.dismiss(key)
+        """Close with an answer. For `go`, a thread first checks both lines; an error keeps the form open."""
+        self.place, self.line = self._typed
+        self._is_asked = key == "go"
+        if self._is_asked:
+            self._say()
+        else:
+            self.dismiss(key)
 
     def _narrow(self, typed: str) -> None:
         wanted = typed.strip()
@@ -173,25 +185,32 @@ class InstallForm(Dialog):
         self.query_one("#complaint", Static).update("")
         if not self._is_looking:
             self._is_looking = True
-            self.run_worker(partial(self._look, *self._typed), thread=True, group="command")
+            background.run(self, partial(self._look, *self._typed), group="command", is_exclusive=False)
 
     @property
     def _typed(self) -> tuple[str, str]:
         return self.query_one("#place", Input).value, self.query_one("#line", Input).value
 
     def _look(self, place: str, line: str) -> None:
+        command = complaint = ""
         try:
+            environment = user_input.environment_at(place)
             _, words = user_input.requirements(line)
-            command = commands.on_environment("install", user_input.environment_at(place), *words)
-        except PepipError:
-            command = ""
-        self.post_message(self.Looked((place, line), command))
+            command = commands.on_environment("install", environment, *words)
+        except PepipError as error:
+            complaint = f"{error.message}; {error.hint}" if error.hint else error.message
+        self.post_message(self.Looked((place, line), command, complaint))
 
     def on_install_form_looked(self, event: Looked) -> None:
-        """Show the command, or look again if the lines have changed meanwhile."""
+        """Show the command, and answer if the user has asked for that. Look again if the lines have changed."""
         event.stop()
         self._is_looking = False
-        if event.typed == self._typed:
-            self.say_command(event.command)
-        else:
+        if event.typed != self._typed:
             self._say()
+            return
+        self.say_command(event.command)
+        if self._is_asked and event.complaint:
+            self._is_asked = False
+            self.query_one("#complaint", Static).update(Text(event.complaint))
+        elif self._is_asked:
+            self.dismiss("go")

@@ -77,11 +77,11 @@ def reclaim(
 ) -> Job[pruning.PrunePreview]:
     """Return the job that removes the chosen entries and environments. The default title counts them."""
     ids = choice.only or frozenset()
-    title = title or f"prune {formatting.count(len(ids), 'entry', 'entries')}"
+    counted = f"prune {formatting.count(len(ids), 'entry', 'entries')}"
     if choice.environments:
-        title += f" and {formatting.count(len(choice.environments), 'environment')}"
+        counted += f" and {formatting.count(len(choice.environments), 'environment')}"
     return Job(
-        title,
+        title or counted,
         command,
         lambda: pruning.prune(store, choice),
         describe=lambda done: reports.of_prune(done, environments=len(choice.environments)),

@@ -8,7 +8,6 @@ import shlex
 from pepip.environment import purposes
 from pepip.errors import PepipError
 from pepip.host import running_processes
-from pepip.operations import idle, reclaim, upgrades
 from pepip.operations.adoption import eject as ejecting
 from pepip.operations.census import MISSING, READABLE
 from pepip.tui import (
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from pepip.host.running_processes import Process
     from pepip.operations.census import Census, KnownVenv
     from pepip.tui.pane_requests import EnvironmentRequest
+    from pepip.tui.removal import Removal
 
 
 class ManyProjectActions(BaseActions):
@@ -50,10 +50,11 @@ class ManyProjectActions(BaseActions):
         chosen = [catalog.shares[root].known for root in request.environments if root in catalog.shares]
         match request:
             case pane_requests.UpgradePackages():
-                targets = [upgrades.Target(known, (), upgrades.way_of(known)) for known in chosen]
-                upgrade_actions.UpgradeActions(self.session, self.app).upgrade(targets)
+                upgrade_actions.UpgradeActions(self.session, self.app).upgrade([(known, ()) for known in chosen])
             case pane_requests.SyncEnvironment():
-                self._begin("sync", "Sync", [self._sync(known) for known in chosen])
+                self.ask_disk(
+                    lambda: [self._sync(known) for known in chosen], lambda parts: self._begin("sync", "Sync", parts)
+                )
             case pane_requests.InstallIntoEnvironment():
                 self._ask_to_install(chosen)
             case pane_requests.EjectEnvironment():
@@ -77,10 +78,11 @@ class ManyProjectActions(BaseActions):
         command: str = "",
         total: Callable[[list[Part]], str] | None = None,
         settled: Callable[[], Sequence[Part]] | None = None,
+        jobs_of: Callable[[list[Part]], Sequence[Job[Any]]] | None = None,
     ) -> None:
         """Preview an operation on several environments, and submit a job for each one that changes."""
         queue, title = self.session.queue, f"{operation} {formatting.count(len(parts), 'environment')}"
-        combined = CombinedAction(title, verb, parts, command=command, total=total, settled=settled)
+        combined = CombinedAction(title, verb, parts, command=command, total=total, settled=settled, jobs_of=jobs_of)
 
         def decided(answer: str | None) -> None:
             if answer == "go":
@@ -93,7 +95,7 @@ class ManyProjectActions(BaseActions):
         """Return the action on one environment. With `is_there`, it is only for an environment that can be read."""
         if is_there and known.state not in READABLE:
             return Part(name_of(known), None, known.reason or known.state)
-        return Part(name_of(known), make(known))
+        return Part(name_of(known), make(known), environment=known.environment)
 
     def _sync(self, known: KnownVenv) -> Part:
         place = _place(known)
@@ -107,14 +109,14 @@ class ManyProjectActions(BaseActions):
         def install(known: KnownVenv) -> PreviewedAction:
             return environment_jobs.install(self.session.store, _place(known), line)
 
-        own = [known for known in chosen if known.purpose.kind == purposes.PROJECT]
+        own = [known for known in chosen if known.purpose.kind == purposes.PROJECT and known.state in READABLE]
 
         def command(typed: str) -> str:
             try:
                 words = shlex.split(typed)
             except ValueError:  # a quote is not closed yet
                 words = [typed]
-            return "; ".join(commands.on_environment("install", _place(known), *words) for known in own)
+            return "; ".join(commands.in_its_folder("install", _place(known), *words) for known in own)
 
         title = f"Install into {formatting.count(len(chosen), 'environment')}"
         text = "Packages, such as: requests 'numpy<2'. The preview comes first."
@@ -130,11 +132,15 @@ class ManyProjectActions(BaseActions):
                     self._ask_to_install(chosen, line)
                     self.complain(error)
                     return
-                parts = [self._part(known, install, is_there=True) for known in own]
-                parts += [
-                    Part(name_of(known), None, "uv keeps this environment") for known in chosen if known not in own
-                ]
-                self._begin(f"install {line.strip()} into", "Install", parts)
+                self.ask_disk(
+                    lambda: [part(known) for known in chosen],
+                    lambda parts: self._begin(f"install {line.strip()} into", "Install", parts),
+                )
+
+        def part(known: KnownVenv) -> Part:
+            if known.purpose.kind != purposes.PROJECT:
+                return Part(name_of(known), None, "uv keeps this environment")
+            return self._part(known, install, is_there=True)
 
         self.app.push_screen(question, asked)
 
@@ -158,48 +164,53 @@ class ManyProjectActions(BaseActions):
         return _with_preview(job, "Forget", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
 
     def _remove(self, census: Census, chosen: Sequence[KnownVenv]) -> None:
-        """Preview the removal of environments with the entries that only they link.
+        """Preview the removal of environments with the entries that only they link. One prune removes them.
 
-        An entry that several of them link goes with the last of these. If one of them must stay, it stays, too.
+        If one of them must stay, so do the entries that it links.
         """
         store = self.session.store
         projects = [known for known in chosen if known.purpose.kind != purposes.TOOL and known.state in READABLE]
-        ids: dict[str, frozenset[str]] = {}
+        self.ask_disk(lambda: removal.of(store, census, projects), lambda whole: self._preview_removal(whole, chosen))
+
+    def _preview_removal(self, whole: Removal, chosen: Sequence[KnownVenv]) -> None:
+        projects = [*whole.far, *whole.near]
 
         @functools.cache  # listing all processes takes long, so do it once
         def processes() -> Mapping[str, Sequence[Process]]:
             return running_processes.users_of([known.environment for known in projects])
 
-        def remove(known: KnownVenv) -> PreviewedAction:
-            if known.state == MISSING:
-                return self._forget(census, known)  # only its registration is left
-            if known.purpose.kind == purposes.TOOL:
-                job = environment_jobs.uninstall_tool(store, known.environment)
-                sentence = "uv uninstalls the tool with its launchers"
-                return _with_preview(job, "Remove", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
-            return removal.remove(
-                store, census, known, removal.OneOfMany(ids.get(known.environment, frozenset()), processes)
-            )
-
-        def total(working: list[Part]) -> str:
-            places = {part.place for part in working}
-            going = [known for known in projects if name_of(known) in places]
-            return removal.gain_of(store, census, going, ids)
-
-        def parts(going: Sequence[KnownVenv]) -> list[Part]:
-            ids.clear()
-            left = reclaim.linked_only_by(census, {known.environment for known in going})
-            for known in reversed(going):
-                ids[known.environment] = left & frozenset(known.entries or ())
-                left -= ids[known.environment]
-            return [self._part(known, remove, is_there=known.state != MISSING) for known in chosen]
+        def parts(possible: Removal) -> list[Part]:
+            make = functools.partial(self._removal_of, possible, processes)
+            return [self._part(known, make, is_there=known.state != MISSING) for known in chosen]
 
         def settled() -> list[Part]:
-            return parts(
-                [item for item in projects if not idle.obstacle(item, processes().get(item.environment, ()))]
-            )
+            free = {item.environment for item in projects if not removal.obstacle(item, processes())}
+            return parts(whole.only(free))
 
-        self._begin("remove", "Remove", parts(projects), total=total, settled=settled)
+        def going(working: Sequence[Part]) -> Removal:
+            return whole.only({part.environment for part in working})
+
+        def all_jobs(working: Sequence[Part]) -> list[Job[Any]]:
+            removed = going(working)
+            roots = {known.environment for known in (*removed.far, *removed.near)}
+            others = [part.action.carry_out for part in working if part.action and part.environment not in roots]
+            return [*others, *removed.jobs()]
+
+        def total(working: Sequence[Part]) -> str:
+            return going(working).gain()
+
+        self._begin("remove", "Remove", parts(whole), total=total, settled=settled, jobs_of=all_jobs)
+
+    def _removal_of(
+        self, whole: Removal, processes: Callable[[], Mapping[str, Sequence[Process]]], known: KnownVenv
+    ) -> PreviewedAction:
+        if known.state == MISSING:
+            return self._forget(whole.census, known)  # only its registration is left
+        if known.purpose.kind == purposes.TOOL:
+            job = environment_jobs.uninstall_tool(self.session.store, known.environment)
+            sentence = "uv uninstalls the tool with its launchers"
+            return _with_preview(job, "Remove", lambda: Preview(sentence, (), has_work=True), is_destructive=True)
+        return removal.remove_with_others(whole, known, processes)
 
 
 def _place(known: KnownVenv) -> str:

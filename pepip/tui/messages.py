@@ -43,6 +43,18 @@ class Explained(Message):
         self.title, self.text, self.command = title, text, command
 
 
+class WorkFailed(Message):
+    """The work of a thread has failed. `details` is the traceback if that is a fault of pepip, else empty."""
+
+    def __init__(self, reason: str, details: str) -> None:
+        super().__init__()
+        self.reason, self.details = reason, details
+
+
+class Leave(Message):
+    """The app exits as soon as all jobs are over and reported."""
+
+
 class EntryWanted(Message):
     """The user asks to see all versions of a package in the store, with the cursor on one entry."""
 

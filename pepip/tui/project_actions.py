@@ -5,9 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from pepip.environment import purposes
-from pepip.errors import PepipError
 from pepip.operations import census as census_of
-from pepip.operations import upgrades
 from pepip.tui import (
     adoption_jobs,
     commands,
@@ -40,10 +38,7 @@ class ProjectActions(BaseActions):
             case pane_requests.RepairEverything():
                 self._ask_to_repair()
             case _ if len(request.environments) > 1:
-                try:
-                    many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
-                except PepipError as error:
-                    self.complain(error)
+                many_projects.ManyProjectActions(self.session, self.app).carry_out(request)
             case pane_requests.InstallIntoEnvironment() if self._is_of_uv(environment):
                 self._explain_change(environment, "add")
             case pane_requests.InstallIntoEnvironment():
@@ -146,18 +141,23 @@ class ProjectActions(BaseActions):
         return share.known.name if share and share.known.purpose.kind == purposes.PROJECT else environment
 
     def _upgrade(self, environment: str, packages: Sequence[str]) -> None:
-        names, place = packages, self._place(environment)
+        place = self._place(environment)
         share = self.session.catalog.shares.get(environment) if self.session.catalog else None
         if share is not None and share.known.purpose.kind != purposes.PROJECT:
             flow = upgrade_actions.UpgradeActions(self.session, self.app)
-            flow.upgrade([upgrades.Target(share.known, tuple(names), upgrades.way_of(share.known))])
+            flow.upgrade([(share.known, tuple(packages))])
             return
-        if not names and not environment_jobs.syncs_by_lock(place):
-            names = sorted(package.name for package in share.known.packages) if share else ()
-            if share is not None and not names:
-                self._say_there_is_nothing_to("upgrade", share.known)
-                return
-        self.begin(lambda: environment_jobs.upgrade(self.session.store, place, names))
+
+        def go_on(has_lock: object) -> None:
+            names = packages
+            if not names and not has_lock:
+                names = sorted(package.name for package in share.known.packages) if share else ()
+                if share is not None and not names:
+                    self._say_there_is_nothing_to("upgrade", share.known)
+                    return
+            self.begin(lambda: environment_jobs.upgrade(self.session.store, place, names))
+
+        self.ask_disk(lambda: environment_jobs.syncs_by_lock(place), go_on)
 
     def _say_there_is_nothing_to(self, verb: str, known: KnownVenv) -> None:
         reason = known.reason or "it has no packages"
@@ -175,7 +175,10 @@ class ProjectActions(BaseActions):
             "The package becomes a real, writable copy in this environment. Other environments do not change."
         )
         text.append(f"\n\n{formatting.printable(environment)}", "bold")
-        self.confirm(f"Detach {name}", text, "Detach", environment_jobs.detach(self.session.store, environment, name))
+        self.ask_disk(
+            lambda: environment_jobs.detach(self.session.store, environment, name),
+            lambda job: self.confirm(f"Detach {name}", text, "Detach", job),
+        )
 
     def _ask_to_forget(self, environment: str) -> None:
         catalog = self.session.catalog

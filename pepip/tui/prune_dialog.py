@@ -12,9 +12,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Button, Static
 
-from pepip.errors import PepipError
 from pepip.operations import prune, undo
-from pepip.tui import commands, entries, formatting
+from pepip.tui import background, commands, entries, formatting
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.scroll_text import ScrollText
 from pepip.tui.table import Column, Table, TableRow
@@ -22,7 +21,7 @@ from pepip.tui.trash_line import TrashLine
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from pepip.operations.prune import Orphan, PruneOptions, PrunePreview
     from pepip.store.listing import Stored
@@ -111,14 +110,14 @@ class PruneDialog(Dialog):
             unknown.display = False
         self.query_one("#answer-go", Button).disabled = True
         self.query_one("#answer-", Button).focus()
-        self.run_worker(self._look, thread=True, group="prune", description="prune")
+        self._run(self._look, "prune")
+
+    def _run(self, work: Callable[[], None], group: str) -> None:
+        background.run(self, work, group=group, refused=lambda reason: self.post_message(self.Refused(reason)))
 
     def _look(self) -> None:
-        try:
-            keep_seconds = undo.default_trash_seconds(self._store, os.environ)
-            self.post_message(self.Previewed(prune.preview(self._store, self._options), keep_seconds))
-        except (PepipError, OSError) as error:
-            self.post_message(self.Refused(str(error)))
+        keep_seconds = undo.default_trash_seconds(self._store, os.environ)
+        self.post_message(self.Previewed(prune.preview(self._store, self._options), keep_seconds))
 
     @property
     def chosen(self) -> list[Orphan]:
@@ -134,11 +133,7 @@ class PruneDialog(Dialog):
 
     def _measure(self, preview: PrunePreview, chosen: Sequence[Orphan], choice: _Ticked) -> None:
         options = self._options._replace(keep_seconds=choice.keep_seconds)
-        try:
-            freed, shared, trashed = prune.measure(self._store, chosen, preview.gone, options)
-        except (PepipError, OSError) as error:
-            self.post_message(self.Refused(str(error)))
-            return
+        freed, shared, trashed = prune.measure(self._store, chosen, preview.gone, options)
         if choice.keep_seconds:
             gain = formatting.waiting(trashed, shared, choice.keep_seconds)
         else:
@@ -233,8 +228,7 @@ class PruneDialog(Dialog):
             return
         choice = _Ticked(frozenset(orphan.stored.id for orphan in chosen), self.keep_seconds)
         if choice not in self._gains:
-            measure = partial(self._measure, preview, chosen, choice)
-            self.run_worker(measure, thread=True, exclusive=True, group="measure", description="measure")
+            self._run(partial(self._measure, preview, chosen, choice), "measure")
         if not preview.orphans and preview.emptied_bytes:
             size = formatting.size(preview.freed_bytes)
             said = f"No entry is unused. Emptying the trash frees {size} at once."

@@ -11,7 +11,7 @@ from textual.worker import get_current_worker
 
 from pepip import humanized
 from pepip.operations import needs_graph, why
-from pepip.tui import commands, formatting
+from pepip.tui import background, commands, formatting
 from pepip.tui.catalog import name_of
 from pepip.tui.table import Column, Table, TableRow
 from pepip.tui.view import View
@@ -67,11 +67,14 @@ class ReasonsView(View):
     ]
 
     class Answered(Message):
-        """The reasons are known. Environments with the same reasons are in one group."""
+        """The reasons are known. Environments with the same reasons are in one group.
 
-        def __init__(self, question: WhyQuestion, groups: Sequence[Sequence[Reason]]) -> None:
+        If they could not be read, there is no group, and `failure` says why.
+        """
+
+        def __init__(self, question: WhyQuestion, groups: Sequence[Sequence[Reason]], failure: str = "") -> None:
             super().__init__()
-            self.question, self.groups = question, groups
+            self.question, self.groups, self.failure = question, groups, failure
 
     def __init__(self, store: Store, question: WhyQuestion, environments: Sequence[KnownVenv]) -> None:
         super().__init__(question.title, command=question.command)
@@ -110,14 +113,17 @@ class ReasonsView(View):
                     return
             self.post_message(self.Answered(question, why.groups(found)))
 
-        self.run_worker(work, thread=True, exclusive=True, group="reasons", description="reasons")
+        def refused(reason: str) -> None:
+            self.post_message(self.Answered(question, (), f"the answer can't be read: {reason}"))
+
+        background.run(self, work, group="reasons", refused=refused)
 
     def on_reasons_view_answered(self, event: Answered) -> None:
         """Show the trees."""
         if event.question != self._queries[-1]:
             return
         table = self.query_one("#reasons", Table)
-        table.empty_text = "no environment has it"
+        table.empty_text = event.failure or "no environment has it"
         table.show(list(_rows(event.groups)))
         table.action_jump(0)
         count = sum(len(group) for group in event.groups)

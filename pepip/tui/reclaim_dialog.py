@@ -5,10 +5,9 @@ Some bundles need an upgrade or an adoption instead of a prune. They have no tic
 
 from __future__ import annotations
 
-import functools
 import os
 from functools import partial
-from typing import ClassVar, ParamSpec
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -17,10 +16,9 @@ from textual.message import Message
 from textual.widgets import Button, Input, Static
 
 from pepip import humanized
-from pepip.errors import PepipError
 from pepip.operations import reclaim, undo
 from pepip.operations.reclaim import Choice as ReclaimChoice
-from pepip.tui import commands, formatting
+from pepip.tui import background, commands, formatting
 from pepip.tui.catalog import name_of
 from pepip.tui.dialogs import Choice, Dialog
 from pepip.tui.reclaim_switches import Switches
@@ -28,8 +26,7 @@ from pepip.tui.table import Column, Table, TableRow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import Concatenate
+    from collections.abc import Callable, Collection, Sequence
 
     from pepip.host.freed_space import Gain
     from pepip.operations.adoption.preview import AdoptionPreview
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
     from pepip.operations.prune import PruneOptions
     from pepip.operations.reclaim import Bundle, Reclaimable
     from pepip.store.root import Store
-
-P = ParamSpec("P")
 
 _DAY_SECONDS = 86_400
 
@@ -52,19 +47,6 @@ COLUMNS = (
 
 _NONE = "Nothing is ticked."
 _PRUNE_IS_TOO_SMALL = "A prune frees less. Enter on a row previews its upgrade or adoption."
-
-
-def _or_refused(work: Callable[Concatenate[ReclaimDialog, P], None]) -> Callable[Concatenate[ReclaimDialog, P], None]:
-    """Let the dialog say why the work of a thread failed: the store may be away. Textual would end the app."""
-
-    @functools.wraps(work)
-    def guarded(dialog: ReclaimDialog, /, *args: P.args, **options: P.kwargs) -> None:
-        try:
-            work(dialog, *args, **options)
-        except (PepipError, OSError) as error:
-            dialog.post_message(dialog.Refused(str(error)))
-
-    return guarded
 
 
 class ReclaimDialog(Dialog):
@@ -142,21 +124,19 @@ class ReclaimDialog(Dialog):
     # Reading
 
     def _look(self) -> None:
-        self.run_worker(partial(self._find, self._switches.idle_days), thread=True, exclusive=True, group="find")
+        self._run(partial(self._find, self._switches.idle_days), "find")
+
+    def _run(self, work: Callable[[], None], group: str) -> None:
+        background.run(self, work, group=group, refused=lambda reason: self.post_message(self.Refused(reason)))
 
     def _find(self, idle_days: int) -> None:
         idle_seconds = idle_days * _DAY_SECONDS
-        try:
-            found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
-            self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ), idle_days))
-        except (PepipError, OSError) as error:
-            self.post_message(self.Refused(str(error)))
+        found = reclaim.find(self._store, self._census, idle_seconds=idle_seconds, unshared=self._unshared)
+        self.post_message(self.Found(found, undo.default_trash_seconds(self._store, os.environ), idle_days))
 
-    @_or_refused
     def _measure(self, found: Reclaimable, choice: ReclaimChoice) -> None:
         self.post_message(self.Measured(found, choice, reclaim.measure(self._store, found, choice)))
 
-    @_or_refused
     def _pick(self, found: Reclaimable, target_bytes: float, *, with_cache: bool) -> None:
         choice = reclaim.pick(self._store, found, target_bytes, with_cache=with_cache)
         gain = reclaim.measure(self._store, found, choice)
@@ -220,16 +200,21 @@ class ReclaimDialog(Dialog):
         switches = self._switches
         bundles = self._found.bundles if self._found else []
         keys = frozenset(bundle.key for bundle in bundles if bundle.goes_by_prune) & self._table.marks
-        return ReclaimChoice(keys, switches.with_cache, at_once=not switches.is_kept)
+        return ReclaimChoice(keys, switches.with_cache, at_once=not switches.is_kept or bool(self._far_in(keys)))
+
+    def _far_in(self, keys: Collection[str]) -> list[Bundle]:
+        """Return the bundles of environments that the trash can't keep, because they are on another disk."""
+        found = self._found
+        return [item for item in found.bundles if item.key in keys and item.environment in found.far] if found else []
 
     @property
     def options(self) -> PruneOptions | None:
         """The options of the prune that removes the ticked bundles. None before the bundles are known."""
         if self._found is None:
             return None
-        switches = self._switches
-        seconds = switches.trash_seconds if switches.is_kept else 0.0
-        return reclaim.options_of(self._found, self.choice)._replace(keep_seconds=seconds)
+        choice = self.choice
+        seconds = 0.0 if choice.at_once else self._switches.trash_seconds
+        return reclaim.options_of(self._found, choice)._replace(keep_seconds=seconds)
 
     def bundle_of(self, key: str) -> Bundle | None:
         """Return the bundle with this key."""
@@ -256,8 +241,7 @@ class ReclaimDialog(Dialog):
         self._table.marks = set(choice.keys) | ({reclaim.TRASH} if choice.keys and choice.at_once else set())
         self._table.refresh()
         if choice not in self._gains:
-            measure = partial(self._measure, found, choice)
-            self.run_worker(measure, thread=True, exclusive=True, group="measure")
+            self._run(partial(self._measure, found, choice), "measure")
         go.disabled = not choice.keys
         sentence.update(Text(self._sentence(choice, options)))
         command = ""
@@ -294,7 +278,9 @@ class ReclaimDialog(Dialog):
             if options.keep_seconds
             else formatting.emptying(self._found.preview.restorable_bytes if self._found else 0)
         )
-        return f"{removed} to remove: {how}{short}.{emptied}"
+        far = self._switches.is_kept and self._far_in(choice.keys)
+        note = " An environment is on another disk than the trash, so z can't bring this back." if far else ""
+        return f"{removed} to remove: {how}{short}.{emptied}{note}"
 
     # Actions
 
@@ -313,7 +299,7 @@ class ReclaimDialog(Dialog):
             return
         self._wanted = wanted
         pick = partial(self._pick, self._found, wanted, with_cache=self._switches.with_cache)
-        self.run_worker(pick, thread=True, exclusive=True, group="pick")
+        self._run(pick, "pick")
         self.query_one("#answer-", Button).focus()
 
     def on_table_marked(self, event: Table.Marked) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from typing import cast
 
@@ -9,7 +10,7 @@ from pepip.errors import PepipError
 from pepip.operations import inventory, preferences, sheets
 from pepip.operations.audit import asking
 from pepip.store.audit_answers import VULNERABLE
-from pepip.tui import commands, entries, filtered_lists, filtering, formatting, user_input
+from pepip.tui import commands, compare_dialog, entries, filtered_lists, filtering, formatting, user_input
 from pepip.tui.audit_dialog import AuditDialog
 from pepip.tui.base_actions import BaseActions
 from pepip.tui.compare_dialog import CompareDialog, CompareWhich
@@ -25,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pepip.operations.audit.asking import Audit
     from pepip.operations.preferences import Preferences
+    from pepip.operations.savings import VenvShare
     from pepip.operations.sheets import Sheet
     from pepip.store.root import Store
 
@@ -87,9 +89,12 @@ class ReportActions(BaseActions):
         def chosen(root: str | None) -> None:
             share = catalog.shares.get(root or "")
             if share is not None:
-                self.app.push_screen(
-                    CompareDialog(self.session.store, catalog, share, self.session.queue, other=other)
-                )
+                self.ask_disk(lambda: compare_dialog.has_lock(share), functools.partial(show, share))
+
+        def show(share: VenvShare, has_lock: object) -> None:
+            store, queue = self.session.store, self.session.queue
+            dialog = CompareDialog(store, catalog, share, queue, other=other, has_lock=bool(has_lock))
+            self.app.push_screen(dialog)
 
         if root:
             chosen(root)
@@ -176,11 +181,9 @@ class ReportActions(BaseActions):
 
     def ask_for_settings(self) -> None:
         """Show the settings, and write them if the user saves them."""
-        try:
-            before = preferences.read()
-        except PepipError as error:
-            self.complain(error)
-            return
+        self.ask_disk(preferences.read, self._ask_for_settings)
+
+    def _ask_for_settings(self, before: Preferences) -> None:
         dialog = SettingsDialog(before, sorted(self.app.available_themes))
 
         def decided(answer: str | None) -> None:

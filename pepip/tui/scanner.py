@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,8 +14,8 @@ from pepip import paths
 from pepip.environment import journal
 from pepip.operations import census
 from pepip.store.scan_cache import ScanCache
+from pepip.tui import background, entries
 from pepip.tui import catalog as catalogs
-from pepip.tui import entries
 from pepip.tui.session import Session, damaged_in
 
 TYPE_CHECKING = False
@@ -96,7 +97,7 @@ class Scanner:
         self._readings = 0
         self._stamp: tuple[int, ...] = ()
         self._places: Places = {}
-        self._was_there = session.store.exists()
+        self._was_there: bool | None = None  # the first reading finds out
         self.is_reading = False
         self._is_checking = False
         self._rests_until = 0.0
@@ -124,7 +125,9 @@ class Scanner:
         changing = [root for root, share in shares.items() if share.known.state == census.CHANGING]
 
         def work() -> None:
-            has_ended = not all(map(journal.is_under_way, changing))
+            has_ended = False
+            with contextlib.suppress(OSError):
+                has_ended = not all(map(journal.is_under_way, changing))
             now = self.Stamped(catalogs.stamp(self._store), _places_now(folders), has_ended=has_ended)
             self._app.post_message(now)
 
@@ -163,7 +166,7 @@ class Scanner:
             if not get_current_worker().is_cancelled:
                 self._app.post_message(self.Listed(catalog, listing))
 
-        self._app.run_worker(work, thread=True, exclusive=True, group="mark", description="mark")
+        background.run(self._app, work, group="mark")
         return True
 
     def _start(self, *, remembers: bool) -> None:
@@ -172,6 +175,8 @@ class Scanner:
         number = self._readings
 
         def work() -> None:
+            if self._was_there is None:
+                self._was_there = self._store.exists()
             memory = self._session.take_scan_cache() or ScanCache(paths.cache(self._store.root))
             remembered = catalogs.recall(self._store, memory) if remembers else None
             if remembered is not None:
@@ -188,7 +193,12 @@ class Scanner:
                 self.Read(number, stamp, catalog, listing, places, seconds=seconds, touched=touched)
             )
 
-        self._app.run_worker(work, thread=True, exclusive=True, group="look", description="look")
+        def refused(reason: str) -> None:
+            catalog = catalogs.unreadable(self._store, reason)
+            listing = entries.listing(catalog, (), ())
+            self._app.post_message(self.Read(number, (), catalog, listing, {}, seconds=0.0, touched=frozenset()))
+
+        background.run(self._app, work, group="look", refused=refused)
 
     def _show_first(self, remembered: Catalog) -> None:
         """Post the catalog of the last run, and wait until it is painted, 2 seconds at most.

@@ -33,6 +33,7 @@ class Session:
     - `drafts`: the typed lines of dialogs that were closed without an answer, by the dialog's title
     - `preferences`: the user's settings
     - `is_leaving`: the app exits as soon as no job is left
+    - `last_jobs`: the jobs that were unfinished when the user asked to leave
     """
 
     def __init__(self, store: Store, queue: JobQueue, folder: str) -> None:
@@ -48,6 +49,7 @@ class Session:
         self.earlier: list[Job[object]] = []
         self.drafts: dict[str, tuple[str, ...]] = {}
         self.is_leaving = False
+        self.last_jobs: Sequence[Job[object]] = ()
         self.preferences = Preferences()
         self._memories: list[ScanCache] = []
 

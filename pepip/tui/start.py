@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import os
@@ -9,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from pepip.errors import PepipError
 from pepip.operations import preferences
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 
 _SECONDS_TO_LEAVE = 5
 _SECONDS_FOR_JOBS = 30
+_SECONDS_FOR_THREADS = 2
+_THREADS = "pepip-app"
 
 
 def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
@@ -37,9 +41,39 @@ def run(store: Store, *, pane: str = "store", theme: str = "") -> int:
         app.use(preferences.read())
     if theme:
         app.theme = theme
-    app.run()
+    _run_in_a_loop(app)
     app.session.queue.wait(_SECONDS_FOR_JOBS)
+    app.complete_history()
+    _end_if_threads_hang(app.return_code or 0)
     return app.return_code or 0
+
+
+def _run_in_a_loop(app: PepipApp) -> None:
+    """Run the app to its end, as `asyncio.run` does, but wait for no thread: its disk may hang."""
+    loop = asyncio.new_event_loop()
+    loop.set_default_executor(ThreadPoolExecutor(thread_name_prefix=_THREADS))
+    try:
+        app.run(loop=loop)
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+def _end_if_threads_hang(exit_code: int) -> None:
+    """Wait a moment for the app's threads. If one goes on, end the process: Python's own end would wait for it."""
+    deadline = time.monotonic() + _SECONDS_FOR_THREADS
+    threads = [thread for thread in threading.enumerate() if thread.name.startswith(_THREADS)]
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    if any(thread.is_alive() for thread in threads):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
 
 
 def tune() -> None:
@@ -65,4 +99,5 @@ def _end_at_the_latest(app: PepipApp, number: int) -> None:
     time.sleep(_SECONDS_TO_LEAVE)
     app.session.queue.cancel_all()
     app.session.queue.wait(_SECONDS_FOR_JOBS)
+    app.complete_history()
     os._exit(128 + number)

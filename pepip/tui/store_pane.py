@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
-from textual import work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
@@ -13,7 +13,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.worker import get_current_worker
 
-from pepip.tui import entries, entry_text, filter_line, filtering, formatting, pane_requests
+from pepip.tui import background, entries, entry_text, filter_line, filtering, formatting, pane_requests
 from pepip.tui.entries import Listing
 from pepip.tui.facets import Facets
 from pepip.tui.filter_line import FilteredPane, FilterLine
@@ -177,13 +177,16 @@ class StorePane(FilteredPane):
             return
         flaws = self.session.verified.get(stored.id)
         width = self.query_one("#detail").scrollable_content_region.width
-        text.update(entry_text.describe(self.catalog, stored, None, flaws, {}, width=width))
+        short = entry_text.describe(self.catalog, stored, None, flaws, {}, width=width)
+        text.update(short)
         self.query_one("#detail").scroll_home(animate=False)
-        self._read_detail(stored, self.catalog, width)
 
-    @work(
-        thread=True, exclusive=True, group="detail", description="detail"
-    )  # `description`: else Textual would format the whole catalog
+        def refused(reason: str) -> None:
+            said = f"\n\nThe files of this entry can't be read: {reason}"
+            self.post_message(self.Described(stored.id, short + said))
+
+        background.run(self, partial(self._read_detail, stored, self.catalog, width), group="detail", refused=refused)
+
     def _read_detail(self, stored: Stored, catalog: Catalog, width: int) -> None:
         """Read the entry's files for the detail, after the cursor has stayed on the entry for a moment."""
         import time

@@ -12,8 +12,8 @@ import time
 from textual.message import Message
 from textual.worker import get_current_worker
 
-from pepip.errors import PepipError
 from pepip.operations import reporting
+from pepip.tui import background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,8 +69,12 @@ class UnsharedSearch:
         """Search now. `catalog` has the registered environments."""
         known = self._known = set(catalog.shares)
         places = {os.path.dirname(share.known.project) for share in catalog.shares.values()}
-        self._app.run_worker(
-            lambda: self._search(known, places), thread=True, exclusive=True, group="unshared", description="unshared"
+        background.run(
+            self._app,
+            lambda: self._search(known, places),
+            group="unshared",
+            # Else the app would say for ever that it searches.
+            refused=lambda _: self._app.post_message(self.Progressed("")),
         )
 
     def _search(self, known: Collection[str], places: Iterable[str]) -> None:
@@ -92,9 +96,6 @@ class UnsharedSearch:
                 self._app.post_message(self.Ended(seen))
         except _SearchEndedError:
             return
-        except (PepipError, OSError):
-            if not worker.is_cancelled:
-                self._app.post_message(self.Progressed(""))  # else the app would say for ever that it searches
 
     def _follow(self, worker: Worker[None], operation: Generator[Progress, None, T]) -> T:
         """Run an operation to its end, and post its progress. Raises _SearchEndedError if a new search begins."""

@@ -14,6 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
+    from pepip.operations.census import KnownVenv
     from pepip.operations.reporting import Progress, Summary
     from pepip.operations.upgrades import Target, UpgradePlan
     from pepip.store.root import Store
@@ -30,15 +31,18 @@ class UpgradeActions(BaseActions):
             by_environment.setdefault(environment, []).append(name)
         shares = self.session.catalog.shares if self.session.catalog else {}
         self.upgrade(
-            [
-                upgrades.Target(shares[root].known, tuple(names), upgrades.way_of(shares[root].known))
-                for root, names in sorted(by_environment.items())
-                if root in shares
-            ]
+            [(shares[root].known, tuple(names)) for root, names in sorted(by_environment.items()) if root in shares]
         )
 
-    def upgrade(self, targets: Sequence[Target]) -> None:
-        """Preview the upgrade of environments, and upgrade those that change."""
+    def upgrade(self, wanted: Sequence[tuple[KnownVenv, tuple[str, ...]]]) -> None:
+        """Preview the upgrade of packages in environments, of all if none is named, and upgrade those that change."""
+
+        def targets() -> list[Target]:
+            return [upgrades.Target(known, names, upgrades.way_of(known)) for known, names in wanted]
+
+        self.ask_disk(targets, self._upgrade)
+
+    def _upgrade(self, targets: Sequence[Target]) -> None:
         store, queue = self.session.store, self.session.queue
         seen: list[UpgradePlan] = []
 

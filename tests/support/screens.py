@@ -21,8 +21,10 @@ from textual.widgets import Input
 from pepip.store.root import Store
 from pepip.tui.app import PepipApp
 from pepip.tui.dialogs import Dialog
+from pepip.tui.disk_wait import DiskWait
 from pepip.tui.job import Job
 from pepip.tui.table import Table
+from tests.support import disk_reads
 
 PATIENCE_SECONDS = 60
 
@@ -30,11 +32,12 @@ Script = Callable[["Person"], Awaitable[None]]
 
 
 class Person:
-    """A person who uses the app."""
+    """A person who uses the app. If `disk_hangs`, the person does not wait for a disk before the next key."""
 
     def __init__(self, app: PepipApp, pilot: Pilot[None]) -> None:
         self.app = app
         self.pilot = pilot
+        self.disk_hangs = False
 
     async def press(self, *keys: str) -> None:
         """Press keys. Each is pressed when the app has handled the one before."""
@@ -85,7 +88,8 @@ class Person:
     async def has_handled(self) -> None:
         """Wait until no widget handles a message or has one to handle, and draw the screen.
 
-        A key can take many messages, each handled by another widget. Workers may still run.
+        A key can take many messages, each handled by another widget. The thread of a `DiskWait` has ended. Others may
+        still run.
         """
         deadline = time.monotonic() + PATIENCE_SECONDS
         await asyncio.sleep(0)  # messages of threads come into the queues
@@ -101,6 +105,8 @@ class Person:
         """The widgets that handle a message or have one to handle; none after the end of the app."""
         if not self.app.is_running:
             return []
+        if isinstance(self.app.screen, DiskWait) and not self.disk_hangs:
+            return [self.app.screen]
         widgets = (widget for screen in self.app.screen_stack for widget in screen.walk_children(with_self=True))
         return [pump for pump in (self.app, *widgets) if not _waits_for_a_message(pump)]
 
@@ -130,7 +136,7 @@ class Person:
     async def answers(self, key: str) -> None:
         """Click a button of a dialog as soon as it is enabled."""
         button = f"#answer-{key}"
-        await self.until(lambda: not self.app.screen.query_one(button).disabled, button)
+        await self.until(lambda: any(not found.disabled for found in self.app.screen.query(button)), button)
         await self.pilot.click(button)
         await self.pilot.pause()
         await self.has_handled()
@@ -176,7 +182,10 @@ def use(
     folder: Path = Path("/nowhere"),
     layers: Sequence[Path] = (),
 ) -> PepipApp:
-    """Run a script of a person who uses the app on a store, started in `folder`. Return the app after its end."""
+    """Run a script of a person who uses the app on a store, started in `folder`. Return the app after its end.
+
+    No thread may fail by a fault of pepip, and the app's own thread may not read a disk: it may hang.
+    """
 
     async def run() -> PepipApp:
         app = PepipApp(Store(str(store), list(map(str, layers))), pane=pane, folder=str(folder))
@@ -188,7 +197,11 @@ def use(
             await asyncio.get_running_loop().run_in_executor(None, app.session.queue.wait, PATIENCE_SECONDS)
         return app
 
-    return asyncio.run(run())
+    with disk_reads.recorded(store.parent) as reads:
+        app = asyncio.run(run())
+    assert app.faults == []
+    assert reads == []
+    return app
 
 
 def text_of(app: PepipApp) -> str:

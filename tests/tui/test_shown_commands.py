@@ -350,7 +350,7 @@ FLOWS = {
     "install into marked projects": Flow(linked, install_into_all, pane="projects", jobs=2),
     "eject marked projects": Flow(linked, on_all("E"), pane="projects", jobs=2),
     "forget marked projects": Flow(linked, on_all("f"), pane="projects", jobs=2),
-    "remove marked environments": Flow(twins, on_all("d"), pane="projects", jobs=2),
+    "remove marked environments": Flow(twins, on_all("d"), pane="projects"),
     "remove a tool and a project": Flow(tool, on_all("d"), pane="projects", jobs=2),
 }
 

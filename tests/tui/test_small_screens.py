@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from textual.widget import Widget
 from textual.widgets import Button
 
+from pepip.tui.bars import SavingsLine
 from pepip.tui.columns import shared
 from pepip.tui.dialogs import CommandLine, without_middle
 from pepip.tui.map_view import Plot, merged
@@ -77,6 +78,30 @@ def test_the_buttons_of_a_prune_with_notes_are_in_sight(
             await person.until(partial(_is_last, cancel, frame, height), "the buttons")
 
     use(store, script, size=size)
+
+
+@pytest.mark.parametrize("is_trash_used", [False, True], ids=["without a trash", "with a trash"])
+def test_the_header_keeps_its_figures_on_80_columns(reader: Machine, store: Path, *, is_trash_used: bool) -> None:
+    """It has the size on disk, the saved size, the size that a prune frees now, and the size in uv's cache."""
+    shutil.rmtree(store.parent / "a-rather-long-name-of-a-folder" / "band")
+    in_trash = 188_800_000 if is_trash_used else 0
+
+    async def script(person: Person) -> None:
+        line = person.app.query_one(SavingsLine)
+        await person.until(lambda: line.prunable, "the space that a prune frees")
+        assert line.sums is not None
+        assert line.prunable is not None
+        sums = line.sums._replace(on_disk_bytes=412_600_000, without_sharing_bytes=1_961_800_000)
+        line.sums = sums._replace(prunable_bytes=362_400_000)
+        line.prunable = line.prunable._replace(
+            freed_bytes=162_400_000 + in_trash, shared_bytes=161_700_000, restorable_bytes=in_trash
+        )
+        text = line.render().plain
+        assert cell_len(text) <= line.size.width == 80
+        for words in ("412.6 MB on disk", "saved 1.5 GB", "162.4 MB to prune [P]", "161.7 MB uv cache"):
+            assert words in text, text
+
+    use(store, script, size=(80, 24))
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["C", "M", "Z"]), min_size=60), st.integers(8, 30))
