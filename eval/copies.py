@@ -48,7 +48,7 @@ _OF_INDEXES = ("UV_INDEX", "UV_DEFAULT_INDEX", "UV_FIND_LINKS")
 
 @dataclass(frozen=True)
 class Figures:
-    """What each further worktree or copy needs: medians of seconds, means of the rest.
+    """The needs of each further worktree or copy: medians of seconds, means of the rest.
 
     `processor_seconds` are those of all processes, user and system. They depend less on other programs.
     """
@@ -100,7 +100,7 @@ def measured(folder: Path, program: str, arguments: argparse.Namespace) -> Figur
     for place, command in make(folder, program, variables, arguments):
         sample = measure([command], place, variables)
         if not before.inodes:
-            before = _usage(folder)  # with the first one: what it fills is used by all
+            before = _usage(folder)  # with the first one, which fills the caches that all use
         else:
             samples.append(sample)
     after = _usage(folder)

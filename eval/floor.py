@@ -71,7 +71,7 @@ def main() -> None:
                 os.sync()
                 found[title].append(step())
         rows = [[title, f"{statistics.median(seconds):.3f}"] for title, seconds in found.items()]
-        print(table([["what", "seconds, median"], *rows]))
+        print(table([["step", "seconds, median"], *rows]))
         calls = bench.system_calls()
         if calls:
             print(f"\nsystem calls of the install: {sum(calls.values())}")

@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def compare(there: Path, here: Path, arguments: argparse.Namespace) -> int:
-    """Measure in `there`, with what must not be measured in `here`, and print. Returns the script's exit code."""
+    """Measure in `there`, keep in `here` all that must not be measured, and print. Returns the script's exit code."""
     variables = {
         **clean_variables(),
         **{name: value for name, value in os.environ.items() if name.startswith(_OF_INDEXES)},

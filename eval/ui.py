@@ -46,7 +46,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--home", type=Path, required=True, help="the store")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--row", default="dist-0000", help="what the first paint must show")
+    parser.add_argument("--row", default="dist-0000", help="a text that the first paint must show")
     parser.add_argument("--inside", action="store_true", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.inside:

@@ -8,7 +8,7 @@ from importlib import import_module
 def load(*names: str) -> None:
     """Import the modules of these names, so that a later import of them takes no time.
 
-    They are named by texts, so that a module may load one that imports it.
+    The names are strings, so that a module can load another module that imports it.
     """
     for name in names:
         import_module(name)

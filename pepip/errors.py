@@ -1,4 +1,4 @@
-"""The error tree. Owns the kinds of errors and their messages; `pepip.cli` alone prints them and picks exit codes.
+"""The error tree. Owns the kinds of errors and their messages; `pepip.cli` alone prints them.
 
 PepipError
 ├── UsageError                the command line asks for something that makes no sense

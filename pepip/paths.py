@@ -1,4 +1,4 @@
-"""Path arithmetic: where things lie in a store and in an environment. Touches no file.
+"""Path arithmetic: where things lie in a store and in an environment. Changes nothing on disk.
 
 Paths are strings: `pathlib` alone takes as long to import as the interpreter takes to start.
 """

@@ -2,7 +2,8 @@
 
 `RAY_RUNTIME_ENV_HOOK=pepip.ray.hook pepip run driver.py` does the same for pepip as Ray's own hook for `uv run`. Ray
 calls the hook in the driver, within `ray.init`. On each node Ray unpacks the `working_dir`, and starts each worker
-there by the `py_executable` that the hook returns. Nothing of Ray is imported before the hook is called.
+there by the `py_executable` that the hook returns. This module never imports Ray. The hook imports psutil,
+which Ray brings.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def hook(runtime_env: dict[str, Any] | None) -> dict[str, Any]:
 
     `runtime_env` is returned unchanged if this process was not started by `pepip run`, or if it names a
     `py_executable`. Without a `working_dir`, the current folder is taken. Raises UsageError if `runtime_env` also
-    asks Ray to install packages, or if the workers would lack the project or a file of requirements.
+    has `conda`, `pip` or `uv`, or if the workers would lack the project or a file of requirements.
     """
     wanted = dict(runtime_env or {})
     command = _command_of_driver()

@@ -1,1 +1,1 @@
-"""The command line: the only place that prints, and the one map from errors to words and exit codes."""
+"""The command line: it prints all results, and turns errors into messages and exit codes."""

@@ -56,7 +56,7 @@ def _agrees(seen: AdoptionPreview, arguments: argparse.Namespace) -> bool:
     if not seen.linkable:
         return True
     if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        raise UsageError("adopt asks before it links, and there is no terminal", hint="`--yes` links without asking")
+        raise UsageError("adopt asks before it links, and it can't ask here", hint="`--yes` links without asking")
     return output.confirm("Link them?", default=False)
 
 

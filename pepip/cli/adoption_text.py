@@ -124,7 +124,7 @@ def _show_each_that_stays(seen: AdoptionPreview) -> None:
 
 
 def _show_redirects(seen: AdoptionPreview, *, is_complete: bool) -> None:
-    """Print each environment outside of the folders to which a project's `.venv` leads, and say whether it counts."""
+    """Print each environment that is outside of the folders, but that a `.venv` inside leads to, and if it counts."""
     included = {item.environment for item in seen.venvs}
     for place, root in seen.redirects:
         if root in included:

@@ -34,7 +34,7 @@ def run(words: Sequence[str]) -> int:
     arguments = parser.read(words)
     options.apply_general_options(arguments)
     if bool(arguments.names) == arguments.all:
-        raise UsageError("detach needs the NAME of a distribution, or --all")
+        raise UsageError("detach needs either the NAME of a distribution or --all")
     root = venvs.locate(arguments.venv, dict(os.environ), os.getcwd())
     if arguments.all:
         return eject.carry_out(open_store(), [root], arguments)

@@ -105,7 +105,7 @@ def _show(seen: Sequence[Linking]) -> None:
 def _agrees(arguments: argparse.Namespace) -> bool:
     """Ask whether to go on. Raises UsageError if the user can't be asked."""
     if arguments.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
-        sentence = "eject asks before it changes environments that it found, and there is no terminal"
+        sentence = "eject asks before it changes environments that it found, and it can't ask here"
         raise UsageError(sentence, hint="`--yes` ejects without asking")
     return output.confirm("Eject them?", default=False)
 

@@ -198,7 +198,10 @@ def follow(operation: Generator[Progress, None, T], reporter: Reporter) -> T:
 
 
 def conclude(summary: Summary, arguments: argparse.Namespace, *, only_changes: bool = False) -> None:
-    """Print the result of a command: as one JSON document, or for people."""
+    """Print the result of a command: as one JSON document, or for people.
+
+    With `only_changes`, nothing is printed for people if nothing has changed.
+    """
     if arguments.json:
         write_json(document(summary))
     elif summary.linked or summary.removed or summary.private or not only_changes:

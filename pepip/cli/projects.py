@@ -72,7 +72,7 @@ def run(words: Sequence[str]) -> int:
 
 
 def _called(shares: Sequence[VenvShare], places: Sequence[str]) -> list[VenvShare]:
-    """Return the environments that have these names. Raises StoreError if none has one of the names."""
+    """Return the environments that have these names. Raises StoreError for a name that none has."""
     chosen: dict[str, VenvShare] = {}
     for place in places:
         found = {item.known.environment: item for item in shares if item.known.is_called(place, os.getcwd())}

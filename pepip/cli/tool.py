@@ -1,6 +1,7 @@
 """`pepip tool` and `pepip x`: uv installs and runs tools, and pepip links their packages.
 
-Receipts, launchers and folders are uv's. Any other command of `uv tool` becomes uv at once.
+uv makes the receipts, launchers and folders. For any command but `install`, `upgrade` and `run`, this process becomes
+uv at once.
 """
 
 from __future__ import annotations

@@ -61,10 +61,10 @@ class PlannedChange(NamedTuple):
     `after` once the change is complete. `known` has the links that are known to exist already, and the links of
     `after` whose places hold a file that stays. `entries` are the entries that will be linked, by distribution name.
 
-    `staying_entries` are linked before and after. `with_changed_folders` are those of them of which other folders are
-    linked whole afterwards; all of them, if the links perhaps differ from `before`. `staying_foreign` are the foreign
-    distributions that stay. `whole_before` and `whole_after` are the paths at which whole folders are linked, by
-    distribution name.
+    `staying_entries` are linked before and after. `with_changed_folders` are those of them for which the set of
+    folders that are linked whole changes, or all of them if the links may differ from `before`. `staying_foreign` are
+    the foreign distributions that stay. `whole_before` and `whole_after` are the paths at which whole folders are
+    linked, by distribution name.
     """
 
     change: LinkChange

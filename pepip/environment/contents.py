@@ -186,7 +186,7 @@ def site_packages_of(root: str) -> list[str]:
 
 
 def bytecode_targets(environment: Environment) -> list[str]:
-    """Return the folders for `compileall`: site-packages and each linked folder, because it follows no links."""
+    """Return the folders for `compileall`: site-packages and each linked folder. `compileall` follows no links."""
     found = [environment.site_packages]
     for folder, folders, _ in links.walk(environment.site_packages):
         linked = [name for name in folders if links.read_link(f"{folder}/{name}")]

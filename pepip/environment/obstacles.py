@@ -34,9 +34,9 @@ def find(
     exist already, and `real` the folders that are known to be real. `ours` are the paths of links, and of files about
     to be removed. `owned` are the paths in `ours` and the files of other distributions.
 
-    Raises ObstructedError if a file outside `owned` is in the way of a link, or one outside `ours` in that of a real
-    folder; if a real folder is in the place of a linked file; or if a folder that must be real is a link that does
-    not lead into the store. In a recovery, files are no error, because the killed run may have made them.
+    Raises ObstructedError if a file outside `owned` is in the way of a link; if a file outside `ours` is in the way
+    of a real folder; if a real folder is in the place of a linked file; or if a folder that must be real is a link
+    that does not lead into the store. In a recovery, files are no error, because the killed run may have made them.
     """
     base = environment.interpreter.site_packages + "/"
     found: set[str] = set()

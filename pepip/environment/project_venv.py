@@ -26,7 +26,7 @@ def meant_by(place: str) -> str:
 
 
 def redirected(place: str) -> str:
-    """Return the absolute path that a redirect file holds, less a last line end; empty if there is no such file."""
+    """Return the absolute path that a redirect file holds, without its newline; empty if there is no such file."""
     try:
         content = files.read_regular(place, most_bytes=_MOST_BYTES, follows=True)
     except (OSError, ValueError):

@@ -1,8 +1,8 @@
 """Finds the distributions of an environment that pepip does not link, and tells which of them could be linked.
 
-Only metadata is read, and scripts of another size than in RECORD. Of others, only status and rights are checked.
-So an edited file of the same size is not noticed here; adopting hashes every file before it links. No program is
-started, because the environment may belong to anybody.
+Only metadata is read, and scripts of another size than in RECORD. Of all other files, only status and rights
+are checked. So an edited file of the same size is not noticed here; adopting hashes every file before it links. No
+program is started, because the environment may belong to anybody.
 """
 
 from __future__ import annotations

@@ -56,7 +56,8 @@ def read(path: str) -> dict[str, bytes]:
 def write_with_mode(path: str, attributes: Mapping[str, bytes], mode: int) -> None:
     """Give a file or folder these attributes and a mode. Its owner must be able to write it now.
 
-    A change of the mode would change an access list, and a note needs the permission to write.
+    Access lists are written last, because a change of the mode changes them. All others are written first, while the
+    file may still be written.
     """
     write(path, {name: value for name, value in attributes.items() if name not in _ACCESS_LISTS})
     os.chmod(path, mode)

@@ -9,7 +9,7 @@ _PROCESSES_SEQUENCES = 4  # ENABLE_VIRTUAL_TERMINAL_PROCESSING
 
 
 def shows_colors() -> bool:
-    """Tell whether the terminal on stderr shows colours by escape sequences. Let the console of Windows do so."""
+    """Tell whether the terminal on stderr shows colours by escape sequences. On Windows, ask the console to do so."""
     if sys.platform != "win32":
         return True
     import ctypes

@@ -143,7 +143,7 @@ def read_link(path: str) -> str:
 
 
 def status_of(child: os.DirEntry[str]) -> os.stat_result:
-    """Return the status of a child of a scanned folder, of a link its own.
+    """Return the status of a child of a scanned folder. A link is not followed.
 
     On Windows, `DirEntry.stat` knows neither the inode nor the device nor the number of hard links.
     """
@@ -151,7 +151,7 @@ def status_of(child: os.DirEntry[str]) -> os.stat_result:
 
 
 def inode_at(path: str) -> int:
-    """Return the number of the inode at a path, of a link its own; 0 if nothing is there."""
+    """Return the number of the inode at a path, 0 if nothing is there. A link is not followed."""
     try:
         return os.lstat(path).st_ino
     except FileNotFoundError:

@@ -10,7 +10,7 @@ import sys
 import time
 
 GONE = {errno.ENOENT, getattr(errno, "ESTALE", errno.ENOENT)}
-"""A file that another machine has removed: after these errors, its path leads to another file, or to none."""
+"""The errors for a file that another machine has removed. Its path now leads to another file, or to none."""
 
 _PAUSE_SECONDS = 0.05
 

@@ -81,7 +81,7 @@ class Transfer:
     ) -> set[str]:
         """Make all `files`, given by relative path and status, below `target` from the files below `source`.
 
-        The folders below `target` exist already. Copies are made in several threads, and without `in_turn` all files.
+        The folders below `target` exist already. Several threads make copies; without `in_turn`, all files.
         Return the paths of the files that share no inode with their source. Raises the errors of `file`.
         """
         own = set()

@@ -68,11 +68,12 @@ def carry_out(
     """Change the environment at `root`, yielding progress, and return the summary.
 
     `make` makes the environment if it is missing, and returns whether it did. With `is_shown`, a progress step then
-    reports the new environment; that of a script is not shown. `job` is called with the environment, which the caller
-    may have `opened` already. `asked` is the command's question. If possible, a note is written that it is met, so
-    that the same command has nothing to do the next time. Raises PepipError. After an error, an environment that this
-    run made is removed again, unless it holds distributions; any other environment is as it was; published entries
-    stay. If a run is killed, the next command on that environment completes the change or takes it back.
+    reports the new environment (none of a script). `job` is called with the environment, which the
+    caller may have `opened` already. `asked` is the command line with its request. If possible, a note says that the
+    request is met, so that the same command has nothing to do the next time. Raises PepipError. After an error,
+    an environment that this run made is removed again, unless it holds distributions; any other environment is as it
+    was; published entries stay. If a run is killed, the next command on that environment completes the change or
+    takes it back.
     """
     venvs.refuse_the_store(root, store)
     yield from foreign_writes.repair_written(store)  # before `make`, which may remove the traces of another tool
@@ -136,7 +137,7 @@ def _unmade_on_failure(root: str) -> Iterator[None]:
 
 
 def _change_nothing(store: Store, decision: Decision, asked: Question | None) -> Generator[Progress, None, Summary]:
-    """Return the summary of a decision without changes. Note that `asked` is met, unless uv warns."""
+    """Return the summary of a decision without changes. Note that the request is met, unless uv warns."""
     environment = decision.environment
     yield from _warn_and_register(store, decision)
     if asked and not decision.work.changes.warnings:
@@ -291,7 +292,7 @@ def _link_after_private(
 ) -> Generator[Progress, None, _Linked | None]:
     """Let uv install the private distributions into an empty environment, then link the acquired entries.
 
-    The result is None as that of `_link`, but perhaps after uv's step. If either step fails, both are taken back.
+    Returns None as `_link` does, but perhaps after uv's step. If either step fails, both are taken back.
     """
     from pepip.operations import relinking
 

@@ -341,7 +341,7 @@ def _displacement(registration: Registration, folder: str) -> str:
 
 
 def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
-    """Return a sentence that names the lost ones of the linked entries, and their store; empty if none is lost."""
+    """Return a sentence that names the linked entries that are lost, and their store; empty if none is lost."""
     lost: dict[str, list[str]] = {}
     for entry_id in linked:
         home = store.home_of(entry_id)
@@ -360,7 +360,7 @@ def _loss(store: Store, linked: Iterable[str], stored_ids: set[str]) -> str:
 
 
 def _is_there(path: str) -> bool:
-    """Tell whether an entry is at a path. A link is none: another user may have made it."""
+    """Tell whether an entry is at a path. A link does not count: another user may have made it."""
     return os.path.isdir(path) and not os.path.islink(path)
 
 

@@ -106,7 +106,7 @@ def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
 
 
 class Question(NamedTuple):
-    """A command line that asks for something, the time when it began, and the request that it means.
+    """A command line (`words`), the time when the command began, and its request.
 
     `words` are empty if the same command must ask uv again the next time, and so no note of it may be kept.
     """

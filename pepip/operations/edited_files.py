@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 def restored_on_failure(package: str) -> Iterator[None]:
     """Restore the files that `uv add` writes, if the body fails or is interrupted. New files are removed.
 
-    uv names these files. For a `package`, which may lie anywhere, uv is asked before the body. Otherwise the files
-    lie in the start folder or above it, and uv is asked only if the body fails. If it can't name the files then,
-    those of the project are restored.
+    uv names these files. The workspace member `package` may lie anywhere, so uv is asked before the body. Without
+    `package`, the files lie in the start folder or above it, and uv is asked only if the body fails. If uv can't name
+    them then, those of the project are restored.
     """
     places: Sequence[str] = [
         f"{folder}/{name}" for folder in paths.upward(settings.start_folder()) for name in project.FILES

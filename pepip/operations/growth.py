@@ -32,7 +32,7 @@ def note(store: Store, sums: Savings) -> Growth:
 
 
 def sample_of(sums: Savings) -> Sample:
-    """Return the sums as a sample of now."""
+    """Return the sums as a sample that was taken now."""
     return Sample(
         int(time.time()),
         sums.on_disk_bytes,

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Run(NamedTuple):
-    """The environments in uv's cache that pepip linked for a command, and the time of its run, in nanoseconds."""
+    """The environments in uv's cache that pepip linked for a command, and when the command ran, in nanoseconds."""
 
     at_ns: int
     environments: tuple[str, ...]

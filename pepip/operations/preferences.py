@@ -76,13 +76,13 @@ def read(place: str = "") -> Preferences:
 def _checked(place: str, document: dict[str, Any]) -> Preferences:
     theme, hidden, filters, trash, bell = (document.pop(key, default) for key, default in _DEFAULTS.items())
     if not isinstance(theme, str):
-        raise _unreadable(place, "`theme` is no text")
+        raise _unreadable(place, "`theme` is not a string")
     if not isinstance(hidden, list) or not all(isinstance(key, str) for key in hidden):
-        raise _unreadable(place, "`hidden` is no list of texts")
+        raise _unreadable(place, "`hidden` is not a list of strings")
     if not isinstance(filters, dict) or not all(isinstance(line, str) for line in filters.values()):
-        raise _unreadable(place, "`filters` is no table of texts")
+        raise _unreadable(place, "`filters` is not a table of strings")
     if not isinstance(trash, str) or (trash and seconds_of(trash) is None):
-        raise _unreadable(place, '`trash` is no time such as "7d"')
+        raise _unreadable(place, '`trash` is not a time such as "7d"')
     if not isinstance(bell, bool):
         raise _unreadable(place, "`bell` is neither true nor false")
     return Preferences(theme, tuple(hidden), filters, trash, bell, dict(filter(_is_plain, document.items())))
@@ -126,7 +126,7 @@ def write(settings: Preferences, place: str = "") -> None:
         os.makedirs(os.path.dirname(place), mode=0o700, exist_ok=True)
         files.write_whole(os.path.realpath(place), _text(place, rows).encode())
     except UnicodeEncodeError as error:
-        raise UsageError("a setting has a character that no text file can hold") from error
+        raise UsageError("a setting has a character that can't be written as UTF-8") from error
     except OSError as error:
         raise PepipError(f"cannot write {place}: {error.strerror}") from error
 
@@ -163,7 +163,7 @@ def _text(place: str, rows: Mapping[tuple[str, ...], _Value | None]) -> str:
 
 
 def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
-    """Return the settings with each `key=value` of the words. An empty value takes the setting away.
+    """Return the settings with each `key=value` of the words. An empty value removes the setting.
 
     Keys are `theme`, `hidden` (columns with commas between them), `trash` (a time), `bell` (`on` or `off`) and
     `filter.NAME`. Raises UsageError for others.

@@ -1,6 +1,6 @@
 """Pruning: removing the entries that no environment links.
 
-The links of environments are the roots. They are read while every run that links has to wait. An orphan is first
+The links of all environments are read while every run that links has to wait. An orphan is first
 renamed into the trash as a whole, and deleted there. So a killed run leaves no part of an entry where it could be
 linked. A removal that is kept in the trash can be taken back (`pepip.operations.undo`).
 """
@@ -34,11 +34,10 @@ if TYPE_CHECKING:
 class PruneOptions(NamedTuple):
     """The choice of orphans that may go.
 
-    `patterns` and `keep` are shell patterns of names. `older_than_seconds` counts from the last link. Orphans go only
-    until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that were
-    chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, the
-    removed entries stay in the trash for so long. Without it, the space is free at once, and the whole trash is
-    emptied.
+    `patterns` and `keep` are as in `listing.matches`. `older_than_seconds` counts from `Stored.last_used_at`. Orphans
+    go only until the store is no larger than `max_bytes`; below zero there is no such limit. `only` has the ids that
+    were chosen from a preview. An entry among them that is no orphan any more stays. With `keep_seconds`, the removed
+    entries stay in the trash for so long. Without it, the space is free at once, and the whole trash is emptied.
     `environments` are the paths of registered environments that go, too. If the identity of one of them is among
     `identities` and is another one now, nothing is removed: somebody has replaced the environment that was chosen.
     With `with_cache`, the packages of removed entries go from uv's cache, in all versions.

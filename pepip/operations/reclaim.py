@@ -1,4 +1,4 @@
-"""The space that can be freed, in bundles: things that go together, with the space that they free and the loss.
+"""The space that can be freed, in bundles: entries or environments that are freed together, and the loss.
 
 This module changes nothing. `pepip.operations.prune` removes chosen bundles. Upgrades and adoptions are operations of
 their own.
@@ -38,7 +38,7 @@ _DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requiremen
 
 
 class Bundle(NamedTuple):
-    """Things that go together. `freed_bytes` are free when this bundle alone goes.
+    """Entries or environments that are freed together. `freed_bytes` are free when only this bundle goes.
 
     `key` names the bundle. `cost` is the loss in words, and `loss` is its rank: 0 for no loss. A prune removes
     bundles of the kinds `unused` and `idle`. A prune that keeps nothing in the trash also empties the `trash`. For
@@ -206,9 +206,10 @@ def options_of(found: Reclaimable, choice: Choice) -> prune.PruneOptions:
 
 
 def measure(store: Store, found: Reclaimable, choice: Choice) -> Gain:
-    """Return the space that the chosen bundles free together, with that of the trash if they go at once.
+    """Return the space that the chosen bundles free together, with that of the trash.
 
-    Entries that only chosen environments link go, too. Space that would wait in the trash counts as free.
+    Earlier removals that can be undone count only with `at_once`. Entries that only chosen environments link go, too.
+    Space that would wait in the trash counts as free.
     `kept_bytes` stay occupied by uv's cache; they are 0 if the packages go from there, too.
     """
     chosen = _chosen(found, choice)

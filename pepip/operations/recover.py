@@ -146,8 +146,8 @@ def recover(
     With `without_layers`, such entries are stored anew in the user's own store. If some can't be fetched, their links
     stay, and StoreError names them. A warning names any other distribution that can't be fetched again. If its entry
     is gone or can't be read, that distribution is removed from the environment, so that uv sees it as missing. The
-    result has the names and versions of these. But if the entry is still there, in a layer that the user no longer
-    names, its links stay, and StoreError names it.
+    result has the names and versions of the removed ones. But if the entry is still there, in a layer that the user
+    no longer names, its links stay, and StoreError names it.
     """
     with _undisturbed(store, environment.root):
         sentence = complete(store, environment)

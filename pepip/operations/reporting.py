@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Progress(NamedTuple):
     """One step of an operation, for the command line or the app to show.
 
-    `phase` is one of those below, or empty before the first. `done` and `total` count bytes while downloading or
+    `phase` is a key of `_PHASES`, or empty at first. `done` and `total` count bytes while downloading or
     adopting, and distributions or the like otherwise; `total` is 0 if it isn't known. `detail` is a name or a
     sentence. With `is_of_uv` it is a warning of uv, which uv repeats if it is asked again. At a step that
     `is_before_fork`, a display ends its threads: pepip then forks, if no other thread runs that could hold a lock.

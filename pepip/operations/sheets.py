@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 CSV, MARKDOWN, JSON = "csv", "markdown", "json"
 _SUFFIXES = {".csv": CSV, ".md": MARKDOWN, ".markdown": MARKDOWN, ".json": JSON}
 
-_STARTS_A_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are the wide forms of the first
+_STARTS_A_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")  # the last four are the wide forms of the first four
 
 
 class Sheet(NamedTuple):
@@ -34,7 +34,7 @@ class Sheet(NamedTuple):
 
 
 def format_of(path: str) -> str:
-    """Return the format that the end of a file's name stands for. Raises UsageError for another end."""
+    """Return the format that a file's extension stands for. Raises UsageError for any other extension."""
     form = _SUFFIXES.get(os.path.splitext(path)[1].lower())
     if form is None:
         raise UsageError(f"the format of {path} is not known", hint="let its name end in .csv, .md or .json")

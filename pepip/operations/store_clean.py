@@ -84,7 +84,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
 
 
 _KEPT_FOR_LOCK = {paths.LOCK_FOLDERS, ".lock"} if sys.platform == "win32" else {paths.LOCK_FOLDERS}
-"""What this run needs until its lock ends: its lock folder and, as Windows removes no open file, the lock's file."""
+"""Names that stay until the lock ends: the lock's folder and, on Windows, the lock's file, which is still open."""
 
 
 def _names(store_root: str) -> set[str]:

@@ -103,7 +103,7 @@ def _close_entries(store: Store) -> tuple[str, ...]:
     """Let only this user write the files of this user's entries. Before, the user's group may have been able to.
 
     The correction seals the entry, so a changed entry is left as it is: `store verify` names it, and nobody links it.
-    Returns the ids of the entries, also of other users, that were left so.
+    Returns the ids of all entries of which other users can still write a file.
     """
     left = []
     for item in listing.stored(store):

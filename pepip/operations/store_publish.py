@@ -112,7 +112,7 @@ def _make(layer: Store) -> None:
 
 
 def _known(layer: Store, item: Stored) -> str:
-    """Return the id of the layer's whole entry of the same wheel, empty if it has none."""
+    """Return the id of the layer's undamaged entry of the same wheel, empty if it has none."""
     bucket = item.bucket.partition("~")[0]
     try:
         found = entries.find(layer, name=item.name, version=item.version, identity=item.identity, buckets=[bucket])

@@ -23,7 +23,7 @@ class Supply(NamedTuple):
 
     `work` is the decided work; distributions that turned out not to be shareable have moved to `private`. `reserved`
     are the folders of site-packages into which uv will write private distributions. `mode` is as in `Installation`.
-    With `installs_private_first`, uv installs the private distributions first, into an environment without any.
+    With `installs_private_first`, uv installs the private distributions first, into an empty environment.
     """
 
     work: Work

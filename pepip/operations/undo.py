@@ -93,7 +93,7 @@ def undo(store: Store, expected: str = "") -> Generator[Progress, None, Undone]:
     """
     grave = last(store)
     if expected not in {"", grave.path}:
-        raise StoreError("this is not the last removal any more", hint="z shows the last one")
+        raise StoreError("this is not the last removal any more", hint="press z to see the last one")
     yield Progress("undo", ", ".join(os.path.basename(entry_id) for entry_id in grave.entry_ids[:3]))
     with store.linking():
         restored = trash.restore(store, grave)

@@ -123,7 +123,7 @@ def targets(
 
     Without `requirements`, all distributions of an environment are meant. `wanted` has names of environments, as
     `KnownVenv.is_called` reads them: relative paths begin in `folder`. By default all environments are meant. Raises
-    UsageError for a text that is no requirement, and StoreError if one of these names is that of no environment.
+    UsageError for a text that is no requirement, and StoreError for a name that no environment has.
     """
     by_name = {_name_of(text): text for text in requirements}
     chosen: list[Target] = []

@@ -88,7 +88,7 @@ def groups(reasons: Iterable[Reason]) -> list[list[Reason]]:
 def _tree(
     graph: Graph, start: str, edges: Mapping[str, Sequence[Edge]], other: Callable[[Edge], str]
 ) -> Iterator[Line]:
-    """Yield the lines below `start`, depth first. A distribution that was shown before is not opened again."""
+    """Yield the lines below `start`, depth first. The lines below a distribution come only once."""
     shown: set[str] = {start}
     pending = [(0, edge) for edge in reversed(edges.get(start, ()))]
     while pending:

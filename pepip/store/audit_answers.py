@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pepip.store.root import Store
 
 Pin = tuple[str, str]
+"""The name and the version of a distribution."""
 
 _NAME = "audit.json"
 _FORMAT = 1
@@ -31,7 +32,7 @@ class Finding(NamedTuple):
     """A fact about one version of a distribution: it is vulnerable, yanked or outdated. `kind` is one of `KINDS`.
 
     If it is vulnerable, `id`, `aliases`, `summary` and `link` describe an advisory, and `fixed` are the versions
-    without the weakness. If it is yanked, `summary` is the reason, empty if none was given. If it is outdated,
+    that fix it. If it is yanked, `summary` is the reason, empty if none was given. If it is outdated,
     `fixed` has the newest release. Other fields are empty.
     """
 

@@ -61,7 +61,7 @@ def inspect(path: str) -> list[Flaw]:
 
     If the document or RECORD is damaged, that is the only flaw: nothing else can be checked then. A file that another
     process removes meanwhile is `missing` if it belongs to the entry. If another entry takes the place of this one
-    meanwhile, the flaws are those of the other entry. Of an entry that is not there, the document is missing.
+    meanwhile, the flaws are those of the other entry. If there is no entry, its document is `missing`.
     """
     while True:
         before = links.inode_at(path)
@@ -141,7 +141,7 @@ def _flaws(path: str) -> list[Flaw]:
 
 
 def open_files_of(path: str) -> list[Flaw]:
-    """Return a flaw for each file of the entry at `path` that users can write who must not: see `open_files`."""
+    """Return a flaw for each file of the entry at `path` that too many users can write: see `open_files`."""
     store_root = f"{path}/../../.."
     serves_others = trust.serves_others(store_root, os.stat(store_root))
     return [Flaw("mode", shown) for shown in open_files.below(path, serves_others=serves_others)]

@@ -153,7 +153,7 @@ _LATEST = 1 << 62
 def _text(fields: dict[str, Any], key: str, *, default: str | None = None) -> str:
     value = fields.get(key, default)
     if not isinstance(value, str):
-        raise ValueError(f"its {key} is no text")
+        raise ValueError(f"its {key} is not a string")
     return value
 
 
@@ -167,14 +167,14 @@ def _number(fields: dict[str, Any], key: str, *, default: int | None = None) -> 
 def _table(fields: dict[str, Any], key: str) -> dict[str, Any]:
     value = fields.get(key, {})
     if not isinstance(value, dict):
-        raise ValueError(f"its {key} is no table")
+        raise ValueError(f"its {key} is not an object")
     return value
 
 
 def _texts(fields: dict[str, Any], key: str) -> tuple[str, ...]:
     value = fields.get(key, [])
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise ValueError(f"its {key} is no list of texts")
+        raise ValueError(f"its {key} is not a list of strings")
     return tuple(value)
 
 
@@ -185,7 +185,7 @@ def _paths(fields: dict[str, Any], key: str, *, default: tuple[str, ...] | None 
     try:
         text = "\n/".join(["", *value])
     except TypeError as error:
-        raise ValueError(f"its {key} is no list of texts") from error
+        raise ValueError(f"its {key} is not a list of strings") from error
     # Most lists hold plain paths only. This fast check matters: an install runs it a hundred times.
     if ".." in text or "\0" in text or "//" in text or "/\n" in text or text.endswith("/"):
         return tuple(map(_inside, value))

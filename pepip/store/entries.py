@@ -184,7 +184,7 @@ def note_linked(store: Store, entry: Entry) -> None:
     """Note that an environment links the entry now, in the modification time of the document.
 
     The time is exact to an hour: an entry that was noted less than an hour ago is not noted again. Each note makes
-    the copies of the entry in caches useless. For an entry of a layer nothing is noted: see `leases`.
+    cached copies of the entry out of date. For an entry of a layer nothing is noted: see `leases`.
     """
     if paths.is_layered(entry.id):
         return

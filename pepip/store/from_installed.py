@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def find(store: Store, *, name: str, content: str) -> Entry | None:
-    """Return the whole entry of a distribution with this content, from whatever archive. None if there is none."""
+    """Return an undamaged entry of a distribution with this content, from any archive. None if there is none."""
     for stored in (*listing.stored(store), *listing.stored_in_layers(store, name)):
         if stored.name != name or stored.state != "ok" or not store.trusts_entry(stored.path):
             continue

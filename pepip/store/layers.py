@@ -1,8 +1,8 @@
-"""Layers: further stores from which a user links entries. pepip writes only leases there, but for `store publish`.
+"""Layers: further stores from which a user links entries. Except for `store publish`, pepip writes only leases there.
 
 A layer is an ordinary store of its owner. pepip looks for an entry in the user's own store first, then in each layer,
-in order. The id of an entry in a layer is the path of its folder, so that it differs from the id of an entry of the
-own store with the same name. The owner of a layer can run code as its users. So only the user (by `PEPIP_LAYERS`) and
+in order. The id of an entry in a layer is the path of its folder, so that it differs from the id of the user's own
+entry of the same name. The owner of a layer can run code as its users. So only the user (by `PEPIP_LAYERS`) and
 the owner of the user's store (by the file `layers` in it) may name layers. A project can't.
 """
 

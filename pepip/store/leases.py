@@ -90,7 +90,7 @@ def are_taken_in(store: Store, entry_ids: Iterable[str]) -> bool:
 
 
 def _are_open(layer: Store) -> bool:
-    """Tell whether a layer has a folder of leases. A link of a user who is neither its owner nor root is none."""
+    """Tell whether a layer has a folder of leases. A link counts only if the layer's owner or root made it."""
     folder = paths.leases(layer.root)
     try:
         status = os.lstat(folder)

@@ -1,4 +1,4 @@
-"""Files of entries that users can write who must not. Knows modes, and neither documents nor the store's users."""
+"""Files of entries that too many users can write. Knows modes, and neither documents nor the store's users."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def below(folder: str, *, serves_others: bool) -> Iterator[str]:
 
 
 def is_open(place: str, *, serves_others: bool) -> bool:
-    """Tell whether users can write a file who must not: see `permissions.too_writable`. False if it is missing."""
+    """Tell whether too many users can write a file: see `permissions.too_writable`. False if it is missing."""
     try:
         mode = os.lstat(place).st_mode
     except FileNotFoundError:

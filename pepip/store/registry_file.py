@@ -25,13 +25,13 @@ MOST_BYTES = 16 << 20
 class Registration(NamedTuple):
     """One file of the registry: where an environment is, and which entries it linked when pepip last changed it.
 
-    `environment` is the environment's real path. `named` is the path that the user gave, which may lead over links.
+    `environment` is the environment's real path. `named` is the path by which its project names it.
     `device`, `mount_point` and `filesystem` (0 if not known) say where the environment lay then. `registered_at` is
     seconds since 1970, 0 if not known. `id` is the environment's own id. `location` tells one disk or container from
     another: see `filesystems.Place`. If an old pepip wrote the file, `id` and `location` may be empty, and `entries`
     may be None.
     `damage` says in words why the file can't be read, and is empty if it can. Nothing else in a damaged file is
-    known. `others` are files that other users registered for the same environment.
+    known. `others` are the files of other users for the same environment.
     """
 
     file: str
@@ -115,7 +115,7 @@ def _path(document: dict[str, Any], key: str) -> str:
 def _text(document: dict[str, Any], key: str) -> str:
     value = document.get(key, "")
     if not isinstance(value, str):
-        raise ValueError(f"its {key} is no text")
+        raise ValueError(f"its {key} is not a string")
     return value
 
 

@@ -225,15 +225,15 @@ class Store:
         self.make_directory(paths.packages(self.root))
         projects = paths.projects(self.root)
         if not os.path.isdir(projects) and os.listdir(paths.packages(self.root)) and not os.path.isdir(projects):
-            # No process is just making the store: it would make the registry before the first entry.
+            # No other process is making the store now: it would have made the registry before an entry.
             self._note_lost_registry()
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
             self.make_directory(folder(self.root))
 
     def create_unless_layered(self) -> None:
-        """Make the missing folders of the store, if this user may. Raises StoreError if not, and if it has no layers.
+        """Make the missing folders of the store. Raises PepipError as `create` does.
 
-        Without the store, entries of layers can be linked all the same.
+        A store that can't be made is no error if it has layers: their entries can be linked without it.
         """
         try:
             self.create()
@@ -242,7 +242,7 @@ class Store:
                 raise
 
     def make_root(self) -> None:
-        """Make the root folder if it is missing. Raises StoreError if this user may not, and the store's obstacle.
+        """Make the root folder if it is missing. Raises the store's obstacle, or StoreError if this user may not.
 
         Raises StoreError also if it would lie among the entries of another store, which would count it as damage.
         """

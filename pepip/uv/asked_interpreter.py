@@ -1,4 +1,4 @@
-"""The interpreter that uv is told about: the base of an environment, as far as that makes no difference.
+"""The interpreter that pepip names to uv: the base of an environment, wherever uv then answers the same.
 
 uv starts each interpreter that it meets for the first time, and asks for its facts. This takes longer than most
 answers. Every new environment has an interpreter of its own, but that is a link to its base, which uv knows already.
@@ -49,7 +49,7 @@ _MODULES_OF_FACTS = ("_manylinux", "sitecustomize")
 """Modules that are imported while uv asks an interpreter for its facts. Source: PEP 600; the module `site`."""
 
 _HARMLESS = ("__editable__", "_virtualenv.pth", "distutils-precedence.pth", "a1_coverage.pth")
-"""The names of `.pth` files whose code is known to change no fact begin so. It is that of widespread tools."""
+"""The beginnings of the names of `.pth` files whose code changes no fact. Well-known tools write them."""
 
 _MOST_BYTES = 1 << 20
 
@@ -85,7 +85,7 @@ def _path_file_may_change_facts(folder: str, name: str) -> bool:
 
 
 def _base(environment: Environment) -> str:
-    """Return the interpreter to which the environment's own one is a link, or the own one if it is no link.
+    """Return the interpreter to which the environment's interpreter is a link, or else that interpreter itself.
 
     A link counts only for CPython with the usual folder of distributions: uv must find the same folder below the
     environment's root.

@@ -292,7 +292,7 @@ def _note_started(process: subprocess.Popen[str]) -> None:
 def _communicate(
     process: subprocess.Popen[str], stdin: str, meanwhile: Callable[[], None] | None = None
 ) -> tuple[str, str]:
-    """Wait for a program and return its output. If this run is interrupted meanwhile, end the program first."""
+    """Wait for a program and return its output. If an error or Ctrl-C ends the wait, end the program first."""
     try:
         if meanwhile:
             meanwhile()

@@ -97,7 +97,7 @@ def _ends_in_key(text: bytes) -> bool:
 
 
 def content(path: str) -> bytes:
-    """Return the content of a file, of an included script its metadata. Empty if it can't be read.
+    """Return the content of a file, or the metadata of an included script. Empty if it can't be read.
 
     An unchanged file is read only once.
     """

@@ -1,4 +1,4 @@
-"""Lets uv unpack and build wheels into a staging prefix, or private distributions into the environment itself."""
+"""Lets uv unpack and build wheels into a staging prefix, and install private distributions in the environment."""
 
 from __future__ import annotations
 

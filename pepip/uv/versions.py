@@ -1,7 +1,7 @@
 """The versions of uv whose answers pepip can read, and the one error for answers that it can't read.
 
 uv calls its JSON a preview, and its text is for people: both may change with any version. So pepip checks every
-answer that it reads. Commands that pepip passes on to uv (`pepip uv …`) read no answer.
+answer that it reads. It reads no answer of a command that it passes on to uv (`pepip uv …`).
 """
 
 from __future__ import annotations

@@ -114,7 +114,7 @@ def render(rows: Iterable[Row]) -> str:
 
 
 def moved(content: bytes, prefix: str, place: Callable[[str], str]) -> bytes:
-    """Return a RECORD with each path that begins with `prefix` replaced by what `place` returns for it.
+    """Return a RECORD with each path that begins with `prefix` replaced by the result of `place` for it.
 
     If `place` returns an empty text, the row is removed.
     """
@@ -179,8 +179,8 @@ def of_environment(folders: Iterable[str], wheel_rows: bytes, own_rows: Iterable
 def without_folders(content: bytes, folders: Iterable[str], note: str) -> bytes:
     """Return a RECORD without the rows for linked folders, and without the row that names the file `note`.
 
-    That row is the next one; older pepips wrote it last. If the head of RECORD is as pepip wrote it, all other rows
-    keep their exact bytes.
+    That row comes next; older versions of pepip wrote it last. If the head of RECORD is as pepip wrote it, all other
+    rows keep their exact bytes.
     """
     head = of_environment(folders, b"", ())[0]
     if content.startswith(head):

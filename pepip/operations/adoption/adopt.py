@@ -91,7 +91,7 @@ class _Run:
         self._cost = Freed()
 
     def make(self, root: str, names: set[str]) -> Iterator[Progress]:
-        """Make the entries of some distributions of an environment. Errors are left to `adopt` to report."""
+        """Make the entries of some distributions of an environment. Errors are ignored: `adopt` reports them."""
         with contextlib.suppress(PepipError, OSError), folder_use.in_use(root):
             environment = self._open(root)
             present = contents.installed(environment, self._store.known_roots)

@@ -33,7 +33,7 @@ class Redirect(NamedTuple):
 class VenvSearch(NamedTuple):
     """The result of a search: roots of environments, roots of conda environments, and folders that can't be read.
 
-    `other_folders` are folders of packages that are in no environment: what `pip install --target` and `--user` make,
+    `other_folders` are folders of packages outside of environments: those of `pip install --target` and `--user`,
     `__pypackages__`, and the packages of an installed Python. `redirects` lead out of the searched folders.
     """
 
@@ -126,7 +126,7 @@ def _folders_above(path: str) -> list[str]:
 
 
 def _device(child: os.DirEntry[str]) -> int:
-    """Return the device of a folder, -1 of a junction, which Windows lists as a folder."""
+    """Return the device of a folder, -1 for a junction (Windows lists it as a folder), or if it can't be read."""
     try:
         status = links.status_of(child)
     except OSError:

@@ -204,7 +204,7 @@ def _look(
 
 
 def _without_lower_layers(root: str, survey: Survey) -> Survey:
-    """Return the survey, with `LOWER_LAYER` as the reason of distributions in a lower layer of overlayfs to stay."""
+    """Return the survey. Distributions in a lower layer of overlayfs get `LOWER_LAYER` as their reason to stay."""
     infos = {
         f"{folder}/{copy.dist_info}": copy
         for folder in surveys.site_packages_in_use(root)

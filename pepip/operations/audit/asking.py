@@ -98,7 +98,7 @@ _SOURCES = {VULNERABLE: "uv audit", YANKED: "uv pip compile", OUTDATED: "uv pip 
 
 
 def known_answers(store: Store, seen: Census) -> Audit:
-    """Return the findings by the last answers, without asking anything."""
+    """Return the findings of the last answers, without asking anything."""
     return _audit(pins.of_environments(seen.projects), audit_answers.read(store), KINDS)
 
 

@@ -28,9 +28,9 @@ _MOST_FILE_BYTES = 1 << 28
 
 
 class Advisory(NamedTuple):
-    """A published weakness of some versions of a distribution.
+    """A published vulnerability of some versions of a distribution.
 
-    `fixed` are the versions without the weakness, oldest first. `link` is a page about it, empty if none is known.
+    `fixed` are the versions that fix it, oldest first. `link` is a page about it, empty if none is known.
     """
 
     id: str
@@ -171,7 +171,7 @@ def _advisory(record: dict[str, Any], affected: dict[str, Any]) -> Advisory:
 
 
 def merged(found: Sequence[Advisory]) -> list[Advisory]:
-    """Return the advisories, with one in place of those that name each other: they describe the same weakness.
+    """Return the advisories, with one in place of those that name each other: they describe one vulnerability.
 
     The merged advisory has the id of the first one, and the first summary and link that is not empty.
     """

@@ -1,4 +1,4 @@
-"""The distributions that an index can know, of all environments, grouped by the settings under which uv must ask.
+"""Pins: names and versions that an index can know, of all environments, grouped by the settings that uv must use.
 
 No index may learn a private name unless the project's settings name that index. So uv uses the settings of a project
 that has some, and the user's settings for all other environments.
@@ -40,7 +40,7 @@ class Group(NamedTuple):
 
 
 class Pins(NamedTuple):
-    """All pins, the groups of them, and the environments that have each.
+    """The groups of pins, and for each pin the environments that have it (`users`).
 
     `local` are pins of a file, a URL, a folder or a repository: no index is asked about them. `unasked` are the
     environments that can't be read.

@@ -387,7 +387,7 @@ def test_without_a_terminal_it_wants_yes(attic: Attic) -> None:
     output = attic.machine.pepip("adopt", attic.code, folder=attic.folder, check=False)
 
     assert output.returncode == 2
-    assert "error: adopt asks before it links, and there is no terminal" in output.stderr
+    assert "error: adopt asks before it links, and it can't ask here" in output.stderr
     assert "hint: `--yes` links without asking" in output.stderr
     assert attic.linked(environment) == set()
 

@@ -79,7 +79,7 @@ def test_without_a_terminal_a_found_environment_wants_yes(attic: Attic) -> None:
     assert row["size_bytes"] > 0
     assert refused.returncode == 2
     assert (
-        "error: eject asks before it changes environments that it found, and there is no terminal" in refused.stderr
+        "error: eject asks before it changes environments that it found, and it can't ask here" in refused.stderr
     )
     assert "hint: `--yes` ejects without asking" in refused.stderr
     assert untouched == []
