@@ -103,7 +103,7 @@ def publish_all(store: Store, staging: Path, count: int) -> list[Entry]:
     with store_staging.area(store) as area:
         for number in range(count):
             wheel, artifact = lay_out(staging / str(number), number)
-            tree = staged.look(wheel.wheel)
+            tree = staged.list_files(wheel.wheel)
             proof = proving.prove(wheel, tree, digest_cache)
             proven = proving.ProvenWheel(wheel, tree, proof, artifact, {})
             prepared = publish.prepare(

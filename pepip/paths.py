@@ -41,7 +41,7 @@ def real(path: str) -> str:
     return slashed(os.path.realpath(path))
 
 
-def default_store_root(variables: Mapping[str, str]) -> str:
+def configured_store_root(variables: Mapping[str, str]) -> str:
     """Return the store's root: `PEPIP_HOME`, or `~/.pepip`, as an absolute path.
 
     Raises UsageError as `expand_user` does.
@@ -50,7 +50,7 @@ def default_store_root(variables: Mapping[str, str]) -> str:
 
 
 def known_store_root(variables: Mapping[str, str]) -> str:
-    """Return the path of `default_store_root`, empty where that raises an error."""
+    """Return the path of `configured_store_root`, empty where that raises an error."""
     expanded = _expanded(_store_root(variables), variables)
     return absolute(expanded) if expanded else ""
 

@@ -20,7 +20,7 @@ def of_path(path: str) -> str:
     return f"file://{'' if text.startswith('/') else '/'}{text}"
 
 
-def without_password(url: str) -> str:
+def without_credentials(url: str) -> str:
     """Return a URL, or a requirement that names one, without user and password. A plain user `git@` is kept."""
     import re
 

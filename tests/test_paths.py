@@ -98,14 +98,14 @@ PLACES = st.sampled_from(["host", "host:80", "host/a@b", "host/?x=a@b", "host?x=
 @example("ssh", "git@hub:secret@", "host", "")
 def test_no_secret_is_left_in_a_url(scheme: str, user: str, place: str, before: str) -> None:
     """User and password are removed, and nothing else."""
-    assert urls.without_password(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
+    assert urls.without_credentials(f"{before}{scheme}://{user}{place}") == f"{before}{scheme}://{place}"
     assert urlsplit(f"{scheme}://{place}").username is None
 
 
 @pytest.mark.parametrize("url", ["git+ssh://git@host/x.git@main", "ssh://git@host", "a==1.0", "a @ file:///x@y/z"])
 def test_a_part_of_a_url_that_is_no_secret_is_kept(url: str) -> None:
     """The user `git`, which all users share, and revisions are kept."""
-    assert urls.without_password(url) == url
+    assert urls.without_credentials(url) == url
 
 
 @given(st.lists(st.sampled_from(["bucket", "name-1.0", "..", ".", "", "a"]), max_size=5).map("/".join))
@@ -161,9 +161,9 @@ def test_a_path_that_leads_elsewhere_is_no_id(text: str) -> None:
 
 def test_the_store_is_where_the_variable_says() -> None:
     """The path becomes absolute. An empty variable has no effect."""
-    assert paths.default_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"
-    assert paths.default_store_root({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
-    assert paths.default_store_root({"PEPIP_HOME": ""}) == paths.default_store_root({})
+    assert paths.configured_store_root({"PEPIP_HOME": "/x/../y/"}) == "/y"
+    assert paths.configured_store_root({"PEPIP_HOME": "z"}) == f"{os.getcwd()}/z"
+    assert paths.configured_store_root({"PEPIP_HOME": ""}) == paths.configured_store_root({})
 
 
 def test_on_windows_paths_have_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -173,7 +173,7 @@ def test_on_windows_paths_have_slashes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os.path, "abspath", ntpath.normpath)
 
     assert paths.slashed("C:\\a/b") == "C:/a/b"
-    assert paths.default_store_root({"PEPIP_HOME": "C:\\store"}) == "C:/store"
+    assert paths.configured_store_root({"PEPIP_HOME": "C:\\store"}) == "C:/store"
     assert next(paths.upward("C:\\project")) == "C:/project"
 
 

@@ -21,7 +21,7 @@ sys.path.append(str(Path(__file__).resolve().parents[2]))
 
 from pepip.operations import install
 from pepip.operations.reporting import Progress, Summary
-from pepip.paths import default_store_root
+from pepip.paths import configured_store_root
 from pepip.store.root import Store
 from pepip.uv.request import Request
 
@@ -69,7 +69,7 @@ def main() -> None:
     python, requirements = sys.argv[1:]
     request = Request(requirement_files=(os.path.abspath(requirements),))
     options = install.InstallOptions(os.path.abspath(".venv"), python)
-    operation = install.install(Store(default_store_root(os.environ)), request, options)
+    operation = install.install(Store(configured_store_root(os.environ)), request, options)
     print(json.dumps([phase._asdict() for phase in phases(operation)]))
 
 

@@ -121,7 +121,7 @@ def usage() -> str:
     return "\n".join(lines) + "\n" + _END
 
 
-def unknown_to_uv() -> list[str]:
+def unlike_uv() -> list[str]:
     """Return the commands that uv lacks, or has with other arguments. Shells complete them in addition to uv's."""
     own = [command.name for command in COMMANDS.values() if command.as_uv != command.name]
     return [*own, "uv"]

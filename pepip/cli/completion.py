@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_OWN = " ".join(commands.unknown_to_uv())
+_OWN = " ".join(commands.unlike_uv())
 _PIPS = "|".join(commands.of_uv_pip())
 
 _BASH = f"""

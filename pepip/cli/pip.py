@@ -156,7 +156,7 @@ def complete_interrupted(root: str) -> None:
 
     if root:
         layout_check.check(root)
-    if not root or not journal.is_interrupted(root):
+    if not root or not journal.is_unfinished(root):
         return
     from pepip.cli import output
     from pepip.errors import PepipError

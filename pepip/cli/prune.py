@@ -178,14 +178,14 @@ def _undo(store: Store, arguments: argparse.Namespace) -> int:
             {
                 "restored": list(done.entry_ids),
                 "environments": list(done.environments),
-                "replaced": list(done.replaced),
+                "replaced": list(done.taken),
                 "removed_at": int(done.removed_at),
             }
         )
         return 0
     for name in (*done.environments, *done.entry_ids):
         tables.say(name)
-    for name in done.replaced:
+    for name in done.taken:
         output.say(f"{name} was not brought back: it was made again meanwhile")
     verb = "Would bring back" if arguments.dry_run else "Brought back"
     environments = f" and {humanized.count(len(done.environments), 'environment')}" if done.environments else ""

@@ -118,7 +118,7 @@ def _show(found: Reclaimable, choice: Choice | None) -> None:
             humanized.size(bundle.freed_bytes),
             bundle.title,
             formatting.short_path(bundle.environment),
-            bundle.cost,
+            bundle.loss,
         )
         for bundle in found.bundles
     ]
@@ -165,8 +165,8 @@ def _row(bundle: Bundle, choice: Choice | None) -> dict[str, object]:
         "kind": bundle.kind,
         "title": bundle.title,
         "freed_bytes": bundle.freed_bytes,
-        "cost": bundle.cost,
-        "loss": bundle.loss,
+        "cost": bundle.loss,
+        "loss": bundle.loss_rank,
         "entries": sorted(bundle.entry_ids),
         "environment": bundle.environment,
         "command": shlex.join(["pepip", *bundle.words]) if bundle.words else "",

@@ -165,12 +165,12 @@ def _sync_environment(arguments: argparse.Namespace, target: str, words: Sequenc
 
 def _note_without_sync(words: Sequence[str], *, is_told: bool) -> None:
     """Note that these words of `pepip run` sync nothing: options say so (`is_told`), or there is no project."""
-    from pepip.operations import settling, venvs
+    from pepip.operations import up_to_date_notes, venvs
 
     store_root = known_store_root(os.environ)
     root = venvs.locate("", dict(os.environ), os.getcwd())
     if store_root:
-        settling.note_without_sync(store_root, words, root, is_told=is_told)
+        up_to_date_notes.note_without_sync(store_root, words, root, is_told=is_told)
 
 
 def _bring_script_up_to_date(arguments: argparse.Namespace, script: str) -> None:

@@ -46,11 +46,11 @@ def run(words: Sequence[str]) -> int:
             "hidden": list(found.hidden),
             "filters": dict(found.filters),
         }
-        known |= {"trash": found.trash, "bell": found.rings}
+        known |= {"trash": found.trash, "bell": found.bell}
         output.write_json({"file": preferences.path(), **found.more, **known})
         return 0
     rows = [("theme", found.theme or "(the app's own)"), ("hidden", ", ".join(found.hidden) or "(none)")]
-    rows += [("trash", found.trash or "(a day)"), ("bell", "on" if found.rings else "off")]
+    rows += [("trash", found.trash or "(a day)"), ("bell", "on" if found.bell else "off")]
     rows += [(f"filter.{name}", line) for name, line in sorted(found.filters.items())]
     rows += [(key, str(value)) for key, value in sorted(found.more.items())]
     tables.show(("setting", "value"), rows)

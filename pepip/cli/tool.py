@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from pepip.operations.own_environments import Run
+    from pepip.operations.uv_environments import Run
     from pepip.store.root import Store
 
 _CHANGES = ("install", "upgrade")
@@ -107,25 +107,25 @@ def run_as_uv(
     noted, store_root = probe or [*words, content], paths.known_store_root(os.environ)
     if store_root and up_to_date.are_linked(store_root, noted):
         return handover.become(words, name=name)
-    from pepip.operations import own_environments as environment_links
+    from pepip.operations import uv_environments
 
     store = _store(of_uv, of_tool=of_tool)
     cache = own_environments.cache_of(of_uv, of_tool=of_tool)
     making = [*probe, "python", "-c", ""] if links_before_run else words
     if store is None or not cache or not _HELP.isdisjoint(of_uv):
         return handover.become(words, name=name)
-    last, began_at_ns = environment_links.last_run(store.root, noted), time.time_ns()
+    last, began_at_ns = uv_environments.last_run(store.root, noted), time.time_ns()
     asked = answer_cache.states(own_environments.named_files(of_uv))
     before = own_environments.in_cache(cache)
     code = process.run_uv_attached(making, name=name)
-    after, now = environment_links.state(cache), own_environments.in_cache(cache)
+    after, now = uv_environments.state(cache), own_environments.in_cache(cache)
     new = [root for root in now if root not in {*before}]
     mine = _of_command(probe, new, before, last)
     if mine:
         _link(store, mine, label=label)
     if store.exists() and (mine or (code == 0 and not new)):
-        run = environment_links.Run(began_at_ns, tuple(mine))
-        environment_links.note_linked(store.root, noted, run, [*asked, *after])
+        run = uv_environments.Run(began_at_ns, tuple(mine))
+        uv_environments.note_linked(store.root, noted, run, [*asked, *after])
     if links_before_run and code == 0:
         return handover.become(words, name=name)
     return _as_exit_code(code)
@@ -137,11 +137,11 @@ def _of_command(probe: Sequence[str], new: Sequence[str], before: Sequence[str],
     These are `new` ones, although another process may have made some of them, and those that uv made since the `last`
     run. Without a probe, the command gets the new environment if there is only one, and else that of its last run.
     """
-    from pepip.operations import own_environments as environment_links
+    from pepip.operations import uv_environments
 
     if not probe:
         return new if len(new) == 1 else [root for root in (last.environments if last else ()) if root in before]
-    found = [*new, *(environment_links.made_since(last, before) if last else ())]
+    found = [*new, *(uv_environments.made_since(last, before) if last else ())]
     again = arguments.without(probe, flags=_ANEW, values=_ANEW_BY_NAME)
     return own_environments.used_by([*again, *own_environments.SHOWS_ITS_PATH], found) if found else ()
 
@@ -213,9 +213,9 @@ def _store(words: Sequence[str], *, of_tool: bool) -> Store | None:
 
 def _link(store: Store, roots: Iterable[str], *, label: str = "") -> None:
     from pepip.cli import output
-    from pepip.operations import own_environments as environment_links
+    from pepip.operations import uv_environments
 
-    output.follow(environment_links.link(store, roots, label=label), output.Reporter(verbosity=0))
+    output.follow(uv_environments.link(store, roots, label=label), output.Reporter(verbosity=0))
 
 
 def _as_exit_code(code: int) -> int:

@@ -44,7 +44,7 @@ class PermissionCheck:
         path = f"{self._root}/{place}"
         return self._listings.may_have(path) and os.path.lexists(path)
 
-    def makes(self, places: Iterable[str]) -> None:
+    def check_making(self, places: Iterable[str]) -> None:
         """Check that files, links or folders can be made at `places`, and that anything there now can be removed."""
         for place in places:
             folder = place.rpartition("/")[0]
@@ -132,7 +132,7 @@ def _check_links(permission: PermissionCheck, environment: Environment, planned:
     new = [path for path, link in after.items() if planned.known.get(path) != link]
     if planned.change.is_recovery:  # most links exist already
         new = [path for path in new if not links.is_link_to(f"{root}/{path}", after[path].target)]
-    permission.makes(new)
+    permission.check_making(new)
     permission.removes(path for path, link in before.items() if after.get(path) != link)
 
 
@@ -141,13 +141,13 @@ def _check_metadata(permission: PermissionCheck, environment: Environment, plann
     interpreter = environment.interpreter
     for addition in planned.change.additions:
         names = metadata.script_names(environment, addition.entry)
-        permission.makes(f"{interpreter.scripts}/{name}" for name in names)
+        permission.check_making(f"{interpreter.scripts}/{name}" for name in names)
         place = f"{interpreter.site_packages}/{addition.entry.dist_info}"
         if permission.has(place):
             permission.removes_tree(place)
         else:
-            permission.makes([place])
-    permission.makes(
+            permission.check_making([place])
+    permission.check_making(
         f"{interpreter.site_packages}/{entry.dist_info}/RECORD" for entry in planned.with_changed_folders
     )
 
@@ -162,4 +162,4 @@ def _check_removals(permission: PermissionCheck, environment: Environment, chang
             permission.removes_tree(f"{base}/{distribution.dist_info}")
     for name in (*change.leaving.names, *change.leaving.metadata):
         permission.removes_tree(f"{base}/{name}")
-    permission.makes(f"{base}/{name}" for name, _ in change.leaving.contents)
+    permission.check_making(f"{base}/{name}" for name, _ in change.leaving.contents)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pepip.environment.metadata import Installation
     from pepip.model import Entry, Environment, Installed, Link, Plan, StoreRoots
-    from pepip.plan.merge import Part
+    from pepip.plan.merge import KeptLinks
 
 
 class LinkState(NamedTuple):
@@ -91,7 +91,7 @@ class _Start(NamedTuple):
 
     tree: Tree
     before: Plan
-    parts: dict[str, Part]
+    parts: dict[str, KeptLinks]
     is_as_planned: bool
     staying: LinkState
     vanishing: set[str]
@@ -154,7 +154,7 @@ def _state_of_neighbours(environment: Environment, state: LinkState, change: Lin
 
 def _look(environment: Environment, state: LinkState, change: LinkChange) -> _Start:
     tree = Tree(environment)
-    parts: dict[str, Part] = {}
+    parts: dict[str, KeptLinks] = {}
     before = plan_on_disk.current(environment, tree, state.linked, state.foreign, parts)
     vanishing = _vanishing(environment, change)
     files_of_foreign = {path for item in state.foreign for path in contents.files_of(environment, item)}

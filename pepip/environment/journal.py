@@ -115,7 +115,7 @@ def is_there(root: str) -> bool:
     return os.path.lexists(paths.scratch(root))
 
 
-def is_interrupted(root: str) -> bool:
+def is_unfinished(root: str) -> bool:
     """Tell whether any run began a change, copy or swap in an environment and did not finish it."""
     return is_there(root) or os.path.lexists(paths.copies(root)) or os.path.lexists(paths.adopting(root))
 

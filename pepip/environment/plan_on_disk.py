@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pepip.model import Entry, Environment, Installed, Plan
-    from pepip.plan.merge import Part
+    from pepip.plan.merge import KeptLinks
 
 
 _AS_FILES = MODES[0]  # with any mode, a plan lists each file
@@ -26,7 +26,7 @@ def current(
     tree: Tree,
     linked: dict[str, Entry],
     foreign: Iterable[Installed],
-    parts: dict[str, Part] | None = None,
+    parts: dict[str, KeptLinks] | None = None,
 ) -> Plan:
     """Return the plan that matches how an environment links the `linked` entries now.
 

@@ -41,7 +41,7 @@ class Inodes(NamedTuple):
     number: int
 
 
-class Copy(NamedTuple):
+class Unlinked(NamedTuple):
     """One distribution of an environment, and the disk space that its files occupy.
 
     `reason` says in words why the distribution can't be linked, and is empty if it can. `changed` are its files that
@@ -72,7 +72,7 @@ class Copy(NamedTuple):
 class Survey(NamedTuple):
     """The contents of an environment. Sizes are allocated bytes. `linked` counts distributions that pepip links."""
 
-    copies: tuple[Copy, ...]
+    copies: tuple[Unlinked, ...]
     linked: int
     allocated_bytes: int
     inode_count: int
@@ -83,9 +83,9 @@ class Survey(NamedTuple):
 
 
 class _Found(NamedTuple):
-    """A `Copy` that has no sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
+    """A `Unlinked` that has no sizes yet. `listed` are the paths in its RECORD, relative to the environment."""
 
-    copy: Copy
+    copy: Unlinked
     listed: list[str]
 
 
@@ -132,13 +132,13 @@ def site_packages_in_use(root: str) -> list[str]:
     return [folder for folder in found if folder.endswith(read)] or found[:1]
 
 
-def _eggs(base: str, tree: FileTree) -> Iterator[Copy]:
+def _eggs(base: str, tree: FileTree) -> Iterator[Unlinked]:
     """Yield the eggs that `easy_install` and `setup.py install` have made: files or folders named `*.egg`."""
     for path in sorted(path for path in (*tree.files, *tree.folders) if path.endswith(".egg")):
         folder, _, file_name = path.rpartition("/")
         if folder == base:
             name, _, version = file_name.removesuffix(".egg").partition("-")
-            yield Copy(
+            yield Unlinked(
                 names.normalize_name(name),
                 version.partition("-")[0],
                 file_name,
@@ -155,7 +155,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
     """Read one distribution, and tell whether it could be linked or why not."""
 
     def kept(reason: str, changed: Iterable[str] = (), listed: Iterable[str] = ()) -> _Found:
-        copy = Copy(name, version, dist_info, reason, tuple(changed), "", (), (0, 0), (0, 0))
+        copy = Unlinked(name, version, dist_info, reason, tuple(changed), "", (), (0, 0), (0, 0))
         return _Found(copy, list(listed))
 
     if not dist_info.endswith(".dist-info"):
@@ -210,7 +210,7 @@ def _look(root: str, base: str, dist_info: str, tree: FileTree, *, name: str, ve
         return kept(reasons.NO_WHEEL, (), listed)
     text = "\n".join([f"{name} {version}", *sorted(content_rows)])
     key = digests.hexadecimal(text.encode("utf-8", "surrogateescape"))
-    return _Found(Copy(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
+    return _Found(Unlinked(name, version, dist_info, "", (), key, (), (0, 0), (0, 0)), listed)
 
 
 def _is_in_a_store(target: str) -> bool:
@@ -300,7 +300,9 @@ def _folders_above(files: Iterable[str]) -> set[str]:
     return found
 
 
-def _weigh(root: str, tree: FileTree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool) -> Copy:
+def _weigh(
+    root: str, tree: FileTree, base: str, item: _Found, holders: dict[str, str], *, may_clone: bool
+) -> Unlinked:
     sums: dict[int, list[int]] = {}
     for path in item.listed:
         status = tree.files.get(path)

@@ -80,9 +80,9 @@ def note_label(root: str, label: str) -> None:
 
     Passwords in URLs are left out, because other users may read the file.
     """
-    from pepip.urls import without_password
+    from pepip.urls import without_credentials
 
-    _add(root, " ".join(without_password(label).split())[:_LONGEST_LABEL])
+    _add(root, " ".join(without_credentials(label).split())[:_LONGEST_LABEL])
 
 
 def label_of(root: str) -> str:

@@ -103,16 +103,16 @@ def _place_of(path: str) -> str:
 def _prepare(place: str) -> str:
     """Make the folder of the lock, and in it a mark under a hidden name. Return that name."""
     above = os.path.dirname(place)
-    like = os.stat(os.path.dirname(above))
+    root_stat = os.stat(os.path.dirname(above))
     for folder in (above, place):
         with contextlib.suppress(FileExistsError):
             os.mkdir(folder)
             if sys.platform != "win32":  # every user who may write beside the lock must be able to take it
-                os.chmod(folder, stat.S_IMODE(like.st_mode) & 0o2777 | 0o700)
+                os.chmod(folder, stat.S_IMODE(root_stat.st_mode) & 0o2777 | 0o700)
         if not stat.S_ISDIR(os.lstat(folder).st_mode):
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), folder)  # a link leads elsewhere
     name = f".{_host()}.{os.getpid()}.{time.monotonic_ns()}"
-    mark, mode = f"{place}/{name}", stat.S_IMODE(like.st_mode) & 0o055 | 0o700
+    mark, mode = f"{place}/{name}", stat.S_IMODE(root_stat.st_mode) & 0o055 | 0o700
     os.mkdir(mark, mode)
     content = "\n".join((name, *_own_identity())).encode("utf-8", "surrogateescape")
     files.create(f"{mark}/{_OWNER}", content, mode=mode & 0o644)

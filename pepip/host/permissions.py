@@ -19,17 +19,17 @@ _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 _WRITE_BITS = stat.S_IWUSR | _OTHERS_WRITE
 
 
-def make_directory(path: str, *, like: os.stat_result, is_private: bool = False) -> None:
-    """Make the folder `path` with the mode and group of `like`, whatever the umask is.
+def make_folder(path: str, *, root_stat: os.stat_result, is_private: bool = False) -> None:
+    """Make the folder `path` with the mode and group of `root_stat`, whatever the umask is.
 
     A folder that others may write gets the sticky bit: each user may add entries, but can't rename or remove
-    another user's. A folder that `is_private` is writable for this user alone, and as readable as `like`. Raises
+    another user's. A folder that `is_private` is writable for this user alone, and as readable as `root_stat`. Raises
     FileExistsError if `path` exists.
     """
     os.mkdir(path)
     if sys.platform == "win32":
         return
-    mode = stat.S_IMODE(like.st_mode)
+    mode = stat.S_IMODE(root_stat.st_mode)
     if is_private:
         mode &= ~(_OTHERS_WRITE | stat.S_ISVTX)
     elif mode & _OTHERS_WRITE:
@@ -37,9 +37,9 @@ def make_directory(path: str, *, like: os.stat_result, is_private: bool = False)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         made = os.fstat(descriptor)
-        if made.st_gid != like.st_gid:
+        if made.st_gid != root_stat.st_gid:
             try:
-                os.fchown(descriptor, -1, like.st_gid)
+                os.fchown(descriptor, -1, root_stat.st_gid)
             except PermissionError:
                 mode &= ~stat.S_ISGID  # this user is not in that group: the folder keeps this user's group
         if stat.S_IMODE(made.st_mode) != mode:
@@ -88,38 +88,38 @@ def close_folder(path: str) -> bool:
     return False
 
 
-def make_file_readable(descriptor: int, *, like: os.stat_result) -> None:
-    """Let all users who may read the folder `like` read an open file, whatever the umask is."""
+def make_file_readable(descriptor: int, *, root_stat: os.stat_result) -> None:
+    """Let all users who may read the folder `root_stat` read an open file, whatever the umask is."""
     if sys.platform != "win32":
-        os.fchmod(descriptor, 0o600 | (stat.S_IMODE(like.st_mode) & 0o044))
+        os.fchmod(descriptor, 0o600 | (stat.S_IMODE(root_stat.st_mode) & 0o044))
 
 
-def seal_file(path: str, *, like: os.stat_result) -> None:
-    """Make one of the store's own files read-only, and readable for all users who may read `like`."""
+def seal_file(path: str, *, root_stat: os.stat_result) -> None:
+    """Make one of the store's own files read-only, and readable for all users who may read `root_stat`."""
     if sys.platform == "win32":
         return
     status = os.lstat(path)
-    mode = _readable(status, like) & ~_WRITE_BITS
+    mode = _readable(status, root_stat) & ~_WRITE_BITS
     if stat.S_IMODE(status.st_mode) != mode:
         os.chmod(path, mode)
-    _carry_group(path, status, like)
+    _carry_group(path, status, root_stat)
 
 
-def sealed_mode(*, like: os.stat_result, is_executable: bool = False) -> int:
+def sealed_mode(*, root_stat: os.stat_result, is_executable: bool = False) -> int:
     """Return the mode for a new file that `seal_file` then need not change, unless the umask has removed bits.
 
     On Windows the file stays writable: the system removes no file that is read-only.
     """
     if sys.platform == "win32":
         return 0o666
-    mode = stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
+    mode = stat.S_IRUSR | (stat.S_IMODE(root_stat.st_mode) & 0o044)
     return mode | mode >> 2 if is_executable else mode
 
 
 def share_file(
-    path: str, status: os.stat_result, *, like: os.stat_result, shares_inode: bool, serves_others: bool
+    path: str, status: os.stat_result, *, root_stat: os.stat_result, shares_inode: bool, serves_others: bool
 ) -> bool:
-    """Make a file of a wheel readable for all users who may read `like`, and writable for its owner alone.
+    """Make a file of a wheel readable for all users who may read `root_stat`, and writable for its owner alone.
 
     uv, too, leaves files writable for their owner. A file that `shares_inode` with uv's cache has the mode of the
     file there, which follows from the umask. The file stays unchanged if all users of the store can read it, and if
@@ -130,38 +130,38 @@ def share_file(
     if sys.platform == "win32":
         return False
     if shares_inode:
-        if is_readable(status, like=like) and not too_writable(status.st_mode, serves_others=serves_others):
+        if is_readable(status, root_stat=root_stat) and not too_writable(status.st_mode, serves_others=serves_others):
             return False
         replace_by_copy(path)
-    mode = (_readable(status, like) | stat.S_IWUSR) & ~_OTHERS_WRITE
+    mode = (_readable(status, root_stat) | stat.S_IWUSR) & ~_OTHERS_WRITE
     is_changed = mode != stat.S_IMODE(status.st_mode) or shares_inode
     if is_changed:
         os.chmod(path, mode)
-    may_have_other_group = status.st_gid != like.st_gid or os.getegid() != like.st_gid
+    may_have_other_group = status.st_gid != root_stat.st_gid or os.getegid() != root_stat.st_gid
     if may_have_other_group:
-        _carry_group(path, os.lstat(path), like)
+        _carry_group(path, os.lstat(path), root_stat)
     return is_changed or may_have_other_group
 
 
-def _readable(status: os.stat_result, like: os.stat_result) -> int:
-    """Return a file's mode with read permission for all who may read `like`.
+def _readable(status: os.stat_result, root_stat: os.stat_result) -> int:
+    """Return a file's mode with read permission for all who may read `root_stat`.
 
     If the owner may execute the file, all who may read it may execute it, too.
     """
-    mode = stat.S_IMODE(status.st_mode) | stat.S_IRUSR | (stat.S_IMODE(like.st_mode) & 0o044)
+    mode = stat.S_IMODE(status.st_mode) | stat.S_IRUSR | (stat.S_IMODE(root_stat.st_mode) & 0o044)
     return mode | (mode & 0o044) >> 2 if mode & stat.S_IXUSR else mode
 
 
-def seal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
-    """Make a folder read-only, and readable for all users who may read `like`.
+def seal_folder(path: str, *, root_stat: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a folder read-only, and readable for all users who may read `root_stat`.
 
     If the caller knows the folder's mode and group, a `status` with these saves a system call.
     """
-    _set_directory_mode(path, 0o500, like, status)
+    _set_directory_mode(path, 0o500, root_stat, status)
 
 
 @contextlib.contextmanager
-def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
+def sealing(path: str, *, root_stat: os.stat_result) -> Iterator[None]:
     """After the body has renamed the folder at `path`, seal that folder. A new one at `path` is left alone."""
     if sys.platform == "win32":
         yield
@@ -169,39 +169,39 @@ def sealing(path: str, *, like: os.stat_result) -> Iterator[None]:
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         yield
-        _carry_group(descriptor, os.fstat(descriptor), like)
-        os.fchmod(descriptor, 0o500 | (stat.S_IMODE(like.st_mode) & 0o055))
+        _carry_group(descriptor, os.fstat(descriptor), root_stat)
+        os.fchmod(descriptor, 0o500 | (stat.S_IMODE(root_stat.st_mode) & 0o055))
     finally:
         os.close(descriptor)
 
 
-def unseal_directory(path: str, *, like: os.stat_result, status: os.stat_result | None = None) -> None:
-    """Make a folder writable for its owner alone, and readable for all users who may read `like`.
+def unseal_folder(path: str, *, root_stat: os.stat_result, status: os.stat_result | None = None) -> None:
+    """Make a folder writable for its owner alone, and readable for all users who may read `root_stat`.
 
-    `status` is as in `seal_directory`.
+    `status` is as in `seal_folder`.
     """
-    _set_directory_mode(path, 0o700, like, status)
+    _set_directory_mode(path, 0o700, root_stat, status)
 
 
-def unsealed_mode(*, like: os.stat_result) -> int:
-    """Return the mode for a new folder that `unseal_directory` then need not change."""
-    return 0o700 | (stat.S_IMODE(like.st_mode) & 0o055)
+def unsealed_mode(*, root_stat: os.stat_result) -> int:
+    """Return the mode for a new folder that `unseal_folder` then need not change."""
+    return 0o700 | (stat.S_IMODE(root_stat.st_mode) & 0o055)
 
 
-def _set_directory_mode(path: str, own: int, like: os.stat_result, status: os.stat_result | None) -> None:
+def _set_directory_mode(path: str, own: int, root_stat: os.stat_result, status: os.stat_result | None) -> None:
     if sys.platform == "win32":
         return
     status = status or os.stat(path)
-    _carry_group(path, status, like)
-    mode = own | (stat.S_IMODE(like.st_mode) & 0o055)
-    if stat.S_IMODE(status.st_mode) != mode or status.st_gid != like.st_gid:
+    _carry_group(path, status, root_stat)
+    mode = own | (stat.S_IMODE(root_stat.st_mode) & 0o055)
+    if stat.S_IMODE(status.st_mode) != mode or status.st_gid != root_stat.st_gid:
         os.chmod(path, mode)
 
 
-def _carry_group(path: str | int, status: os.stat_result, like: os.stat_result) -> None:
-    if sys.platform != "win32" and status.st_gid != like.st_gid:
+def _carry_group(path: str | int, status: os.stat_result, root_stat: os.stat_result) -> None:
+    if sys.platform != "win32" and status.st_gid != root_stat.st_gid:
         with contextlib.suppress(PermissionError):
-            os.chown(path, -1, like.st_gid)
+            os.chown(path, -1, root_stat.st_gid)
 
 
 def too_writable(mode: int, *, serves_others: bool) -> bool:
@@ -216,11 +216,11 @@ def too_writable(mode: int, *, serves_others: bool) -> bool:
     return bool(mode & (_OTHERS_WRITE if serves_others else stat.S_IWOTH))
 
 
-def is_readable(status: os.stat_result, *, like: os.stat_result) -> bool:
-    """Tell whether all users who may read the folder `like` may read the file."""
-    mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(like.st_mode)
+def is_readable(status: os.stat_result, *, root_stat: os.stat_result) -> bool:
+    """Tell whether all users who may read the folder `root_stat` may read the file."""
+    mode, wanted = stat.S_IMODE(status.st_mode), stat.S_IMODE(root_stat.st_mode)
     everyone = bool(mode & stat.S_IROTH)
-    the_group = bool(mode & stat.S_IRGRP) and status.st_gid == like.st_gid
+    the_group = bool(mode & stat.S_IRGRP) and status.st_gid == root_stat.st_gid
     if wanted & stat.S_IROTH:
         return everyone
     return everyone or the_group or not wanted & stat.S_IRGRP

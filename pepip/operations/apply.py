@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pepip.environment.metadata import Installation
     from pepip.model import Environment, Installed
     from pepip.operations import acquire, relinking
-    from pepip.operations.deciding import ChangeJob, Decision, Question, Work
+    from pepip.operations.deciding import ChangeJob, CommandLine, Decision, Work
     from pepip.operations.supplying import Supply
     from pepip.store.root import Store
 
@@ -40,7 +40,7 @@ def preview(store: Store, job: ChangeJob, environment: Environment) -> Summary:
     """
     from pepip.operations import acquire
 
-    if journal.is_interrupted(environment.root):
+    if journal.is_unfinished(environment.root):
         from pepip.operations import recover
 
         with contextlib.suppress(OSError, PepipError):
@@ -61,7 +61,7 @@ def carry_out(
     make: Callable[[], bool],
     job: Callable[[Environment], ChangeJob],
     opened: Environment | None = None,
-    asked: Question | None = None,
+    asked: CommandLine | None = None,
     compile_bytecode: bool = False,
     is_shown: bool = True,
 ) -> Generator[Progress, None, Summary]:
@@ -83,7 +83,7 @@ def carry_out(
             store.create_unless_layered()
         environment = opened or venvs.open_environment(root, store, is_new=made)
         if made and is_shown:
-            yield venvs.of_making(root, environment, "remake" if was_there else "make")
+            yield venvs.making_step(root, environment, "remake" if was_there else "make")
         if "PEPIP_PURGE_AFTER" in os.environ:
             from pepip.operations import purges
 
@@ -136,15 +136,17 @@ def _unmade_on_failure(root: str) -> Iterator[None]:
         raise
 
 
-def _change_nothing(store: Store, decision: Decision, asked: Question | None) -> Generator[Progress, None, Summary]:
+def _change_nothing(
+    store: Store, decision: Decision, asked: CommandLine | None
+) -> Generator[Progress, None, Summary]:
     """Return the summary of a decision without changes. Note that the request is met, unless uv warns."""
     environment = decision.environment
     yield from _warn_and_register(store, decision)
     if asked and not decision.work.changes.warnings:
-        from pepip.operations import settling
+        from pepip.operations import up_to_date_notes
 
         present = contents.installed(environment, store.known_roots)
-        settling.note(store, asked, environment, present, (), is_locked=False)
+        up_to_date_notes.note(store, asked, environment, present, (), is_locked=False)
     return _summary(environment, decision.work, None, dry_run=False)
 
 
@@ -197,7 +199,7 @@ def _change(
     environment: Environment,
     first: Decision | None,
     *,
-    asked: Question | None,
+    asked: CommandLine | None,
 ) -> Generator[Progress, None, Summary]:
     """Decide, acquire, link, and let uv install private distributions. Start over if another tool interferes."""
     from pepip.operations import supplying
@@ -251,7 +253,7 @@ class _Linked(NamedTuple):
 
 
 def _link(
-    store: Store, decision: Decision, supply: Supply, asked: Question | None
+    store: Store, decision: Decision, supply: Supply, asked: CommandLine | None
 ) -> Generator[Progress, None, _Linked | None]:
     """Register the environment, link the acquired entries, and remove the distributions that go.
 
@@ -280,9 +282,9 @@ def _link(
         unfinished = relinking.UnfinishedChange(store, environment) if private else None
         is_settled = is_registered and not (work.private or work.changes.warnings)
         if asked and is_settled and (asked.is_of_files or not decision.present):
-            from pepip.operations import settling
+            from pepip.operations import up_to_date_notes
 
-            settling.note(store, asked, environment, present, entries.values(), is_locked=True)
+            up_to_date_notes.note(store, asked, environment, present, entries.values(), is_locked=True)
     yield from _warn_of_linking(store, environment, supply, present, is_registered=is_registered)
     return _Linked(present, unfinished)
 
@@ -323,7 +325,7 @@ def _still_holds(store: Store, decision: Decision, supply: Supply) -> bool:
     A change of a killed run is completed or taken back, and then the decision does not hold.
     """
     root = decision.environment.root
-    if journal.is_interrupted(root):
+    if journal.is_unfinished(root):
         if not journal.is_in_use(root):  # the run that had the lock before was killed
             from pepip.operations import recover
 

@@ -105,7 +105,7 @@ def private_to_reinstall(work: Work, options: Sequence[str]) -> list[str]:
     return [artifact.name for artifact in work.private if artifact.name in replaced]
 
 
-class Question(NamedTuple):
+class CommandLine(NamedTuple):
     """A command line (`words`), the time when the command began, and its request.
 
     `words` are empty if the same command must ask uv again the next time, and so no note of it may be kept.
@@ -148,7 +148,7 @@ def decide_first(
 
     If the first decision finds nothing to do, the caller changes no distribution and no entry.
     """
-    if journal.is_interrupted(environment.root):
+    if journal.is_unfinished(environment.root):
         return None
 
     def check(present: Sequence[Installed]) -> None:

@@ -108,12 +108,12 @@ def _sharing(store: Store) -> Iterator[HealthCheck]:
     """Report, for a shared store, whose entries each member links, or a weakness of the store's folders."""
     if not store.is_shared:
         return
-    weakness = trust.weakness(store.root, store.like)
+    weakness = trust.weakness(store.root, store.root_stat)
     if weakness:
         yield HealthCheck("sharing", WARNING, weakness, _END_WEAKNESS)
     else:
         yield HealthCheck(
-            "sharing", OK, f"several users write this store, and link {trust.in_words(store.trust, store.like)}"
+            "sharing", OK, f"several users write this store, and link {trust.in_words(store.trust, store.root_stat)}"
         )
 
 
@@ -143,9 +143,9 @@ def _layers(store: Store, seen: Census) -> Iterator[HealthCheck]:
             content = humanized.count(len(listing.stored_ids(layer)), "entry", "entries")
         except PermissionError:
             content = "its entries can't be listed"
-        owner = rights.name_of(layer.like.st_uid)
+        owner = rights.name_of(layer.root_stat.st_uid)
         sentence = f"{layer.root}: {content}, linked by {users} of yours; its owner {owner} can run code as you"
-        weakness = trust.weakness(layer.root, layer.like)
+        weakness = trust.weakness(layer.root, layer.root_stat)
         if weakness:
             yield HealthCheck("layer", WARNING, weakness, _END_WEAKNESS)
         yield HealthCheck("layer", OK, sentence)

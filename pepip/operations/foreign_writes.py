@@ -111,7 +111,7 @@ def _repair(store: Store, path: str, roots: list[str]) -> Generator[Progress, No
     from pepip.store import staging
 
     is_own = store.owns_entry(path)
-    at_fault = [root for root in roots if is_own and _keep_there(store, root)]
+    at_fault = [root for root in roots if is_own and _copy_to_private(store, root)]
     with staging.changing(store, path) if is_own else contextlib.nullcontext():
         if not is_written(path):
             return True
@@ -132,7 +132,7 @@ def _repair_alone(store: Store, path: str, roots: list[str], *, is_own: bool) ->
     try:
         if all(flaw.kind in {"added", "touched", "mode"} for flaw in flaws):
             with trash.grave(store) as grave:
-                check.correct(path, flaws, grave, like=store.like)
+                check.correct(path, flaws, grave, root_stat=store.root_stat)
             if shown:
                 yield Progress("warning", f"{said}: repaired")
         else:
@@ -158,7 +158,7 @@ def break_seal(store: Store, path: str) -> None:
             os.utime(folder)
 
 
-def _keep_there(store: Store, root: str) -> bool:
+def _copy_to_private(store: Store, root: str) -> bool:
     """Give an environment copies of the files that its private distributions have only through links.
 
     Returns whether there were such files. If another tool has installed a distribution over a linked one of the same

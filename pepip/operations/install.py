@@ -29,7 +29,7 @@ class InstallOptions(NamedTuple):
     """The options of an install, apart from the request itself.
 
     `python` is a request in uv's words, empty for uv's choice. `words` are the command line, if a note may answer the
-    same command the next time (see `settling`).
+    same command the next time (see `up_to_date_notes`).
     """
 
     environment: str
@@ -55,7 +55,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
         with venvs.existing_or_temporary(options.environment, options.python) as root:
             environment = venvs.open_environment(root, store)
             if root != options.environment:
-                yield venvs.of_making(options.environment, environment, "would make")
+                yield venvs.making_step(options.environment, environment, "would make")
             summary = apply.preview(store, job(environment), environment)
         summary = summary._replace(environment=options.environment)
     else:
@@ -64,7 +64,7 @@ def install(store: Store, request: Request, options: InstallOptions) -> Generato
             options.environment,
             make=lambda: venvs.make(options.environment, options.python, known),
             job=job,
-            asked=deciding.Question(options.words, began_at_ns, request),
+            asked=deciding.CommandLine(options.words, began_at_ns, request),
             compile_bytecode=options.compile_bytecode,
         )
     return summary._replace(seconds=time.monotonic() - started)

@@ -41,7 +41,7 @@ def sentences(store: Store, lost: Iterable[Installed]) -> Iterator[str]:
             yield f"the layer {root} no longer has {names} as {was}: storing {it} in {store.root}"
 
 
-def waiting(store: Store, environment: Environment, missing: Sequence[Installed]) -> StoreError:
+def layer_error(store: Store, environment: Environment, missing: Sequence[Installed]) -> StoreError:
     """Return the error for distributions that can't be fetched again, and whose layers can't be used."""
     away = store.layers_away()
     said, remedies = [], set()

@@ -36,9 +36,9 @@ class Overview(NamedTuple):
 def take(store: Store, memory: ScanCache | None = None) -> Overview:
     """Read the disk, and return the overview. `memory` may answer for unchanged entries and environments."""
     seen = census.take(store, memory=memory, with_layers=bool(store.layers))
-    scales = savings.Scales(store, memory)
-    sums, shares = savings.of_census(store, seen, scales)
-    sizes = {item.id: scales.entry(item.id).total for item in (*seen.stored, *seen.layered)}
+    measurer = savings.Measurer(store, memory)
+    sums, shares = savings.of_census(store, seen, measurer)
+    sizes = {item.id: measurer.entry(item.id).total for item in (*seen.stored, *seen.layered)}
     return Overview(seen, sizes, shares, sums)
 
 

@@ -30,7 +30,7 @@ class Preferences(NamedTuple):
     """The settings. `theme` is empty for the app's own. `hidden` are keys of columns of the list of entries.
 
     `filters` maps names to lines of a filter. `trash` is the time for which the trash keeps removed entries, such
-    as `7d`; `0` for not at all, empty for the default. Without `rings`, no bell tells the end of a long job. `more`
+    as `7d`; `0` for not at all, empty for the default. Without `bell`, no bell tells the end of a long job. `more`
     has settings of another version of pepip that are a text, a number, or true or false.
     """
 
@@ -38,7 +38,7 @@ class Preferences(NamedTuple):
     hidden: tuple[str, ...] = ()
     filters: dict[str, str] = {}  # noqa: RUF012 - never changed
     trash: str = ""
-    rings: bool = True
+    bell: bool = True
     more: dict[str, Any] = {}  # noqa: RUF012 - never changed
 
     def expanded(self, line: str) -> str:
@@ -136,7 +136,7 @@ def _values(settings: Preferences) -> dict[str, _Value]:
         "theme": settings.theme,
         "hidden": list(settings.hidden),
         "trash": settings.trash,
-        "bell": settings.rings,
+        "bell": settings.bell,
     }
 
 
@@ -189,7 +189,7 @@ def changed(settings: Preferences, words: Sequence[str]) -> Preferences:
         elif key == "bell":
             if value not in {"", "on", "off"}:
                 raise UsageError(f"bell: {value!r} is neither on nor off", hint="write bell=on or bell=off")
-            settings = settings._replace(rings=value != "off")
+            settings = settings._replace(bell=value != "off")
         elif name != key and name and not set(name) & set(" @="):
             filters.pop(name, None)
             if value.strip():
@@ -207,7 +207,7 @@ def words_of(before: Preferences, after: Preferences) -> list[str]:
     words = [f"theme={after.theme}"] if before.theme != after.theme else []
     words += [f"hidden={','.join(after.hidden)}"] if before.hidden != after.hidden else []
     words += [f"trash={after.trash}"] if before.trash != after.trash else []
-    words += [f"bell={'on' if after.rings else 'off'}"] if before.rings != after.rings else []
+    words += [f"bell={'on' if after.bell else 'off'}"] if before.bell != after.bell else []
     for name in sorted(before.filters.keys() | after.filters.keys()):
         if before.filters.get(name, "") != after.filters.get(name, ""):
             words.append(f"{_FILTER}{name}={after.filters.get(name, '')}")

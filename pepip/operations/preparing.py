@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from pepip.store.publish import Prepared
     from pepip.store.root import Store
     from pepip.store.staged import StagedWheel, WheelTree
-    from pepip.uv.archives import Archives
+    from pepip.uv.archives import UnpackedWheels
     from pepip.uv.request import Request
     from pepip.uv.resolve import Indexes
 
@@ -123,7 +123,7 @@ class Preparer:
         self.unshared: dict[str, str] = {}
         self.arrived: set[str] = set()
         self.seen = DigestCache()
-        self.archives: dict[str, Archives] = {}
+        self.archives: dict[str, UnpackedWheels] = {}
         self._store, self._need, self._area = store, need, area
         self._transfer = Transfer(arguments.link_mode(need.request), keeps_times=not store.is_remote)
         self._number = 0
@@ -202,7 +202,7 @@ class Preparer:
         """
         for item in wheels:
             with contextlib.suppress(InvalidWheelError, FileNotFoundError):
-                tree = staged.look(item.wheel)
+                tree = staged.list_files(item.wheel)
                 if not self._is_untouched(tree, self._moved_at_ns(item.wheel)):
                     continue
                 proof = proving.prove(item, tree, self.seen, is_checked=True)
@@ -243,7 +243,7 @@ class Preparer:
         looked = _Looked([], set(), set(), set())
         for item in wheels:
             with batch.refetching_if_cleaned(item.name):
-                tree = staged.look(item.wheel)
+                tree = staged.list_files(item.wheel)
                 moved_at_ns = self._moved_at_ns(item.wheel)
                 if not moved_at_ns and not any(known.noted_arrival(item.wheel) for known in self.archives.values()):
                     looked.undated.add(item.name)

@@ -139,7 +139,7 @@ def _rehearsed(
         environment = venvs.open_environment(root, store)
         if root != planned.environment and not planned.script:
             is_there = interpreter.is_environment(planned.environment)
-            yield venvs.of_making(planned.environment, environment, "would remake" if is_there else "would make")
+            yield venvs.making_step(planned.environment, environment, "would remake" if is_there else "would make")
         job = _job(store, request, _Plan(planned), environment, began_at_ns, is_dry_run=True)
         try:
             return apply.preview(store, job, environment)._replace(environment=planned.environment)
@@ -169,7 +169,7 @@ def _carried_out(
                 planned.environment,
                 make=lambda: planned.is_made and _make(store, request, planned.environment),
                 job=job,
-                asked=deciding.Question(options.words, began_at_ns, request),
+                asked=deciding.CommandLine(options.words, began_at_ns, request),
                 compile_bytecode=options.compile_bytecode,
                 is_shown=not planned.script,
             )

@@ -155,7 +155,7 @@ def prune(store: Store, options: PruneOptions) -> Generator[Progress, None, Prun
         decided = _decide(store, options, seen)
         if decided.blocked:
             raise StoreError(decided.blocked, hint=decided.hint)
-        unkept = [root for root, linked in seen.unregistered.items() if not _is_registered(store, root, linked)]
+        unkept = [root for root, linked in seen.unregistered.items() if not _register_found(store, root, linked)]
         removed: list[Orphan] = []
         refused = list(decided.refused)
         # If an environment found beside `gone` ones could not be registered, only their registrations lead to it.
@@ -230,7 +230,7 @@ def _remove_environments(gone: list[KnownVenv], grave: str) -> None:
                 raise StoreError(f"cannot remove {known.environment}: {error.strerror}") from error
 
 
-def _is_registered(store: Store, root: str, linked: Collection[str]) -> bool:
+def _register_found(store: Store, root: str, linked: Collection[str]) -> bool:
     """Register an environment that was found. Return whether that worked: the disk may be full."""
     try:
         return registering.register(store, root, linked)

@@ -40,7 +40,7 @@ _DEFINITIONS = ("uv.lock", "pylock.toml", "poetry.lock", "pdm.lock", "requiremen
 class Bundle(NamedTuple):
     """Entries or environments that are freed together. `freed_bytes` are free when only this bundle goes.
 
-    `key` names the bundle. `cost` is the loss in words, and `loss` is its rank: 0 for no loss. A prune removes
+    `key` names the bundle. `loss` is the loss in words, and `loss_rank` is its rank: 0 for no loss. A prune removes
     bundles of the kinds `unused` and `idle`. A prune that keeps nothing in the trash also empties the `trash`. For
     the kinds `upgrade` and `adopt`, `words` are the command that frees the space. `entry_ids` are the entries that
     nothing links afterwards. `environment` is the environment that goes, or the only one that links an outdated
@@ -50,8 +50,8 @@ class Bundle(NamedTuple):
     kind: str
     key: str
     title: str
-    cost: str
-    loss: int
+    loss: str
+    loss_rank: int
     freed_bytes: int
     entry_ids: frozenset[str] = frozenset()
     environment: str = ""
@@ -88,7 +88,7 @@ def find(store: Store, seen: Census, *, idle_seconds: float, unshared: AdoptionP
         bundles += _idle(store, seen, idle_seconds)
         bundles += _upgrades(store, seen)
     bundles += _adoption(seen, unshared)
-    bundles.sort(key=lambda bundle: bundle.loss)
+    bundles.sort(key=lambda bundle: bundle.loss_rank)
     identities = prune.identities_of(bundle.environment for bundle in bundles if bundle.kind == IDLE)
     return Reclaimable(bundles, preview, seen, identities, prune.on_other_disks(store, identities))
 
@@ -108,8 +108,8 @@ def _in_trash(store: Store) -> list[Bundle]:
     if not graves:
         return []
     freed = freed_space.by_removing(graves, place=store.root).freed_bytes
-    cost = "prunes can no longer be undone" if trash.kept(store) else "no loss: no undo needs it"
-    return [Bundle(TRASH, TRASH, "the trash", cost, 1, freed)]
+    loss = "prunes can no longer be undone" if trash.kept(store) else "no loss: no undo needs it"
+    return [Bundle(TRASH, TRASH, "the trash", loss, 1, freed)]
 
 
 def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
@@ -117,12 +117,12 @@ def _idle(store: Store, seen: Census, idle_seconds: float) -> list[Bundle]:
     for item in idle.find(seen.projects, longer_than_seconds=idle_seconds):
         root = item.known.environment
         definition = _definition_of(item.known)
-        cost = f"{definition} describes it" if definition else "no file describes it"
+        loss = f"{definition} describes it" if definition else "no file describes it"
         ids = linked_only_by(seen, {root})
         gain = freed_space.by_removing(_trees_of(seen, ids, [item.known]), place=store.root)
         title = f"idle for {humanized.duration(item.seconds)}"
         found.append(
-            Bundle(IDLE, f"{IDLE}:{root}", title, cost, 2 if definition else _FOR_GOOD, gain.freed_bytes, ids, root)
+            Bundle(IDLE, f"{IDLE}:{root}", title, loss, 2 if definition else _FOR_GOOD, gain.freed_bytes, ids, root)
         )
     return found
 
@@ -151,12 +151,12 @@ def _upgrades(store: Store, seen: Census) -> list[Bundle]:
         (root,) = users[item.id]
         title = f"{item.name} {item.version}"
         others = humanized.count(len(users[newer.id]), "other has", "others have")
-        cost = f"an upgrade removes it: {others} {newer.version}"
+        loss = f"an upgrade removes it: {others} {newer.version}"
         gain = freed_space.by_removing([item.path], place=store.root)
         words = ("upgrade", item.name, "--projects", scripts.get(root, root))
         found.append(
             Bundle(
-                UPGRADE, f"{UPGRADE}:{item.id}", title, cost, 3, gain.freed_bytes, frozenset([item.id]), root, words
+                UPGRADE, f"{UPGRADE}:{item.id}", title, loss, 3, gain.freed_bytes, frozenset([item.id]), root, words
             )
         )
     return found
@@ -234,7 +234,7 @@ def pick(store: Store, found: Reclaimable, target_bytes: float, *, with_cache: b
     environment that no file describes is never picked. If all together free less, all are returned.
     """
     keys = frozenset(bundle.key for bundle in found.bundles if bundle.kind == UNUSED)
-    idle_ones = [bundle for bundle in found.bundles if bundle.kind == IDLE and bundle.loss < _FOR_GOOD]
+    idle_ones = [bundle for bundle in found.bundles if bundle.kind == IDLE and bundle.loss_rank < _FOR_GOOD]
     choice = Choice(keys, with_cache)
     for bundle in (None, *idle_ones):
         choice = Choice(choice.keys | {bundle.key} if bundle else choice.keys, with_cache or bundle is not None)

@@ -40,7 +40,7 @@ class _Lost(NamedTuple):
 
 def is_needed(store: Store, environment: Environment) -> bool:
     """Tell whether a killed run left a change unfinished, entries are lost, or the store was moved."""
-    return journal.is_interrupted(environment.root) or have_losses(
+    return journal.is_unfinished(environment.root) or have_losses(
         store, environment, contents.installed(environment, store.known_roots)
     )
 
@@ -78,7 +78,7 @@ def complete_interrupted(store: Store, root: str) -> str:
     Returns a sentence if the change was taken back, otherwise an empty string. Raises OSError or PepipError if
     neither can be done.
     """
-    if not journal.is_interrupted(root):
+    if not journal.is_unfinished(root):
         return ""
     environment = venvs.open_environment(root, store)
     venvs.check_writable(environment)
@@ -193,7 +193,7 @@ def recover(
         advice = f"install into {environment.root} from the original source"
         yield Progress("warning", f"{names} could not be fetched again: {advice}")
     if waiting:
-        raise losses.waiting(store, environment, waiting)
+        raise losses.layer_error(store, environment, waiting)
     return [(item.name, item.version) for item in missing if item.name in going]
 
 

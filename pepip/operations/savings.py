@@ -58,7 +58,7 @@ class Savings(NamedTuple):
         return self.without_sharing_bytes - self.on_disk_bytes
 
 
-class Scales:
+class Measurer:
     """Measures entries and environments. An inode counts for the entry that has it, otherwise for its environment.
 
     `memory` answers for entries and environments that have not changed. In an entry, only the times of its root and
@@ -175,25 +175,25 @@ def measure(store: Store, memory: ScanCache | None = None) -> tuple[Savings, lis
 
     `memory` may tell which entries are linked; every size is measured now.
     """
-    return of_census(store, census.take(store, memory=memory), Scales(store))
+    return of_census(store, census.take(store, memory=memory), Measurer(store))
 
 
-def of_census(store: Store, seen: Census, scales: Scales) -> tuple[Savings, list[VenvShare]]:
-    """Return the same as `measure` for a census that was taken before, measured by `scales`."""
-    weights = {item.id: scales.entry(item.id) for item in seen.stored}
-    found = [scales.share(known) for known in seen.projects]
+def of_census(store: Store, seen: Census, measurer: Measurer) -> tuple[Savings, list[VenvShare]]:
+    """Return the same as `measure` for a census that was taken before, measured by `measurer`."""
+    weights = {item.id: measurer.entry(item.id) for item in seen.stored}
+    found = [measurer.share(known) for known in seen.projects]
     used = [entry_id for share in found for entry_id in share.known.linked if entry_id in weights]
     borrowed = {item.source_id for share in found for item in share.known.packages if item.mode == LINK}
     trashed = disk_usage.measure(trash.contents(store)).allocated_bytes
-    twice = 0 if scales.remembers else _counted_twice(seen, scales)
+    twice = 0 if measurer.remembers else _counted_twice(seen, measurer)
     sums = sum_up(weights, found, used, borrowed, kept=seen.users(), trashed_bytes=trashed, counted_twice_bytes=twice)
-    return _with_layers(sums, found, scales), found
+    return _with_layers(sums, found, measurer), found
 
 
-def _with_layers(sums: Savings, found: Sequence[VenvShare], scales: Scales) -> Savings:
+def _with_layers(sums: Savings, found: Sequence[VenvShare], measurer: Measurer) -> Savings:
     """Return sums that count the entries of layers as far as environments link them."""
     used = [entry_id for share in found for entry_id in share.known.linked if paths.is_layered(entry_id)]
-    weights = {entry_id: scales.entry(entry_id) for entry_id in used}
+    weights = {entry_id: measurer.entry(entry_id) for entry_id in used}
     files = sum(weight.files for weight in weights.values())
     in_each = sum(weights[entry_id].folders + weights[entry_id].bytecode for entry_id in used)
     return sums._replace(
@@ -232,15 +232,15 @@ def sum_up(
     )
 
 
-def _counted_twice(seen: Census, scales: Scales) -> int:
+def _counted_twice(seen: Census, measurer: Measurer) -> int:
     """Return the bytes that were counted too often.
 
     Several environments may have hard links to one file, or an environment to a file of an entry that it is not known
     to use. Each further name of such a file was counted again.
     """
-    counted = {inode for item in seen.stored for inode in scales.inodes(item.id)}
+    counted = {inode for item in seen.stored for inode in measurer.inodes(item.id)}
     twice = 0
-    for shared in scales.shared.values():
+    for shared in measurer.shared.values():
         for inode, allocated in shared.items():
             if inode in counted:
                 twice += allocated
@@ -250,11 +250,11 @@ def _counted_twice(seen: Census, scales: Scales) -> int:
 
 def shares(store: Store, memory: ScanCache | None = None) -> list[VenvShare]:
     """Return the share of each known environment, ordered by path."""
-    scales = Scales(store, memory)
-    return [scales.share(known) for known in census.take(store, memory=memory).projects]
+    measurer = Measurer(store, memory)
+    return [measurer.share(known) for known in census.take(store, memory=memory).projects]
 
 
 def sizes(store: Store, chosen: Iterable[Stored], memory: ScanCache | None = None) -> dict[str, int]:
     """Return the bytes that each entry occupies on disk, folders and bytecode included, by the entry's id."""
-    scales = Scales(store, memory)
-    return {item.id: scales.entry(item.id).total for item in chosen}
+    measurer = Measurer(store, memory)
+    return {item.id: measurer.entry(item.id).total for item in chosen}

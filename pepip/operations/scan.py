@@ -25,7 +25,7 @@ _NEVER_ENTERED = {".git", "node_modules", "__pycache__", "site-packages"}
 _OF_THE_SYSTEM = {"/proc", "/sys", "/dev"}
 
 
-class FoundVenv(NamedTuple):
+class LinkedVenv(NamedTuple):
     """An environment that links the store. `was_known` tells whether it was registered before."""
 
     environment: str
@@ -36,7 +36,7 @@ class FoundVenv(NamedTuple):
 class Scanned(NamedTuple):
     """The environments that a scan found, in the order in which it found them."""
 
-    found: list[FoundVenv]
+    found: list[LinkedVenv]
 
 
 def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scanned]:
@@ -44,7 +44,7 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
 
     Folders that can't be read are skipped. Progress names a folder now and then.
     """
-    found: list[FoundVenv] = []
+    found: list[LinkedVenv] = []
     if store.exists() and store.is_writable():
         store.create()  # the registry may have been lost
     known = {item.environment for item in registry.registrations(store) if not item.is_damaged}
@@ -56,7 +56,7 @@ def scan(store: Store, folders: Iterable[str]) -> Generator[Progress, None, Scan
             if linked:
                 with store.linking():
                     registering.register(store, root, linked)
-                found.append(FoundVenv(root, linked, paths.real(root) in known))
+                found.append(LinkedVenv(root, linked, paths.real(root) in known))
     with contextlib.suppress(OSError):
         os.unlink(paths.registry_lost(store.root))  # prunes trust that this scan has found all environments
     return Scanned(found)

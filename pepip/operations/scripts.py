@@ -56,7 +56,7 @@ def sync_by_uv(
 
     Raises UvError with uv's message; the environment is then as uv left it.
     """
-    from pepip.operations import own_environments
+    from pepip.operations import uv_environments
 
     root = planned.environment
     before, stored = _versions(store, root), set(listing.stored_ids(store))
@@ -64,7 +64,7 @@ def sync_by_uv(
         yield Progress("build" if arrival.is_built else "download", arrival.name)
     venv_id.note_script(root, planned.script)
     if _links_after(store, request):
-        yield from own_environments.link(store, [root])
+        yield from uv_environments.link(store, [root])
     after = _versions(store, root)
     added = {name: version for name, (version, _) in after.items() if before.get(name, ("", ""))[0] != version}
     linked = sorted(name for name in added if after[name][1])

@@ -72,11 +72,11 @@ def _csv(lines: Iterable[Sequence[str | int | float]]) -> str:
     import io
 
     found = io.StringIO()
-    csv.writer(found).writerows([_unarmed(cell) for cell in line] for line in lines)
+    csv.writer(found).writerows([_without_formula(cell) for cell in line] for line in lines)
     return found.getvalue()
 
 
-def _unarmed(cell: str | int | float) -> str | int | float:
+def _without_formula(cell: str | int | float) -> str | int | float:
     if isinstance(cell, str) and cell.lstrip(" \x00\ufeff").startswith(_STARTS_A_FORMULA):
         return f"'{cell}"
     return cell

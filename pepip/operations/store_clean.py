@@ -65,7 +65,7 @@ def clean(store: Store) -> Generator[Progress, None, CleanPreview]:
     store_root = store.root
     yield Progress("wait", "for running installs to finish")
     with store.pruning():
-        store.make_directory(paths.trash(store_root))
+        store.make_folder(paths.trash(store_root))
         away = f"{paths.trash(store_root)}/{os.getpid()}-{time.monotonic_ns()}"
         os.rename(paths.packages(store_root), away)
         for name in sorted(_names(store_root) & set(os.listdir(store_root)), key=lambda name: name == ".lock"):

@@ -63,7 +63,7 @@ def initialize(
     for folder in (root, *(folder(root) for folder in folders)):
         permissions.ensure_directory(folder, mode=mode, owner_id=owner_id, group_id=group_id)
     _correct_buckets(paths.packages(root), mode=mode, owner_id=owner_id, group_id=group_id)
-    _state_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
+    _write_trust(store.root, trust.Trust(trust.MEMBERS in trusted, users | {0, owner_id}) if group else None)
     fresh = store.reread()
     fresh.create()
     with fresh.linking():
@@ -74,7 +74,7 @@ def initialize(
         except OSError as error:
             raise store.refusal(store.root, error) from error
     left = _close_entries(fresh)
-    said = trust.in_words(fresh.trust, fresh.like) if group else ""
+    said = trust.in_words(fresh.trust, fresh.root_stat) if group else ""
     policy = leases.policy_of(store.root)
     days = policy.days if policy and policy.takes_leases else 0
     return InitializedStore(store.root, group, said, policy is not None, days, left)
@@ -112,7 +112,7 @@ def _close_entries(store: Store) -> tuple[str, ...]:
             if flaws and store.owns_entry(item.path):
                 with contextlib.suppress(OSError, ValueError, StoreError):  # a damaged entry
                     if entries.is_whole(entries.read(store, item.id)):
-                        check.correct(item.path, flaws, "", like=store.like)
+                        check.correct(item.path, flaws, "", root_stat=store.root_stat)
                 flaws = check.open_files_of(item.path)
             left += [item.id] if flaws else []
     return tuple(left)
@@ -159,7 +159,7 @@ def _check_owner(store: Store) -> None:
         raise StoreError(f"{store.root} belongs to another user", hint="its owner or root can do this")
 
 
-def _state_trust(root: str, trusted: trust.Trust | None) -> None:
+def _write_trust(root: str, trusted: trust.Trust | None) -> None:
     path = paths.trust(root)
     if trusted is None:
         with contextlib.suppress(FileNotFoundError):

@@ -54,7 +54,7 @@ def publish_to(store: Store, patterns: Sequence[str], layer_root: str) -> Genera
                 hint="run `pepip store repair` first",
             )
     _make(layer)
-    if os.name != "nt" and not layer.like.st_mode & _OTHERS_READ:
+    if os.name != "nt" and not layer.root_stat.st_mode & _OTHERS_READ:
         yield Progress("warning", f"only you can read the layer {layer.root}: {_OPENING.format(layer.root)}")
     staging.remove_abandoned(layer)
     published: list[str] = []

@@ -159,7 +159,7 @@ class _Run:
         phase = "download" if remote else "store"
         known, seen = self._preparer.archives, self._preparer.seen
         if cache not in known:
-            known[cache] = archives.Archives(cache)
+            known[cache] = archives.UnpackedWheels(cache)
         unproven = sizes.keys() - provable
         reading = readahead.Readahead(unproven, seen, cache=cache) if unproven else contextlib.nullcontext()
         with known[cache].watched(), reading:

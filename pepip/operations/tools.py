@@ -6,7 +6,7 @@ import os
 
 from pepip.environment import contents
 from pepip.errors import UvError
-from pepip.operations import own_environments
+from pepip.operations import uv_environments
 from pepip.operations.reporting import Progress, Summary
 from pepip.uv import process
 
@@ -27,7 +27,7 @@ def upgrade(store: Store, environment: str) -> Generator[Progress, None, Summary
     before = _versions(store, environment)
     yield Progress("resolve", name)
     _run("upgrade", environment=environment)
-    yield from own_environments.link(store, [environment])
+    yield from uv_environments.link(store, [environment])
     after = _versions(store, environment)
     new, own = after.items() - before.items(), _unlinked(store, environment)
     return Summary(

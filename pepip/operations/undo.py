@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 class Undone(NamedTuple):
     """The ids of the entries and the paths of the environments that are back.
 
-    `replaced` are those whose place was taken meanwhile. `removed_at` is when they had been removed, in seconds since
+    `taken` are those whose place was taken meanwhile. `removed_at` is when they had been removed, in seconds since
     1970.
     """
 
     entry_ids: tuple[str, ...]
     environments: tuple[str, ...]
-    replaced: tuple[str, ...]
+    taken: tuple[str, ...]
     removed_at: float
 
 

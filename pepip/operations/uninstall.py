@@ -44,7 +44,7 @@ def preview(store: Store, root: str, request: Request) -> Removal:
     Changes nothing, except that an interrupted change is completed or taken back first. Raises PepipError.
     """
     environment = venvs.open_environment(root, store)
-    if journal.is_interrupted(root):
+    if journal.is_unfinished(root):
         from pepip.operations import recover
 
         recover.complete_interrupted(store, root)

@@ -189,7 +189,7 @@ def existing_or_temporary(root: str, python: str) -> Iterator[str]:
         yield f"{folder}/.venv"
 
 
-def of_making(root: str, environment: Environment, phase: str) -> Progress:
+def making_step(root: str, environment: Environment, phase: str) -> Progress:
     """Return the progress step for making the environment at `root`. `environment` has the same Python."""
     return Progress(phase, f"{root} with Python {environment.interpreter.version}")
 

@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from pepip.uv.request import Request
 
 
-class Finding(NamedTuple):
+class FlawedEntry(NamedTuple):
     """An entry that is not as it was stored, and its flaws."""
 
     stored: Stored
     flaws: tuple[Flaw, ...]
 
 
-class Verdict(NamedTuple):
+class Verification(NamedTuple):
     """The result of a verification: the number of checked entries, and the entries with flaws.
 
     The `unproven` entries have only flaws of that kind: RECORD may be wrong, the disk may have failed, or somebody
@@ -44,8 +44,8 @@ class Verdict(NamedTuple):
     """
 
     checked: int
-    findings: list[Finding]
-    unproven: list[Finding]
+    findings: list[FlawedEntry]
+    unproven: list[FlawedEntry]
 
 
 class Repaired(NamedTuple):
@@ -65,7 +65,7 @@ class Repaired(NamedTuple):
     unproven: tuple[str, ...] = ()
 
 
-def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verdict]:
+def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, None, Verification]:
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
     Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
@@ -88,12 +88,12 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
         if item.layer:  # the modes of a layer are its owner's choice: an image or a copy may have others
             flaws = [flaw for flaw in flaws if flaw.kind != "mode" or _is_closed(f"{item.path}/{flaw.path}")]
         if flaws and all(flaw.kind == check.UNPROVEN for flaw in flaws):
-            unproven.append(Finding(item, tuple(flaws)))
+            unproven.append(FlawedEntry(item, tuple(flaws)))
         elif flaws:
-            findings.append(Finding(item, tuple(flaws)))
+            findings.append(FlawedEntry(item, tuple(flaws)))
         found[item] = flaws
     verdicts.note(store, found)
-    return Verdict(len(chosen), findings, unproven)
+    return Verification(len(chosen), findings, unproven)
 
 
 def _is_closed(path: str) -> bool:
@@ -139,7 +139,7 @@ class _Repair:
         self._left: list[str] = []
         self._unproven: list[str] = []
 
-    def repair_entries(self, verdict: Verdict) -> Iterator[Progress]:
+    def repair_entries(self, verdict: Verification) -> Iterator[Progress]:
         """Repair the entries with flaws, and note the flaws that are left.
 
         Damaged entries of layers are not repaired, but added to `store.unusable`.
@@ -170,7 +170,7 @@ class _Repair:
                 yield Progress("warning", text)
 
     def _repair_entry(
-        self, finding: Finding, users: Sequence[str]
+        self, finding: FlawedEntry, users: Sequence[str]
     ) -> Generator[Progress, None, Sequence[Flaw] | None]:
         """Repair an entry, and return the flaws that are left. None if that failed."""
         remaining: tuple[Flaw, ...] = finding.flaws
@@ -233,10 +233,10 @@ def _update_modes(store: Store, patterns: Sequence[str], damaged: Collection[str
             and (not patterns or listing.matches(item, patterns))
         ):
             with contextlib.suppress(OSError, ValueError):
-                check.update_modes(item.path, like=store.like)
+                check.update_modes(item.path, root_stat=store.root_stat)
 
 
-def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
+def _repair_in_place(store: Store, finding: FlawedEntry) -> tuple[Flaw, ...]:
     """Correct modes and remove added files of an entry, if it has no worse damage. Return the flaws that are left.
 
     Raises StoreError if this user may not change the entry.
@@ -258,7 +258,7 @@ def _repair_in_place(store: Store, finding: Finding) -> tuple[Flaw, ...]:
         certain = [flaw for flaw in flaws if flaw.kind != check.UNPROVEN]
         is_more = any(flaw.kind == "added" for flaw in certain)
         with trash.grave(store) if is_more else contextlib.nullcontext("") as grave:
-            check.correct(stored.path, certain, grave, like=store.like)
+            check.correct(stored.path, certain, grave, root_stat=store.root_stat)
     return tuple(flaw for flaw in flaws if flaw.kind == check.UNPROVEN)
 
 

@@ -36,7 +36,7 @@ def _link(*fields: object) -> Link:
     return tuple.__new__(Link, fields)
 
 
-class Part:
+class KeptLinks:
     """The links of one entry in one environment, as long as no other entry has files in its folders.
 
     `folders` and `files` are links by path, `data` the links to files of its `.data` folder. `directories` are the
@@ -57,12 +57,12 @@ class Part:
         self.directories: set[str] = set()
 
 
-class _Share:
+class _EntryLinks:
     """The part of a plan that comes from one entry. Folders that other entries share are unfolded step by step."""
 
     __slots__ = ("_own", "bytecode", "directories", "entry", "files", "mode", "namespaces", "opened", "part")
 
-    def __init__(self, part: Part, mode: str) -> None:
+    def __init__(self, part: KeptLinks, mode: str) -> None:
         self.part = part
         self.entry = entry = part.entry
         self.mode = mode
@@ -142,7 +142,7 @@ def merge(
     *,
     foreign_directories: Iterable[str] = (),
     modes: Mapping[str, str] = _ALL_LINKED,
-    parts: dict[str, Part] | None = None,
+    parts: dict[str, KeptLinks] | None = None,
 ) -> Plan:
     """Return the plan that links all `entries` into one environment.
 
@@ -158,10 +158,10 @@ def merge(
         mode = modes.get(entry.name, "")
         part = parts.get(entry.id) if parts is not None and not mode else None
         if part is None or part.entry is not entry:
-            part = Part(entry, interpreter, mode)
+            part = KeptLinks(entry, interpreter, mode)
             if parts is not None and not mode:
                 parts[entry.id] = part
-        shares.append(_Share(part, mode))
+        shares.append(_EntryLinks(part, mode))
     prefix = f"{interpreter.site_packages}/"
     data = [link for share in shares for link in share.part.data]
     foreign = set(foreign_directories)
@@ -259,7 +259,7 @@ def data_path(scheme: str, path: str, interpreter: Interpreter, name: str) -> st
     return path
 
 
-def _unfold_other_spellings(shares: list[_Share]) -> None:
+def _unfold_other_spellings(shares: list[_EntryLinks]) -> None:
     """Unfold each linked folder if another distribution has the same folder in another spelling.
 
     Both are one folder, with the files of both.
@@ -278,13 +278,13 @@ def _unfold_other_spellings(shares: list[_Share]) -> None:
                     share.unfold(folder)
 
 
-def _unfold_shared(shares: list[_Share], foreign: set[str]) -> None:
+def _unfold_shared(shares: list[_EntryLinks], foreign: set[str]) -> None:
     """Unfold every linked folder in which another distribution or tool has files, until none is left.
 
     A namespace is shared by design, and the packages in it stay linked whole. Any other shared folder is unfolded
     completely, down to its files.
     """
-    holders: dict[str, list[_Share]] = {}
+    holders: dict[str, list[_EntryLinks]] = {}
     for share in shares:
         for path in (*share.directories, *share.opened):
             holders.setdefault(path, []).append(share)

@@ -81,8 +81,8 @@ def _flaws(path: str) -> list[Flaw]:
     if isinstance(document, Flaw):
         return [document]
     store_root = f"{path}/../../.."
-    like = os.stat(store_root)  # users who may read the store's root must be able to read the entry
-    serves_others = trust.serves_others(store_root, like)
+    root_stat = os.stat(store_root)  # users who may read the store's root must be able to read the entry
+    serves_others = trust.serves_others(store_root, root_stat)
     expected = _baseline(path, document)
     listed = _listed(document, expected)
     folders = {folder for shown in listed for folder in paths.ancestors(shown)}
@@ -106,7 +106,9 @@ def _flaws(path: str) -> list[Flaw]:
             status = os.stat(current)
         except FileNotFoundError:  # its files are missing
             continue
-        of_folder = _flaws_of_folder(status, relative, like=like, is_bytecode=is_bytecode, is_read_only=is_read_only)
+        of_folder = _flaws_of_folder(
+            status, relative, root_stat=root_stat, is_bytecode=is_bytecode, is_read_only=is_read_only
+        )
         found += of_folder
         is_touched = any(flaw.kind == "touched" for flaw in of_folder)
         for name in [*names, *(name for name in inner if os.path.islink(f"{current}/{name}"))]:
@@ -126,7 +128,7 @@ def _flaws(path: str) -> list[Flaw]:
                 shown,
                 status,
                 expected.get(shown),
-                like=like,
+                root_stat=root_stat,
                 is_listed=shown in listed,
                 is_executable=shown in document.executables,
                 serves_others=serves_others or not document.modes_are_uvs,
@@ -136,7 +138,7 @@ def _flaws(path: str) -> list[Flaw]:
     data_directory = paths.data_folder(document.dist_info)
     wrong = entries.scripts_of_one_environment(path, data_directory, document.data, document.format)
     found += [Flaw("altered", shown) for shown in wrong]
-    found += _flaws_of_ready(path, document, like=like)
+    found += _flaws_of_ready(path, document, root_stat=root_stat)
     return sorted(found, key=lambda flaw: (flaw.path, flaw.kind))
 
 
@@ -168,14 +170,14 @@ def _document_or_flaw(path: str) -> Document | Flaw:
     return document if document.record in {"", record.hexadecimal(content)} else Flaw("altered", record_file)
 
 
-def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_result) -> None:
+def correct(path: str, flaws: Iterable[Flaw], grave: str, *, root_stat: os.stat_result) -> None:
     """Correct the modes of an entry, and move added files into the folder `grave`, where they keep their paths.
 
     `grave` may be empty if no flaw is `added`. Raises OSError if this user has no permission.
     """
     document = documents.read(path)
     executables = set(document.executables)
-    serves_others = trust.serves_others(f"{path}/../../..", like)
+    serves_others = trust.serves_others(f"{path}/../../..", root_stat)
     read_only = _module_folders(document, _baseline(path, document))
     permissions.unseal_tree(path)
     for flaw in flaws:
@@ -191,15 +193,15 @@ def correct(path: str, flaws: Iterable[Flaw], grave: str, *, like: os.stat_resul
                 status = os.lstat(place)
                 shares_inode = document.modes_are_uvs and status.st_nlink > 1
                 if flaw.path.partition("/")[0] in {paths.ENTRY_METADATA, paths.READY}:
-                    permissions.seal_file(place, like=like)
+                    permissions.seal_file(place, root_stat=root_stat)
                 else:
                     permissions.share_file(
-                        place, status, like=like, shares_inode=shares_inode, serves_others=serves_others
+                        place, status, root_stat=root_stat, shares_inode=shares_inode, serves_others=serves_others
                     )
-    _set_folders(path, read_only, like=like)
+    _set_folders(path, read_only, root_stat=root_stat)
 
 
-def update_modes(path: str, *, like: os.stat_result) -> None:
+def update_modes(path: str, *, root_stat: os.stat_result) -> None:
     """Give an entry of an older pepip the modes that entries have now. Older pepips made more of an entry read-only.
 
     Raises OSError if this user has no permission, ValueError if the document of the entry is not valid.
@@ -211,24 +213,24 @@ def update_modes(path: str, *, like: os.stat_result) -> None:
         if not inside:
             folders[:] = [name for name in folders if name != paths.READY]
         if inside and inside not in read_only and not os.stat(folder).st_mode & stat.S_IWUSR:
-            permissions.unseal_directory(folder, like=like)
+            permissions.unseal_folder(folder, root_stat=root_stat)
         for place in (f"{folder}/{name}" for name in names):
             with contextlib.suppress(FileNotFoundError):  # an import replaces its bytecode
                 status = os.lstat(place)
                 if not status.st_mode & stat.S_IWUSR and place != documents.place_of(path):
-                    permissions.share_file(place, status, like=like, shares_inode=False, serves_others=True)
+                    permissions.share_file(place, status, root_stat=root_stat, shares_inode=False, serves_others=True)
 
 
-def _set_folders(path: str, read_only: set[str], *, like: os.stat_result) -> None:
+def _set_folders(path: str, read_only: set[str], *, root_stat: os.stat_result) -> None:
     """Set the modes of an entry's folders. Give each folder but `__pycache__` the fixed modification time."""
     for folder, _, _ in links.walk(path, topdown=False):
         inside = folder[len(path) + 1 :]
         if os.path.basename(folder) != paths.PYCACHE:
             os.utime(folder, ns=(SEALED_AT_NS, SEALED_AT_NS))
         if inside in read_only or inside in {"", paths.READY}:
-            permissions.seal_directory(folder, like=like)
+            permissions.seal_folder(folder, root_stat=root_stat)
         else:
-            permissions.unseal_directory(folder, like=like)
+            permissions.unseal_folder(folder, root_stat=root_stat)
 
 
 def _listed(document: Document, baseline: Iterable[str]) -> set[str]:
@@ -256,7 +258,7 @@ def _is_bytecode_path(path: str) -> bool:
     return os.path.basename(folder) == paths.PYCACHE and paths.is_bytecode_name(name)
 
 
-def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> list[Flaw]:
+def _flaws_of_ready(path: str, document: Document, *, root_stat: os.stat_result) -> list[Flaw]:
     """Return the flaws of the ready-made links and files. A missing one is no flaw: environments do without it.
 
     A link may name the place where the store was before it was moved. That is no flaw, either.
@@ -270,7 +272,7 @@ def _flaws_of_ready(path: str, document: Document, *, like: os.stat_result) -> l
     for name, content in prelinks.contents(path, document).items():
         place = f"{path}/{paths.READY}/{name}"
         with contextlib.suppress(FileNotFoundError):
-            if not permissions.is_readable(os.lstat(place), like=like):
+            if not permissions.is_readable(os.lstat(place), root_stat=root_stat):
                 found.append(Flaw("mode", f"{paths.READY}/{name}"))
             if not _holds(place, content):
                 found.append(Flaw("altered", f"{paths.READY}/{name}"))
@@ -287,14 +289,14 @@ def _holds(path: str, content: bytes) -> bool:
 
 
 def _flaws_of_folder(
-    status: os.stat_result, shown: str, *, like: os.stat_result, is_bytecode: bool, is_read_only: bool
+    status: os.stat_result, shown: str, *, root_stat: os.stat_result, is_bytecode: bool, is_read_only: bool
 ) -> list[Flaw]:
     """Return the flaws of one folder. Older pepips made every folder read-only, which is no flaw."""
     if sys.platform == "win32":
         return []
     mode = stat.S_IMODE(status.st_mode)
     found = []
-    needed = 0o500 | (like.st_mode & 0o055)
+    needed = 0o500 | (root_stat.st_mode & 0o055)
     if mode & needed != needed or (mode & (_WRITE_BITS if is_read_only else _OTHERS_WRITE) and not is_bytecode):
         found.append(Flaw("mode", shown))
     if status.st_mtime_ns != SEALED_AT_NS and not is_bytecode:
@@ -308,7 +310,7 @@ def _flaws_of_file(
     status: os.stat_result,
     row: record.Row | None,
     *,
-    like: os.stat_result,
+    root_stat: os.stat_result,
     is_listed: bool,
     is_executable: bool,
     serves_others: bool,
@@ -327,7 +329,7 @@ def _flaws_of_file(
     found = []
     mode = stat.S_IMODE(status.st_mode)
     is_writable = permissions.too_writable(mode, serves_others=serves_others)
-    is_readable = mode & 0o400 and permissions.is_readable(status, like=like)
+    is_readable = mode & 0o400 and permissions.is_readable(status, root_stat=root_stat)
     if sys.platform != "win32" and (not is_readable or is_writable or (is_executable and not mode & 0o100)):
         found.append(Flaw("mode", shown))
     if row is not None and mode & 0o400 and not record.matches(row, place):

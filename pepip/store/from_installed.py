@@ -103,7 +103,7 @@ def prepare(
     transfer: Transfer,
 ) -> Prepared:
     """Prepare the entry of a wheel that was laid out. Raises InvalidWheelError if it is invalid or has changed."""
-    tree = staged.look(item.wheel)
+    tree = staged.list_files(item.wheel)
     proof = proving.prove(item, tree, digest_cache)
     if not proof.is_as_listed:
         changed = next(iter((*proof.differing, *proof.absent)))
@@ -153,7 +153,7 @@ def separate(store: Store, entry: Entry, inodes: Collection[int]) -> None:
         filesystems.flush(area)
         with (
             permissions.writable(area, fresh),
-            permissions.sealing(fresh, like=store.like),
+            permissions.sealing(fresh, root_stat=store.root_stat),
             permissions.writable(store.root, entry.path),
         ):
             exchange.exchange(fresh, entry.path)
@@ -174,7 +174,7 @@ def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]
 
     Bytecode that Python has not finished is left out.
     """
-    like = store.like
+    root_stat = store.root_stat
     copier = Transfer(may_link=False)
     is_bytecode = os.path.basename(source) == paths.PYCACHE
     os.mkdir(target, 0o700)
@@ -192,16 +192,16 @@ def _copy_shared(store: Store, source: str, target: str, inodes: Collection[int]
                 before = child.stat(follow_symlinks=False)
                 copier.file(child.path, place, stat.S_IMODE(before.st_mode))
                 permissions.share_file(
-                    place, before, like=like, shares_inode=False, serves_others=store.serves_others
+                    place, before, root_stat=root_stat, shares_inode=False, serves_others=store.serves_others
                 )
             elif not links.share_inode(child.path, place):
                 copier.file(child.path, place)
     status = os.lstat(source)  # a write of another tool, before this moment, shows in the new folder, too
     os.utime(target, ns=(status.st_atime_ns, status.st_mtime_ns))
     if status.st_mode & stat.S_IWUSR:
-        permissions.unseal_directory(target, like=like)
+        permissions.unseal_folder(target, root_stat=root_stat)
     else:
-        permissions.seal_directory(target, like=like)
+        permissions.seal_folder(target, root_stat=root_stat)
 
 
 def equal_entry(store: Store, wheel: ProvenWheel) -> Entry | None:

@@ -94,7 +94,7 @@ def _are_open(layer: Store) -> bool:
     folder = paths.leases(layer.root)
     try:
         status = os.lstat(folder)
-        is_trusted = not stat.S_ISLNK(status.st_mode) or status.st_uid in {0, layer.like.st_uid}
+        is_trusted = not stat.S_ISLNK(status.st_mode) or status.st_uid in {0, layer.root_stat.st_uid}
     except OSError:
         return False
     return is_trusted and os.path.isdir(folder)

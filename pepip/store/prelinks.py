@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pepip.store.document import Document
 
 
-def make(workshop: str, place: str, document: Document, *, like: os.stat_result) -> None:
+def make(workshop: str, place: str, document: Document, *, root_stat: os.stat_result) -> None:
     """Write the links and files for environments into the entry in `workshop`, which will be renamed to `place`.
 
     Links and files of an earlier attempt are replaced. Makes nothing on Windows: it has no hard links to symbolic
@@ -38,10 +38,10 @@ def make(workshop: str, place: str, document: Document, *, like: os.stat_result)
         links.symbolic_link(f"{place}/{inside}", paths.ready(workshop, inside))
     is_executable = os.stat(f"{workshop}/{document.dist_info}/RECORD").st_mode & 0o100  # some wheels ship it so
     for name, content in contents(workshop, document).items():
-        mode = permissions.sealed_mode(like=like, is_executable=bool(is_executable and name == "RECORD"))
+        mode = permissions.sealed_mode(root_stat=root_stat, is_executable=bool(is_executable and name == "RECORD"))
         files.create(f"{folder}/{name}", content, mode=mode)
-        permissions.seal_file(f"{folder}/{name}", like=like)
-    permissions.seal_directory(folder, like=like)
+        permissions.seal_file(f"{folder}/{name}", root_stat=root_stat)
+    permissions.seal_folder(folder, root_stat=root_stat)
     for made in (folder, workshop):
         os.utime(made, ns=(SEALED_AT_NS, SEALED_AT_NS))
 

@@ -58,7 +58,7 @@ def prepare(
     if own and proof.unread_until_ns and not transfer.keeps_times:
         wheel = wheel._replace(proof=proof._replace(unread_until_ns=_time_at(workshop)))
     document = _describe(workshop, wheel, digest_cache, modes_are_uvs=len(own) < len(tree.files))
-    mode = permissions.sealed_mode(like=store.like)
+    mode = permissions.sealed_mode(root_stat=store.root_stat)
     files.create(documents.place_of(workshop), documents.dump(document).encode(), mode=mode)
     seal(store, workshop, tree, own)
     return Prepared(workshop, document)
@@ -66,7 +66,7 @@ def prepare(
 
 def make_folders(store: Store, workshop: str, tree: WheelTree) -> None:
     """Make the new folder `workshop`, and the folders of a wheel in it."""
-    mode = permissions.unsealed_mode(like=store.like)
+    mode = permissions.unsealed_mode(root_stat=store.root_stat)
     os.mkdir(workshop, mode)
     by_depth: dict[int, list[str]] = {}
     for folder in filter(None, tree.folders):
@@ -103,7 +103,7 @@ def _describe(workshop: str, wheel: ProvenWheel, digest_cache: DigestCache, *, m
         version=artifact.version or staged.version,
         identity=artifact.identity,
         origin=_origin(artifact),
-        package=json.loads(urls.without_password(json.dumps(artifact.package))),
+        package=json.loads(urls.without_credentials(json.dumps(artifact.package))),
         tag=tag_of(f"{staged.wheel}/{staged.dist_info}/WHEEL", artifact),
         dist_info=staged.dist_info,
         directories=shape.directories,
@@ -193,9 +193,9 @@ def _origin(artifact: Artifact) -> str:
         return artifact.wheel
     if "vcs" in package:
         vcs = package["vcs"]
-        return urls.without_password(f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}")
+        return urls.without_credentials(f"{vcs['type']}+{vcs['url']}@{vcs['commit-id']}")
     source = package.get("archive") or package.get("sdist") or {}
-    return urls.without_password(str(source.get("url", artifact.name)))
+    return urls.without_credentials(str(source.get("url", artifact.name)))
 
 
 def tag_of(wheel_file: str, artifact: Artifact) -> str:
@@ -219,31 +219,35 @@ def seal(store: Store, workshop: str, tree: WheelTree, own: set[str]) -> None:
     `workshop` itself stays writable until its rename. The files in `own` share no inode with uv's cache. The folders
     must still have the mode and group with which `make_folders` made them: those of `workshop`.
     """
-    like, made, serves_others = store.like, os.stat(workshop), store.serves_others
+    root_stat, made, serves_others = store.root_stat, os.stat(workshop), store.serves_others
     sealed: set[tuple[int, int, bool]] = set()  # kinds of files that have the right mode and group already
     for path, status in tree.files:
         kind = (status.st_mode, status.st_gid, path in own)
         if kind not in sealed and not permissions.share_file(
-            f"{workshop}/{path}", status, like=like, shares_inode=path not in own, serves_others=serves_others
+            f"{workshop}/{path}",
+            status,
+            root_stat=root_stat,
+            shares_inode=path not in own,
+            serves_others=serves_others,
         ):
             sealed.add(kind)
-    permissions.seal_file(documents.place_of(workshop), like=like)
+    permissions.seal_file(documents.place_of(workshop), root_stat=root_stat)
     read_only = module_folders.find(tree.folders[""])
-    mode = permissions.unsealed_mode(like=like)
+    mode = permissions.unsealed_mode(root_stat=root_stat)
 
     def finish(folder: str) -> None:
         path, content = f"{workshop}/{folder}" if folder else workshop, tree.folders[folder]
         if os.path.basename(folder) == paths.PYCACHE:
-            permissions.unseal_directory(path, like=like, status=made)
+            permissions.unseal_folder(path, root_stat=root_stat, status=made)
             return
         if footprint.has_modules(content) and paths.PYCACHE not in content:
             os.mkdir(f"{path}/{paths.PYCACHE}", mode)
-            permissions.unseal_directory(f"{path}/{paths.PYCACHE}", like=like, status=made)
+            permissions.unseal_folder(f"{path}/{paths.PYCACHE}", root_stat=root_stat, status=made)
         os.utime(path, ns=(entries.SEALED_AT_NS, entries.SEALED_AT_NS))
         if folder in read_only:
-            permissions.seal_directory(path, like=like, status=made)
+            permissions.seal_folder(path, root_stat=root_stat, status=made)
         elif folder:
-            permissions.unseal_directory(path, like=like, status=made)
+            permissions.unseal_folder(path, root_stat=root_stat, status=made)
 
     # In any order: nothing that `finish` does to a folder changes the time of the folder above it.
     store.each(finish, tree.folders)
@@ -281,7 +285,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
                 existing.identity == identity if existing else is_last and not documents.is_of_newer_format(place)
             ):
                 continue
-        prelinks.make(workshop, place, document, like=store.like)
+        prelinks.make(workshop, place, document, root_stat=store.root_stat)
         try:
             is_done = _replace(store, workshop, place, inode) if inode else _appear(store, workshop, place)
         except StoreError as error:
@@ -297,7 +301,7 @@ def publish(store: Store, prepared: Prepared, *, replacing: str = "") -> Entry:
 def _appear(store: Store, workshop: str, place: str) -> bool:
     """Rename the entry in `workshop` to `place`. Return False if a folder is there. Raises StoreError."""
     try:
-        with permissions.sealing(workshop, like=store.like):
+        with permissions.sealing(workshop, root_stat=store.root_stat):
             os.rename(workshop, place)
     except OSError as error:
         if os.path.isdir(place):
@@ -316,7 +320,7 @@ def _replace(store: Store, workshop: str, place: str, inode: int) -> bool:
         if links.inode_at(place) != inode:
             return False
         try:
-            with permissions.sealing(workshop, like=store.like), permissions.writable(store.root, place):
+            with permissions.sealing(workshop, root_stat=store.root_stat), permissions.writable(store.root, place):
                 exchange.exchange(workshop, place)
         except OSError as error:
             raise trash.refusal(store, place, error) from error
@@ -344,4 +348,4 @@ def complete(store: Store, entry: Entry) -> None:
     if os.stat(entry.path).st_mode & stat.S_IWUSR:
         with staging.changing(store, entry.path), contextlib.suppress(PermissionError, FileNotFoundError):
             # A PermissionError: it is another user's entry, and that user's next run seals it.
-            permissions.seal_directory(entry.path, like=store.like)
+            permissions.seal_folder(entry.path, root_stat=store.root_stat)

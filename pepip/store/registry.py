@@ -169,7 +169,7 @@ def _write(store: Store, path: str, registration: Registration) -> bool:
         return False
     try:
         with os.fdopen(descriptor, "wb") as file:
-            permissions.make_file_readable(file.fileno(), like=store.like)
+            permissions.make_file_readable(file.fileno(), root_stat=store.root_stat)
             file.write(registry_file.dump(registration))
             if registration.device != os.stat(path.rpartition("/")[0]).st_dev:
                 # After a power cut, links on another file system could be there while this file is empty. An empty

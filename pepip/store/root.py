@@ -97,7 +97,7 @@ class Store:
         return next((layer for layer in self.layers if path.startswith(f"{paths.packages(layer.root)}/")), None)
 
     @property
-    def like(self) -> os.stat_result:
+    def root_stat(self) -> os.stat_result:
         """The status of the root folder. Everything that is made in the store takes its mode and group from it."""
         if self._like is None:
             self._like = os.stat(self.root)
@@ -110,7 +110,7 @@ class Store:
         False if the store does not exist.
         """
         is_there = self._like is not None or self.exists()
-        return is_there and filesystems.may_be_remote(self.root, self.like.st_dev)  # the status is known already
+        return is_there and filesystems.may_be_remote(self.root, self.root_stat.st_dev)  # the status is known already
 
     def each(self, do: Callable[[Item], object], items: Iterable[Item]) -> None:
         """Run `do` on each of `items`: one after the other, or in several threads if the store is remote.
@@ -133,18 +133,18 @@ class Store:
     @property
     def is_shared(self) -> bool:
         """Whether users other than its owner may write the store. False if the store does not exist yet."""
-        return (self._like is not None or self.exists()) and trust.is_shared(self.like)
+        return (self._like is not None or self.exists()) and trust.is_shared(self.root_stat)
 
     @property
     def serves_others(self) -> bool:
         """Whether other users may link from the store: it is shared, or a layer for them. The store must exist."""
-        return trust.serves_others(self.root, self.like)
+        return trust.serves_others(self.root, self.root_stat)
 
     @property
     def trust(self) -> trust.Trust:
         """The users whom all users of a shared store trust."""
         if self._trust is None:
-            self._trust = trust.read(self.root, self.like)
+            self._trust = trust.read(self.root, self.root_stat)
         return self._trust
 
     def trusts(self, folder: str) -> bool:
@@ -193,12 +193,12 @@ class Store:
         nobody else writes.
         """
         if not self.is_shared:
-            self.make_directory(f"{paths.packages(self.root)}/{name}")
+            self.make_folder(f"{paths.packages(self.root)}/{name}")
             return name
         own = f"{name}~{files.user_id()}"
         for bucket in [name, own] if self.trust.covers(files.user_id()) else [own]:
             path = f"{paths.packages(self.root)}/{bucket}"
-            self.make_directory(path, is_private=bucket == own)
+            self.make_folder(path, is_private=bucket == own)
             if self.trusts(path):
                 return bucket
         raise StoreError(
@@ -222,13 +222,13 @@ class Store:
     def create(self) -> None:
         """Make the missing folders of the store. Raises StoreError if this user may not."""
         self.make_root()
-        self.make_directory(paths.packages(self.root))
+        self.make_folder(paths.packages(self.root))
         projects = paths.projects(self.root)
         if not os.path.isdir(projects) and os.listdir(paths.packages(self.root)) and not os.path.isdir(projects):
             # No other process is making the store now: it would have made the registry before an entry.
             self._note_lost_registry()
         for folder in (paths.projects, paths.staging, paths.trash, paths.cache):
-            self.make_directory(folder(self.root))
+            self.make_folder(folder(self.root))
 
     def create_unless_layered(self) -> None:
         """Make the missing folders of the store. Raises PepipError as `create` does.
@@ -271,7 +271,7 @@ class Store:
             said = b"`pepip projects scan` finds environments again.\n"
             files.create(paths.registry_lost(self.root), said, mode=0o644)
 
-    def make_directory(self, path: str, *, is_private: bool = False) -> None:
+    def make_folder(self, path: str, *, is_private: bool = False) -> None:
         """Make one of the store's own folders, with the mode and group of the root. An existing folder is kept.
 
         Only this user may write a folder that `is_private`.
@@ -279,7 +279,7 @@ class Store:
         if os.path.isdir(path):
             return
         try:
-            permissions.make_directory(path, like=self.like, is_private=is_private)
+            permissions.make_folder(path, root_stat=self.root_stat, is_private=is_private)
         except FileExistsError:
             return
         except OSError as error:
@@ -295,7 +295,7 @@ class Store:
     @property
     def lock_mode(self) -> int:
         """The mode of the lock file: everyone who uses the store must be able to open it, to wait for the lock."""
-        return 0o666 & (self.like.st_mode | 0o600)
+        return 0o666 & (self.root_stat.st_mode | 0o600)
 
     @contextlib.contextmanager
     def linking(self) -> Iterator[bool]:
@@ -346,7 +346,7 @@ def configured(variables: Mapping[str, str]) -> Store:
     """
     obstacle = None
     try:
-        root = paths.default_store_root(variables)
+        root = paths.configured_store_root(variables)
     except UsageError as error:
         root, obstacle = _NOWHERE, error
     layer_roots = layers.named(variables, root)
@@ -354,7 +354,7 @@ def configured(variables: Mapping[str, str]) -> Store:
         raise obstacle
     store = Store(root, layer_roots, obstacle)
     with contextlib.suppress(OSError):  # there may be no store yet
-        trust.refuse_foreign_links(root, store.like)
+        trust.refuse_foreign_links(root, store.root_stat)
     return store
 
 

@@ -136,7 +136,7 @@ def launchers(prefix: str, staged: StagedWheel, python: str) -> dict[str, str]:
     return found
 
 
-def look(wheel: str) -> WheelTree:
+def list_files(wheel: str) -> WheelTree:
     """Return all files and folders of an unpacked wheel. Raises InvalidWheelError if it holds anything else."""
     folders: dict[str, Tree] = {"": {}}
     files: list[WheelFile] = []

@@ -254,12 +254,12 @@ def restore(store: Store, grave: Grave) -> Restored:
             path = f"{grave.path}/{entry_id}"
             place = store.path_of(entry_id)
             bucket = os.path.dirname(place)
-            store.make_directory(bucket, is_private="~" in os.path.basename(bucket))
+            store.make_folder(bucket, is_private="~" in os.path.basename(bucket))
             if os.path.lexists(place):
                 taken.append(entry_id)
                 continue
             try:
-                with permissions.writable(store.root, path), permissions.sealing(path, like=store.like):
+                with permissions.writable(store.root, path), permissions.sealing(path, root_stat=store.root_stat):
                     folders.move(store.root, path, place)
             except OSError as error:
                 if not os.path.isdir(place):

@@ -44,14 +44,14 @@ class Trust(NamedTuple):
         return self.everybody or user_id in self.users
 
 
-def is_shared(like: os.stat_result) -> bool:
+def is_shared(root_stat: os.stat_result) -> bool:
     """Tell whether users other than its owner may write a store whose root has this status."""
-    return sys.platform != "win32" and bool(like.st_mode & _WRITABLE_BY_OTHERS)
+    return sys.platform != "win32" and bool(root_stat.st_mode & _WRITABLE_BY_OTHERS)
 
 
-def serves_others(store_root: str, like: os.stat_result) -> bool:
+def serves_others(store_root: str, root_stat: os.stat_result) -> bool:
     """Tell whether users other than its owner link from a store: they may write it, or it is a layer for them."""
-    return is_shared(like) or os.path.lexists(paths.layer_policy(store_root))
+    return is_shared(root_stat) or os.path.lexists(paths.layer_policy(store_root))
 
 
 def dump(trust: Trust) -> bytes:
@@ -60,13 +60,13 @@ def dump(trust: Trust) -> bytes:
     return json.dumps({"format": _FORMAT, "trust": said, "users": sorted(trust.users)}).encode() + b"\n"
 
 
-def read(store_root: str, like: os.stat_result) -> Trust:
+def read(store_root: str, root_stat: os.stat_result) -> Trust:
     """Return the users whom the owner of a store trusts: root, the owner, and the users that the file names.
 
     The file is ignored if it belongs to another user, if others may write it, or if it has a second hard link: such a
     file may be that of another store.
     """
-    owners = frozenset({0, like.st_uid})
+    owners = frozenset({0, root_stat.st_uid})
     try:
         descriptor = files.open_regular(paths.trust(store_root))
         try:
@@ -83,26 +83,26 @@ def read(store_root: str, like: os.stat_result) -> Trust:
     return Trust(everybody=False, users=owners)
 
 
-def in_words(trust: Trust, like: os.stat_result) -> str:
+def in_words(trust: Trust, root_stat: os.stat_result) -> str:
     """Return words for the entries that each user links: `their own entries, ann's, its owner's and root's`."""
     if trust.everybody:
         return "the entries of all members"
-    others = [rights.name_of(number) for number in sorted(trust.users - {0, like.st_uid})]
+    others = [rights.name_of(number) for number in sorted(trust.users - {0, root_stat.st_uid})]
     return "their own entries, " + ", ".join([*(f"{name}'s" for name in others), "its owner's and root's"])
 
 
-def weakness(store_root: str, like: os.stat_result) -> str:
+def weakness(store_root: str, root_stat: os.stat_result) -> str:
     """Return a sentence that says how members of a shared store could replace an entry, empty if they can't.
 
     A user who may rename one of the store's own folders can replace entries. If all members are trusted, that is no
     weakness.
     """
-    if not is_shared(like):
+    if not is_shared(root_stat):
         return ""
-    trust = read(store_root, like)
+    trust = read(store_root, root_stat)
     if trust.everybody:
         return ""
-    if not like.st_mode & stat.S_ISVTX:
+    if not root_stat.st_mode & stat.S_ISVTX:
         return f"members of {store_root} can rename its folders, and so change the code that others import"
     for folder in _frame(store_root):
         try:
@@ -116,15 +116,15 @@ def weakness(store_root: str, like: os.stat_result) -> str:
     return ""
 
 
-def refuse_foreign_links(store_root: str, like: os.stat_result) -> None:
+def refuse_foreign_links(store_root: str, root_stat: os.stat_result) -> None:
     """Raise StoreError if another user made a link in the place of one of a shared store's own folders.
 
     That user would choose the folder in which pepip writes files, and deletes the leftovers of killed runs. A link
     that this user, the store's owner or root made is fine: the folder may be on another disk.
     """
-    if not is_shared(like):
+    if not is_shared(root_stat):
         return
-    trusted = {0, like.st_uid, files.user_id()}
+    trusted = {0, root_stat.st_uid, files.user_id()}
     for folder in (*_frame(store_root), paths.cache(store_root)):
         try:
             status = os.lstat(folder)

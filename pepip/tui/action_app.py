@@ -190,7 +190,7 @@ class ActionApp(App[None]):
                 self.screen.action_answer("")  # restores a theme that was only tried, and keeps typed lines
             else:
                 self.screen.dismiss("")
-        if self.session.queue.busy:
+        if self.session.queue.unfinished:
             self.actions.ask_to_quit()
         else:
             self.session.is_leaving = True  # a job may just have failed: the app says so as it exits

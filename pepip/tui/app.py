@@ -199,7 +199,7 @@ class PepipApp(ActionApp):
     def _say_status(self) -> None:
         root = formatting.short_path(self.session.store.root, paths.user_home(os.environ))
         status = root if not self.is_reading or self.is_still else "reading …"
-        self.query_one(Tabs).say(status=status, running=len(self.session.queue.busy))
+        self.query_one(Tabs).say(status=status, running=len(self.session.queue.unfinished))
 
     def _check(self) -> None:
         """Let a thread find out whether the store or an environment has changed on disk, and update the status."""
@@ -232,12 +232,12 @@ class PepipApp(ActionApp):
                 background.run(
                     self, lambda: job_history.add(self.session.store, job), group="history", is_exclusive=False
                 )
-        if self.session.is_leaving and not self.session.queue.busy:
+        if self.session.is_leaving and not self.session.queue.unfinished:
             return
         self._show_jobs()
         self._mark_busy()
         if has_just_ended:
-            bell.ring(self, job, rings=self.session.preferences.rings)
+            bell.ring(self, job, rings=self.session.preferences.bell)
             self.actions.conclude(job)
             self.read_again()
 
@@ -272,13 +272,13 @@ class PepipApp(ActionApp):
         if not self.is_running:
             return
         self.query_one(Drawer).follow(self.session.queue)
-        self.query_one(Tabs).say(running=len(self.session.queue.busy))
+        self.query_one(Tabs).say(running=len(self.session.queue.unfinished))
         if self.here == "activity":
             self.query_one(Panes).fill()
 
     def _show_times(self) -> None:
         """Show the times of the running job."""
-        if self.session.queue.busy:
+        if self.session.queue.unfinished:
             self._show_jobs()
 
     def _mark_busy(self) -> None:

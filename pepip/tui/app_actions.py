@@ -180,7 +180,7 @@ class AppActions(BaseActions):
 
     def ask_to_quit(self) -> None:
         """Ask whether to finish or cancel the unfinished jobs. The app exits when they are over."""
-        queue, unfinished = self.session.queue, self.session.queue.busy
+        queue, unfinished = self.session.queue, self.session.queue.unfinished
         titles = "\n".join(f"  {job.title}" for job in unfinished)
         choices = (
             Choice("", "Stay"),
@@ -194,7 +194,7 @@ class AppActions(BaseActions):
             self.session.is_leaving, self.session.last_jobs = True, unfinished
             if answer == "cancel":
                 queue.cancel_all()
-            if queue.busy:
+            if queue.unfinished:
                 self.app.notify("The app exits when the operations are over …", timeout=60)
             self.app.post_message(Leave())
 

@@ -316,7 +316,7 @@ class Drawer(Line):
 
     def follow(self, queue: JobQueue) -> None:
         """Show the running job of a queue, unless the user has hidden it."""
-        busy = queue.busy
+        busy = queue.unfinished
         current = next((job for job in busy if job is queue.current), None)
         self.say(None if current is self._hidden else current, max(0, len(busy) - 1))
 

@@ -227,7 +227,7 @@ def _notices(store: Store, seen: Overview) -> list[Trouble]:
                 "Scan (C) the folder of that file's project, to register the project again. Then remove the file.",
             )
         )
-    weakness = trust.weakness(store.root, store.like) if store.exists() else ""
+    weakness = trust.weakness(store.root, store.root_stat) if store.exists() else ""
     if weakness:
         found.append(
             Trouble(

@@ -158,7 +158,7 @@ class EntryActions(BaseActions):
         self.app.push_screen(dialog, decided)
 
     def _ask_to_empty_the_trash(self, bundle: reclaim.Bundle) -> None:
-        text = Text(f"{formatting.size(bundle.freed_bytes)}: {bundle.cost}. No other entry is removed.")
+        text = Text(f"{formatting.size(bundle.freed_bytes)}: {bundle.loss}. No other entry is removed.")
         options = prune.PruneOptions(only=frozenset())
         job = jobs.reclaim(self.session.store, options, commands.prune((), is_all=False), title="empty the trash")
         self.confirm("Empty the trash", text, "Empty", job, is_destructive=True)

@@ -57,7 +57,7 @@ class JobQueue:
         return self._current
 
     @property
-    def busy(self) -> list[Job[object]]:
+    def unfinished(self) -> list[Job[object]]:
         """The listed jobs that are not over, in the order in which they run."""
         return [job for job in self.jobs if not job.is_over]
 

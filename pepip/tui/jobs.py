@@ -99,17 +99,17 @@ def undo(store: Store, grave: Grave) -> Job[undoing.Undone]:
     )
 
 
-def verify(store: Store, chosen: Sequence[Stored], stored: Collection[Stored]) -> Job[verifying.Verdict]:
+def verify(store: Store, chosen: Sequence[Stored], stored: Collection[Stored]) -> Job[verifying.Verification]:
     """Return the job that verifies the `chosen` entries. `stored` are all entries of the store."""
     return _verify(store, commands.patterns_of(chosen, stored), frozenset(item.id for item in chosen))
 
 
-def verify_all(store: Store, ids: Collection[str]) -> Job[verifying.Verdict]:
+def verify_all(store: Store, ids: Collection[str]) -> Job[verifying.Verification]:
     """Return the job that verifies the whole store, which has entries with these ids."""
     return _verify(store, (), frozenset(ids))
 
 
-def _verify(store: Store, patterns: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verdict]:
+def _verify(store: Store, patterns: Sequence[str], ids: frozenset[str]) -> Job[verifying.Verification]:
     return Job(
         f"verify {humanized.listed(patterns) if patterns else 'the whole store'}",
         commands.of("store", "verify", *patterns),

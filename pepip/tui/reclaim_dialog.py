@@ -169,7 +169,7 @@ class ReclaimDialog(Dialog):
 
     def _row(self, bundle: Bundle) -> TableRow:
         title, where = formatting.printable(bundle.title), self._where(bundle)
-        cells = (formatting.size(bundle.freed_bytes), title, where, bundle.cost)
+        cells = (formatting.size(bundle.freed_bytes), title, where, bundle.loss)
         return TableRow(bundle.key, cells, ("", "name" if bundle.goes_by_prune else "", "", "muted"))
 
     def _where(self, bundle: Bundle) -> str:
@@ -313,7 +313,7 @@ class ReclaimDialog(Dialog):
         event.stop()
         bundle = self.bundle_of(event.key)
         place = f"{self._where(bundle)}: " if bundle and bundle.environment else ""
-        self.query_one("#cost", Static).update(Text(f"  {place}{bundle.cost}" if bundle else "", no_wrap=True))
+        self.query_one("#cost", Static).update(Text(f"  {place}{bundle.loss}" if bundle else "", no_wrap=True))
 
     def on_table_chosen(self, event: Table.Chosen) -> None:
         """Show the preview of a bundle, or tick it."""

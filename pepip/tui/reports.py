@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pepip.operations.scan import Scanned
     from pepip.operations.store_add import Added
     from pepip.operations.undo import Undone
-    from pepip.operations.verify import Repaired, Verdict
+    from pepip.operations.verify import Repaired, Verification
     from pepip.store.registry_file import Registration
     from pepip.uv.process import Result
 
@@ -62,7 +62,7 @@ def of_undo(done: Undone) -> Report:
     lines = [
         *done.environments,
         *done.entry_ids,
-        *(f"not brought back, made again meanwhile: {name}" for name in done.replaced),
+        *(f"not brought back, made again meanwhile: {name}" for name in done.taken),
     ]
     return Report(f"{back} brought back", lines)
 
@@ -78,10 +78,10 @@ def of_stored(added: Added) -> Report:
     )
 
 
-def of_verification(ids: Collection[str]) -> Callable[[Verdict], Report]:
+def of_verification(ids: Collection[str]) -> Callable[[Verification], Report]:
     """Return the function that describes a verification of the entries with these ids."""
 
-    def describe(verdict: Verdict) -> Report:
+    def describe(verdict: Verification) -> Report:
         if not verdict.checked:
             return Report("nothing to check")
         lines = []

@@ -91,7 +91,7 @@ class Session:
     @property
     def touched(self) -> frozenset[str]:
         """The ids of entries and the roots of environments that unfinished jobs work on."""
-        return frozenset(key for job in self.queue.busy for key in job.touches)
+        return frozenset(key for job in self.queue.unfinished for key in job.touches)
 
 
 def damaged_in(verified: Mapping[str, Sequence[Flaw]]) -> frozenset[str]:

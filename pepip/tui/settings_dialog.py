@@ -92,7 +92,7 @@ class SettingsDialog(Dialog):
             place = _TRASH.index(self.settings.trash) if self.settings.trash in _TRASH else 0
             self.settings = self.settings._replace(trash=_TRASH[(place + 1) % len(_TRASH)])
         elif kind == "bell":
-            self.settings = self.settings._replace(rings=not self.settings.rings)
+            self.settings = self.settings._replace(bell=not self.settings.bell)
         elif kind == "theme":
             self.app.theme = name
             self.settings = self.settings._replace(theme="" if name == constants.DEFAULT_THEME else name)
@@ -140,7 +140,7 @@ class SettingsDialog(Dialog):
         titles = {column.key: column.title for column in entries.COLUMNS if column.title}
         rows = [
             _trash(self.settings.trash),
-            _row("bell", "", "ring a bell when a long job ends", "", is_on=self.settings.rings),
+            _row("bell", "", "ring a bell when a long job ends", "", is_on=self.settings.bell),
         ]
         rows += [
             _row("column", key, f"column {titles[key]}", "", is_on=key not in self.settings.hidden)

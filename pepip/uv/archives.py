@@ -26,7 +26,7 @@ _SECONDS_BETWEEN_LOOKS = 0.02
 _TICK_NS = 10_000_000  # changes within this time may get the same time stamp: a kernel may have 100 ticks a second
 
 
-class Archives:
+class UnpackedWheels:
     """The unpacked wheels in uv's `cache`, and which of them lay there when this object was made."""
 
     def __init__(self, cache: str) -> None:

@@ -15,7 +15,7 @@ import sys
 from pepip.errors import InvalidWheelError
 from pepip.model import Artifact
 from pepip.names import normalize_name
-from pepip.urls import of_path, without_password
+from pepip.urls import of_path, without_credentials
 from pepip.uv import wheel_choice
 from pepip.wheel import tags as wheel_tags
 
@@ -211,7 +211,7 @@ def _of_commit(head: dict[str, Any], vcs: dict[str, Any], folder: str, rank: dic
     information = {"vcs": kind, "commit_id": commit}
     if "requested-revision" in vcs:
         information["requested_revision"] = vcs["requested-revision"]
-    direct_url: dict[str, object] = {"url": without_password(url), "vcs_info": information}
+    direct_url: dict[str, object] = {"url": without_credentials(url), "vcs_info": information}
     if subdirectory:
         direct_url["subdirectory"] = subdirectory
     table = {key: value for key, value in vcs.items() if key != "path"}
@@ -235,7 +235,7 @@ def _of_archive(head: dict[str, Any], archive: dict[str, Any], folder: str, rank
     if path:  # uv accepts no `file:` URL for an archive
         file = {"path": path, **{key: value for key, value in file.items() if key != "url"}}
     named = url.partition("#subdirectory=")[0]  # uv's export of a project repeats the fragment
-    direct_url: dict[str, object] = {"url": without_password(named), "archive_info": {}}
+    direct_url: dict[str, object] = {"url": without_credentials(named), "archive_info": {}}
     if subdirectory:
         direct_url["subdirectory"] = file["subdirectory"] = subdirectory
     name = _file_name(archive)

@@ -251,7 +251,7 @@ def indexes(
 
 def read_indexes(output: str) -> Indexes:
     """Return the indexes in the output of `uv pip compile --emit-index-url --emit-index-annotation`."""
-    from pepip.urls import without_password
+    from pepip.urls import without_credentials
 
     urls: list[str] = []
     of: dict[str, str] = {}
@@ -262,7 +262,7 @@ def read_indexes(output: str) -> Indexes:
             urls.append(value.strip())
         elif line.lstrip().startswith("# from ") and name:
             shown = line.partition("# from ")[2].strip()
-            of[name] = next((url for url in urls if without_password(url) == shown), shown)
+            of[name] = next((url for url in urls if without_credentials(url) == shown), shown)
         elif line[:1].isalnum():
             name = normalize_name(line.partition("==")[0].partition("[")[0].strip())
     return Indexes(tuple(urls), of)

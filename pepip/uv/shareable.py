@@ -12,7 +12,7 @@ import os
 
 from pepip import digests
 from pepip.names import normalize_name
-from pepip.urls import without_password
+from pepip.urls import without_credentials
 from pepip.uv import arguments, pylock, required_hashes, settings
 
 TYPE_CHECKING = False
@@ -64,7 +64,7 @@ def _context(request: Request) -> str:
         for value in settings.values(setting):
             listed = value if isinstance(value, list) else [value]
             named += [str(item) for item in listed if not (isinstance(item, dict) and item.get("explicit"))]
-    places = [os.path.abspath(word) if os.path.isdir(word) else without_password(word) for word in named]
+    places = [os.path.abspath(word) if os.path.isdir(word) else without_credentials(word) for word in named]
     return f"+{digests.hexadecimal(chr(0).join(places).encode('utf-8', 'surrogateescape'))[:16]}" if places else ""
 
 

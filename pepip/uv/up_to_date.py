@@ -1,7 +1,7 @@
 """Notes on commands that had nothing to do. While nothing has changed, the same command need not ask uv again.
 
-A command first looks for such a note, so this module imports little. `pepip.operations.settling` writes the notes,
-and `pepip.operations.own_environments` writes those on environments in uv's cache.
+A command first looks for such a note, so this module imports little. `pepip.operations.up_to_date_notes` writes the
+notes, and `pepip.operations.uv_environments` writes those on environments in uv's cache.
 """
 
 from __future__ import annotations

@@ -272,13 +272,13 @@ def test_the_home_folder_is_uvs() -> None:
     """
     recorded = pwd.getpwuid(os.getuid()).pw_dir.rstrip("/")
 
-    assert paths.default_store_root({}) == f"{recorded}/.pepip"
-    assert paths.default_store_root({"HOME": ""}) == f"{recorded}/.pepip"
-    assert paths.default_store_root({"HOME": "relative"}) == f"{Path.cwd()}/relative/.pepip"
-    assert paths.default_store_root({"HOME": "/"}) == "/.pepip"
-    assert paths.default_store_root({"PEPIP_HOME": "~/store", "HOME": "/home/a"}) == "/home/a/store"
+    assert paths.configured_store_root({}) == f"{recorded}/.pepip"
+    assert paths.configured_store_root({"HOME": ""}) == f"{recorded}/.pepip"
+    assert paths.configured_store_root({"HOME": "relative"}) == f"{Path.cwd()}/relative/.pepip"
+    assert paths.configured_store_root({"HOME": "/"}) == "/.pepip"
+    assert paths.configured_store_root({"PEPIP_HOME": "~/store", "HOME": "/home/a"}) == "/home/a/store"
     with pytest.raises(UsageError, match="no user nosuchuser"):
-        paths.default_store_root({"PEPIP_HOME": "~nosuchuser/store"})
+        paths.configured_store_root({"PEPIP_HOME": "~nosuchuser/store"})
 
 
 @pytest.fixture

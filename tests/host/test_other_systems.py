@@ -61,7 +61,7 @@ def test_windows_gets_no_file_that_it_can_not_remove(tmp_path: Path, monkeypatch
     permissions.unseal_tree(str(tmp_path / "tree"))
     files.write_whole(str(tmp_path / "settings"), b"", exact_mode=0o444)
 
-    assert permissions.sealed_mode(like=tmp_path.stat()) & 0o200
+    assert permissions.sealed_mode(root_stat=tmp_path.stat()) & 0o200
     assert wheel_file.stat().st_mode & 0o200
     assert (tmp_path / "settings").stat().st_mode & 0o200
 

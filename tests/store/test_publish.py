@@ -52,10 +52,10 @@ def test_one_of_two_runs_replaces_a_damaged_entry(workbench: Workbench, monkeypa
     real = prelinks.make
     others: list[Prepared] = []
 
-    def make_after_another(workshop: str, place: str, document: Document, *, like: os.stat_result) -> None:
+    def make_after_another(workshop: str, place: str, document: Document, *, root_stat: os.stat_result) -> None:
         if others:
             publish.publish(store, others.pop())
-        real(workshop, place, document, like=like)
+        real(workshop, place, document, root_stat=root_stat)
 
     with staging.area(store) as area:
         mine, other = (promotion.copy(store, path, f"{area}/{number}") for number in range(2))

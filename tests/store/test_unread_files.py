@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from pepip.uv.archives import Archives
+from pepip.uv.archives import UnpackedWheels
 from pepip.wheel import record
 from tests.support.customers import Customer
 from tests.support.gluster import two_mounts
@@ -358,7 +358,7 @@ def test_an_unpacked_wheel_is_new_if_it_was_not_there_before(tmp_path: Path) -> 
     before = add(tmp_path / "cache", "archive-v0", "aaa")
     (tmp_path / "link").symlink_to("cache")
 
-    found = Archives(str(tmp_path / "cache"))
+    found = UnpackedWheels(str(tmp_path / "cache"))
 
     names = [("archive-v0", "bbb"), ("archive-v1", "ccc")]
     for path in [add(tmp_path / "cache", *name) for name in names]:
@@ -374,7 +374,7 @@ def test_nobody_can_tell_which_wheels_are_new_elsewhere(tmp_path: Path, cache: s
     (tmp_path / "file").touch()
     elsewhere = add(tmp_path / "elsewhere", "archive-v0", "aaa")
 
-    found = Archives(str(tmp_path / cache) if cache else "")
+    found = UnpackedWheels(str(tmp_path / cache) if cache else "")
 
     assert not found.is_new(elsewhere)
     assert not found.is_new(add(tmp_path / "elsewhere", "wheels-v6", "aaa"))
@@ -382,7 +382,7 @@ def test_nobody_can_tell_which_wheels_are_new_elsewhere(tmp_path: Path, cache: s
 
 def test_a_cache_that_appears_later_holds_new_wheels(tmp_path: Path) -> None:
     """At its first use, uv makes its cache."""
-    found = Archives(str(tmp_path / "cache"))
+    found = UnpackedWheels(str(tmp_path / "cache"))
 
     assert found.is_new(add(tmp_path / "cache", "archive-v0", "aaa"))
 
@@ -390,7 +390,7 @@ def test_a_cache_that_appears_later_holds_new_wheels(tmp_path: Path) -> None:
 def test_the_move_of_a_wheel_is_told_from_later_changes(tmp_path: Path) -> None:
     """A file in the wheel's own folder may change the folder's time. If the wheel was seen to come, that shows."""
     cache, made = tmp_path / "cache", tmp_path / "made"
-    found = Archives(str(cache))
+    found = UnpackedWheels(str(cache))
     (cache / "archive-v0").mkdir(parents=True)
     (made / "deep").mkdir(parents=True)
     (made / "deep" / "file").write_text("four")
@@ -405,7 +405,7 @@ def test_the_move_of_a_wheel_is_told_from_later_changes(tmp_path: Path) -> None:
     assert found.moved_at_ns(str(place)) == moved_at_ns < (place / "deep" / "file").stat().st_ctime_ns
     (place / "new").touch()
     assert found.moved_at_ns(str(place)) == 0
-    assert Archives(str(cache)).moved_at_ns(str(place)) == 0
+    assert UnpackedWheels(str(cache)).moved_at_ns(str(place)) == 0
 
 
 RIGHT = record.row_of("a", b"four")

@@ -127,7 +127,7 @@ class Person:
     async def has_done(self, number: int = 1) -> Job:
         """Wait until `number` operations are over and their results are shown. Return the last operation."""
         await self.until(
-            lambda: len(self.app.session.queue.jobs) >= number and not self.app.session.queue.busy,
+            lambda: len(self.app.session.queue.jobs) >= number and not self.app.session.queue.unfinished,
             f"operation {number}",
         )
         await self.has_looked()

@@ -155,7 +155,7 @@ def test_cancelling_ends_all_operations_of_one_request(
         assert person.table("#jobs").keys == [str(job.number) for job in person.app.session.queue.jobs]
         await person.press("2")
         await person.press("x")
-        await person.until(lambda: not person.app.session.queue.busy, "the end")
+        await person.until(lambda: not person.app.session.queue.unfinished, "the end")
         await person.sees("eject 3 environments: 3 cancelled")
         assert {job.state for job in person.app.session.queue.jobs} == {CANCELLED}
 

@@ -166,7 +166,7 @@ def switches(name: str, *, value: object) -> Callable[[Person], bool]:
 
 def rings(person: Person) -> bool:
     """Return whether the bell is on in the dialog of the settings."""
-    return isinstance(person.dialog, SettingsDialog) and person.dialog.settings.rings
+    return isinstance(person.dialog, SettingsDialog) and person.dialog.settings.bell
 
 
 def tile_of(name: str) -> Callable[[Person], bool]:

@@ -228,7 +228,7 @@ async def activities(person: Person) -> None:
         Job("install idna in api", "pepip install idna", done, describe=reports.of_summary)
     )
     person.app.session.queue.submit(Job("install nonsense[/] in api", "pepip install 'nonsense[/]'", failing))
-    await person.until(lambda: person.dialog and not person.app.session.queue.busy, "the failure")
+    await person.until(lambda: person.dialog and not person.app.session.queue.unfinished, "the failure")
     await person.press("escape", "4")
     for job in person.app.session.queue.jobs:
         job.seconds = 1.2

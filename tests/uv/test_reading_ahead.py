@@ -154,7 +154,7 @@ def wheels_of(folder: Path, sizes: dict[str, list[int]]) -> list[tuple[StagedWhe
         item = StagedWheel(
             name, "1.0", f"{name}-1.0.dist-info", str(folder / name), frozenset(), frozenset(), frozenset(), {}
         )
-        found.append((item, staged.look(item.wheel)))
+        found.append((item, staged.list_files(item.wheel)))
     return found
 
 

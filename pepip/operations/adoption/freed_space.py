@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pepip.environment.survey import Copy
+    from pepip.environment.survey import Unlinked
 
 _BLOCK_BYTES = 4096
 _LONGEST_SYMLINK_INSIDE = 59  # ext4 stores a longer target in a block of its own
@@ -24,7 +24,7 @@ class Candidate(NamedTuple):
 
     environment: int
     device: int
-    copy: Copy
+    copy: Unlinked
 
 
 class Disk(NamedTuple):
@@ -115,7 +115,7 @@ def _chosen(equal: Sequence[Candidate], device: int) -> Candidate | None:
     return max(near, key=lambda item: max((group.names for group in item.copy.inodes), default=0), default=None)
 
 
-def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
+def _freed(copy: Unlinked, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
     """Return the space that the removal of a copy frees. Copies with the same inodes get equal parts of it."""
     kept = {group.mark for group in chosen.copy.inodes} if chosen else set()
     size_bytes = copy.folders[0] + copy.bytecode[0]
@@ -129,7 +129,7 @@ def _freed(copy: Copy, chosen: Candidate | None, gone: dict[int, int]) -> Freed:
     return Freed(size_bytes, inodes)
 
 
-def _cost(copy: Copy, disk: Disk) -> Freed:
+def _cost(copy: Unlinked, disk: Disk) -> Freed:
     """Return, as a negative `Freed`, the space that an entry needs beside the files and folders of its copy."""
     files = sum(group.number for group in copy.inodes)
     ready = _links(copy, disk)
@@ -141,7 +141,7 @@ def _cost(copy: Copy, disk: Disk) -> Freed:
     return ready + Freed(-size_bytes, -(folders + 5))
 
 
-def _links(copy: Copy, disk: Disk) -> Freed:
+def _links(copy: Unlinked, disk: Disk) -> Freed:
     """Return, as a negative `Freed`, the space of the links to an entry's folders and to its METADATA.
 
     The store keeps them ready, and all environments on its disk share them. On another disk each has its own.

@@ -12,7 +12,7 @@ import stat
 from pepip import digests, names, paths
 from pepip.environment import contents, layout_check, makers, reasons
 from pepip.environment import survey as surveys
-from pepip.environment.survey import Copy, Inodes, Survey
+from pepip.environment.survey import Inodes, Survey, Unlinked
 from pepip.fast_namedtuple import NamedTuple
 from pepip.host import filesystems, links, overlays, rights, running_processes
 from pepip.operations.adoption import find_venvs
@@ -277,11 +277,13 @@ def _remembered(root: str, memory: ScanCache | None) -> Survey | None:
     return Survey._make([copies, *row[1:], tuple(folders)])
 
 
-def _copy(*fields: Any) -> Copy:
-    """Return a `Copy` from the fields that JSON kept."""
+def _copy(*fields: Any) -> Unlinked:
+    """Return an `Unlinked` from the fields that JSON kept."""
     *texts, changed, content, inodes, bytecode, folders, links, new_folders = fields
     groups = tuple(map(Inodes._make, inodes))
-    return Copy._make([*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, new_folders])
+    return Unlinked._make(
+        [*texts, tuple(changed), content, groups, tuple(bytecode), tuple(folders), links, new_folders]
+    )
 
 
 def _as_json(survey: Survey) -> list[Any]:

@@ -78,9 +78,7 @@ def test_without_a_terminal_a_found_environment_wants_yes(attic: Attic) -> None:
     assert (row["environment"], row["packages"]) == (str(environment), 1)
     assert row["size_bytes"] > 0
     assert refused.returncode == 2
-    assert (
-        "error: eject asks before it changes environments that it found, and it can't ask here" in refused.stderr
-    )
+    assert "error: eject asks before it changes environments that it found, and it can't ask here" in refused.stderr
     assert "hint: `--yes` ejects without asking" in refused.stderr
     assert untouched == []
     (item,) = json.loads(done.stdout)["environments"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from pepip.model import Entry, Environment, Installed
-    from pepip.operations.deciding import Question
+    from pepip.operations.deciding import CommandLine
     from pepip.store.root import Store
 
 _PYTHON = ("-p", "--python")
@@ -28,7 +28,7 @@ _LAG_NS = _SECOND_NS // 20  # a file system may stamp a change this much earlier
 
 def note(
     store: Store,
-    asked: Question,
+    asked: CommandLine,
     environment: Environment,
     present: Sequence[Installed],
     have: Iterable[Entry],
