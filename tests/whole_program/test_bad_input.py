@@ -779,20 +779,20 @@ def test_json_is_one_document_and_nothing_else(workbench: Workbench) -> None:
         ("lamp", "1.0"),
         ("shade", "1.0"),
     }
-    assert sorted(document["downloaded"]) == ["lamp", "shade"]
+    assert sorted(document["local"]) == ["lamp", "shade"]
     assert document["reused"] == []
     assert document["dry_run"] is False
     assert output.stderr == ""
 
 
-def test_json_tells_reused_from_downloaded(workbench: Workbench) -> None:
+def test_json_tells_reused_from_new(workbench: Workbench) -> None:
     """A second project reuses entries. `avoided_bytes` is the size that it did not store."""
     workbench.install("lamp==1.0")
 
     output = workbench.at("second").attempt("shade", "--json")
 
     document = json.loads(output.stdout)
-    assert (document["reused"], document["downloaded"]) == (["lamp"], ["shade"])
+    assert (document["reused"], document["local"], document["downloaded"]) == (["lamp"], ["shade"], [])
     assert document["avoided_bytes"] > 0
 
 
