@@ -299,7 +299,7 @@ def test_settings_take_effect_and_stay(desk: Desk) -> None:
     assert "nord" in written
     assert undo.trash_seconds({}) == 7 * 86_400
     assert undo.trash_seconds({"PEPIP_TRASH_TIME": "1h"}) == 3600
-    assert not bell.is_wanted({}, rings=preferences.read().rings)
+    assert not bell.is_wanted({}, rings=preferences.read().bell)
     assert bell.is_wanted({"PEPIP_BELL": "1"}, rings=False)
 
 

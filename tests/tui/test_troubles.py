@@ -101,7 +101,7 @@ def test_a_theme_that_textual_lacks_does_not_hinder_other_settings(player: Workb
         assert person.app.theme == before
 
     use(store, script)
-    assert (preferences.read().theme, preferences.read().rings) == ("no-such", False)
+    assert (preferences.read().theme, preferences.read().bell) == ("no-such", False)
 
 
 def test_the_app_survives_a_store_that_disappears_below_a_dialog(idler: Workbench, store: Path) -> None:
