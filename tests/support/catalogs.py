@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 
 from pepip.environment.purposes import PROJECT, SCRIPT, TOOL, Purpose
-from pepip.environment.survey import Copy, Survey
+from pepip.environment.survey import Survey, Unlinked
 from pepip.environment.venv_id import ScriptNote
 from pepip.host.disk_usage import Branch, Weight
 from pepip.host.freed_space import Gain
@@ -157,9 +157,9 @@ def unshared(home: str) -> AdoptionPreview:
     }
     venvs, freed = [], {}
     for number, (name, (tool, packages)) in enumerate(names.items()):
-        copies = tuple(Copy(f"package-{n}", "1.0", "", "", (), "", (), (0, 0), (0, 0)) for n in range(packages))
+        copies = tuple(Unlinked(f"package-{n}", "1.0", "", "", (), "", (), (0, 0), (0, 0)) for n in range(packages))
         if number == 0:
-            own = Copy("api", "0.1", "", "it is editable", ("api/[x].py",), "", (), (0, 0), (0, 0))
+            own = Unlinked("api", "0.1", "", "it is editable", ("api/[x].py",), "", (), (0, 0), (0, 0))
             copies = (*copies, own)
         survey = Survey(copies, 0, 9_400_000 * packages, 40 * packages, 0, 1, ())
         root = os.path.normpath(f"{home}/code/{name}" + ("" if ".." in name else "/.venv"))
