@@ -83,10 +83,10 @@ def run(words: Sequence[str]) -> int:
     For other shells, and for the help, uv answers alone.
     """
     if len(words) != 1 or words[0] not in _SCRIPTS:
-        from pepip.uv import handover, process
+        from pepip.uv import handover
 
         return handover.become(["generate-shell-completion", *words])
-    from pepip.uv import handover, process
+    from pepip.uv import process
 
     sys.stdout.write(process.run(["generate-shell-completion", words[0]]).stdout + _SCRIPTS[words[0]])
     return 0

@@ -69,8 +69,8 @@ def verify(store: Store, patterns: Sequence[str] = ()) -> Generator[Progress, No
     """Check all entries, or those that match `patterns`, yielding progress, and return a Verdict. Reads every byte.
 
     Entries of layers are checked, too. There a mode is a flaw only if it keeps this user from reading. The flaws are
-    noted for the app. A warning names each entry of a newer format, which is not
-    checked. Raises StoreError if none matches the given `patterns`.
+    noted for the app. A warning names each entry of a newer format, which is not checked. Raises StoreError if none
+    matches the given `patterns`.
     """
     known = [*listing.stored(store), *listing.stored_in_layers(store)]
     chosen = [item for item in known if not patterns or listing.matches(item, patterns)]
